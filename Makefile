@@ -1,0 +1,57 @@
+# Needs python3.11 and make; everything else is installed into .venv from the lock files.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+export ORCHESTRATION_DATA_DIR ?= $(CURDIR)/.data
+
+.PHONY: help setup setup-dev demo run test lint bench clean lock
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+setup: $(VENV)/.installed            ## make .venv with what the service needs
+setup-dev: $(VENV)/.installed-dev    ## and with what its tests need
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements/main.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the service into $(VENV): a minute or two the first time"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/main.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements/dev.lock $(VENV)/.installed
+	@echo "Installing what the tests need into $(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+demo: setup      ## play a four-person meeting and watch its transcript grow
+	@$(BIN)/orchestration demo $(ARGS)
+
+run: setup       ## start the service; Ctrl-C stops it
+	@$(BIN)/orchestration up $(ARGS)
+
+test: setup-dev lint  ## lint, then all tests, the fast ones first
+	$(BIN)/python -m pytest -x $(ARGS)
+
+lint: setup-dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup-dev ## print the figures of tests/benchmarks
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+lock: setup-dev  ## renew the lock files from pyproject.toml
+	$(BIN)/python -m piptools --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-strip-extras \
+	  --output-file requirements/main.lock pyproject.toml requirements/build.in
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-strip-extras --extra dev \
+	  --constraint requirements/main.lock --output-file requirements/dev.lock pyproject.toml requirements/build.in
+
+clean:           ## remove .venv, caches and the data of this clone
+	rm -rf $(VENV) .data .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

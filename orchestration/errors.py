@@ -1,0 +1,261 @@
+"""One tree of errors.
+
+Every error carries a sentence for people (what happened and what to do) and facts for programs.
+The class says how it looks at the edge: its `code` in messages and problem bodies, its HTTP
+status, and the WebSocket close code that follows a fatal one. Arguments are positional, so that
+an error survives pickling between processes.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, TypeAlias
+
+JsonValue: TypeAlias = "str | int | float | bool | None | list[JsonValue] | dict[str, JsonValue]"
+JsonObject: TypeAlias = dict[str, "JsonValue"]
+
+
+class OrchestrationError(Exception):
+    """Something the service can name went wrong."""
+
+    code: ClassVar[str] = "internal_error"
+    http_status: ClassVar[int] = 500
+    close_code: ClassVar[int] = 1011
+
+    def __init__(self, message: str, facts: Mapping[str, JsonValue] | None = None) -> None:
+        super().__init__(message, dict(facts or {}))
+
+    @property
+    def message(self) -> str:
+        """The sentence for people."""
+        return str(self.args[0])
+
+    @property
+    def facts(self) -> dict[str, JsonValue]:
+        """What a program needs to act: limits, expected values, identifiers."""
+        facts: dict[str, JsonValue] = self.args[1]
+        return facts
+
+    def __str__(self) -> str:
+        return self.message
+
+
+# What a client sent
+
+
+class BadRequest(OrchestrationError):
+    """A request or message does not have the documented shape."""
+
+    code = "bad_request"
+    http_status = 400
+    close_code = 4000
+
+
+class BadAudio(OrchestrationError):
+    """Audio of a wrong size, version, stream or sample clock."""
+
+    code = "bad_audio"
+    http_status = 400
+    close_code = 4008
+
+
+class TooLarge(OrchestrationError):
+    """A frame, text message or body is over its limit."""
+
+    code = "too_large"
+    http_status = 413
+    close_code = 1009
+
+
+class FrameConflict(OrchestrationError):
+    """Two different frames came under one sequence number; the first stands."""
+
+    code = "frame_conflict"
+    http_status = 409
+    close_code = 4009
+
+
+class FramesAfterEnd(OrchestrationError):
+    """Audio came after the stream's announced end."""
+
+    code = "frames_after_end"
+    http_status = 409
+    close_code = 4010
+
+
+class NotAuthenticated(OrchestrationError):
+    """No valid key or ticket came with the request."""
+
+    code = "not_authenticated"
+    http_status = 401
+    close_code = 1008
+
+
+class NotAllowed(OrchestrationError):
+    """The caller is known but may not do this, as from a foreign Origin."""
+
+    code = "not_allowed"
+    http_status = 403
+    close_code = 1008
+
+
+class LimitReached(OrchestrationError):
+    """A named limit of the service is reached; come back later."""
+
+    code = "limit_reached"
+    http_status = 429
+    close_code = 1013
+
+
+# What is not there, or no longer
+
+
+class UnknownSession(OrchestrationError):
+    """No session has this id."""
+
+    code = "unknown_session"
+    http_status = 404
+    close_code = 4004
+
+
+class SessionConflict(OrchestrationError):
+    """The session exists with another description."""
+
+    code = "session_conflict"
+    http_status = 409
+    close_code = 4009
+
+
+class SessionEnded(OrchestrationError):
+    """The session has ended and takes no more audio."""
+
+    code = "session_ended"
+    http_status = 409
+    close_code = 4010
+
+
+class NoRecording(OrchestrationError):
+    """No audio is held for this stream."""
+
+    code = "no_recording"
+    http_status = 404
+    close_code = 4004
+
+
+class TakenOver(OrchestrationError):
+    """A newer connection serves this session."""
+
+    code = "taken_over"
+    http_status = 409
+    close_code = 4103
+
+
+# What the service itself lacks
+
+
+class Unavailable(OrchestrationError):
+    """A part of the service is not answering right now."""
+
+    code = "unavailable"
+    http_status = 503
+    close_code = 1013
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL cannot be reached."""
+
+    code = "database_unavailable"
+    http_status = 503
+    close_code = 1013
+
+
+class Fenced(OrchestrationError):
+    """A newer incarnation of the session's actor has taken its place in the database."""
+
+    code = "fenced"
+    http_status = 409
+    close_code = 1012
+
+
+class ConfigurationError(OrchestrationError):
+    """A setting is missing, malformed or unsafe."""
+
+    code = "configuration_error"
+    http_status = 500
+    close_code = 1011
+
+
+class PortInUse(OrchestrationError):
+    """A port that the service was told to use is taken."""
+
+    code = "port_in_use"
+    http_status = 500
+    close_code = 1011
+
+
+class DataDirectoryInUse(OrchestrationError):
+    """Another service holds this data directory."""
+
+    code = "data_directory_in_use"
+    http_status = 500
+    close_code = 1011
+
+
+class ClusterError(OrchestrationError):
+    """Ray did not start, or cannot be joined."""
+
+    code = "cluster_error"
+    http_status = 500
+    close_code = 1011
+
+
+# Engines behind the service
+
+
+class EngineError(OrchestrationError):
+    """A whisper or translation service failed to answer usefully."""
+
+    code = "engine_error"
+    http_status = 502
+    close_code = 1011
+
+
+class EngineTimeout(EngineError):
+    """A whisper or translation service did not answer in time."""
+
+    code = "engine_timeout"
+    http_status = 504
+    close_code = 1011
+
+
+class ModelMissing(OrchestrationError):
+    """The named model cannot be found or read."""
+
+    code = "model_missing"
+    http_status = 500
+    close_code = 1011
+
+
+class UnsupportedLanguagePair(OrchestrationError):
+    """No translation engine has this pair of languages."""
+
+    code = "unsupported_language_pair"
+    http_status = 422
+    close_code = 1011
+
+
+# What a command line user gave
+
+
+class UnreadableFile(OrchestrationError):
+    """A file cannot be read as audio, or as what it should be."""
+
+    code = "unreadable_file"
+    http_status = 400
+    close_code = 1011
+
+
+class ServiceUnreachable(OrchestrationError):
+    """The service does not answer at this address."""
+
+    code = "service_unreachable"
+    http_status = 503
+    close_code = 1011
