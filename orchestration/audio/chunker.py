@@ -1,0 +1,304 @@
+"""Where a stream is cut for whisper, and what of it is never sent.
+
+The chunker answers pulls: a session asks for the next chunk when its engine is free, and a chunk
+grows by itself, up to a limit, while the engine is behind. Nothing here touches audio; the whole
+module counts samples of one stream.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestration.audio.sample_ranges import SampleRanges
+from orchestration.audio.voice_activity import VoiceWindow
+from orchestration.errors import ConfigurationError, OrchestrationError
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkingPolicy:
+    """How a stream is cut; every field counts samples of the stream."""
+
+    chunk: int
+    """An unfinished utterance is cut once this much of it waits."""
+    overlap: int
+    """A chunk begins this far before the end of the one before it in its utterance."""
+    guard: int
+    """Words this near to the end of a chunk that is not final await the next one: the stitcher's
+    share of the policy."""
+    pause_search: int
+    """A cut seeks a pause this far back from where it could be at the latest."""
+    max_chunk: int
+    """No chunk is longer; whisper hears 30 s at once."""
+    end_of_speech: int
+    """Silence that ends an utterance."""
+    speech_margin: int
+    """Silence around an utterance that is sent with it."""
+    onset_speech: int
+    """Speech within `onset_span` that begins an utterance; less is a blip, and silence."""
+    onset_span: int
+    shortest_chunk: int
+    """A final chunk has at least this, of silence if need be, unless less was heard."""
+    joined_silence: int
+    """Utterances that wait with at most this much silence between them go in one chunk."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap < self.chunk <= self.max_chunk:
+            raise ConfigurationError(
+                "Chunks must be longer than their overlap and not longer than their maximum.",
+                {"overlap": self.overlap, "chunk": self.chunk, "max_chunk": self.max_chunk},
+            )
+        if 2 * self.shortest_chunk > self.chunk:
+            raise ConfigurationError(
+                "The shortest chunk must not be above half a chunk.",
+                {"shortest_chunk": self.shortest_chunk, "chunk": self.chunk},
+            )
+
+    @classmethod
+    def from_ms(
+        cls,
+        sample_rate: int,
+        *,
+        chunk_ms: int = 4000,
+        overlap_ms: int = 2000,
+        guard_ms: int = 800,
+        pause_search_ms: int = 600,
+        max_chunk_ms: int = 28_000,
+        end_of_speech_ms: int = 600,
+        speech_margin_ms: int = 300,
+        onset_speech_ms: int = 120,
+        onset_span_ms: int = 200,
+        shortest_chunk_ms: int = 500,
+        joined_silence_ms: int = 1000,
+    ) -> "ChunkingPolicy":
+        """The policy at a stream's sample rate.
+
+        The onset defaults rest on webrtcvad stretching what it hears by 60 to 80 ms: a click
+        gives 80 ms of speech and a 20 ms burst 100 ms, while the shortest words give 160.
+        """
+
+        def samples(milliseconds: int) -> int:
+            return milliseconds * sample_rate // 1000
+
+        return cls(
+            chunk=samples(chunk_ms),
+            overlap=samples(overlap_ms),
+            guard=samples(guard_ms),
+            pause_search=samples(pause_search_ms),
+            max_chunk=samples(max_chunk_ms),
+            end_of_speech=samples(end_of_speech_ms),
+            speech_margin=samples(speech_margin_ms),
+            onset_speech=samples(onset_speech_ms),
+            onset_span=samples(onset_span_ms),
+            shortest_chunk=samples(shortest_chunk_ms),
+            joined_silence=samples(joined_silence_ms),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A window `[start, end)` for whisper. `is_final`: its utterance ends with it."""
+
+    index: int
+    start: int
+    end: int
+    is_final: bool
+
+
+class Chunker:
+    """Turns voice windows into overlapping chunks of speech and ranges of silence.
+
+    An utterance begins when enough speech is heard in a short span, dated back to its first
+    window, and ends after `end_of_speech` of silence, at a gap, or with the stream. Every sample
+    heard ends up in chunks, in silence, or waits; never in two of these. The end of an utterance
+    is always sent in a final chunk, even if all its audio went out before: only that commits the
+    words that the guard holds back.
+    """
+
+    def __init__(self, policy: ChunkingPolicy, position: int = 0) -> None:
+        """`position` is the first sample that will be heard."""
+        self._policy = policy
+        # A cut leaves so much, that with the overlap it makes a final chunk worth hearing.
+        self._left_by_cut = max(0, policy.shortest_chunk - policy.overlap)
+        self._heard = position
+        self._ended = False
+        self._chunks = 0
+        # While nobody speaks: before this all is in utterances, silence or gaps.
+        self._position = position
+        self._finished: deque[tuple[int, int]] = deque()
+        self._silences = SampleRanges()
+        self._pauses = SampleRanges()
+        # The unsent start of the utterance being heard, and the end of its last speech so far.
+        self._speaking_from: int | None = None
+        self._speech_end = position
+        # In silence: recent speech that may yet turn out to be an onset.
+        self._onset: deque[VoiceWindow] = deque()
+
+    @property
+    def needed_from(self) -> int:
+        """No chunk to come begins before this sample."""
+        if self._finished:
+            return self._finished[0][0]
+        return self._position if self._speaking_from is None else self._speaking_from
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether heard audio is neither chunked nor silent, or an utterance awaits its end."""
+        speaks = self._speaking_from is not None
+        return speaks or bool(self._finished) or self._position < self._heard
+
+    def hear(self, windows: Sequence[VoiceWindow]) -> None:
+        """Take the windows that follow those heard before.
+
+        Raises:
+            OrchestrationError: they do not follow, or the stream has ended.
+        """
+        for window in windows:
+            self._expect(window.start)
+            self._heard = window.end
+            if not window.is_speech:
+                self._pauses.add(window.start, window.end)
+            if self._speaking_from is None:
+                self._listen_for_onset(window)
+            elif window.is_speech:
+                self._speech_end = window.end
+            elif window.end - self._speech_end >= self._policy.end_of_speech:
+                self._finish_utterance(self._speaking_from)
+        if self._speaking_from is None:
+            # A later onset dates back at most to the first speech still in its span.
+            quiet_to = self._onset[0].start if self._onset else self._heard
+            self._declare_silent_to(quiet_to - self._policy.speech_margin)
+        self._pauses.remove(0, self.needed_from)
+
+    def stall(self) -> None:
+        """No audio has come for a while: whoever spoke is done, though the stream may go on.
+
+        Some bots send nothing while nobody speaks; the last words must not wait until they do.
+        """
+        if self._speaking_from is not None:
+            self._finish_utterance(self._speaking_from)
+        self._onset.clear()
+        self._declare_silent_to(self._heard)
+
+    def gap(self, start: int, end: int) -> None:
+        """Capture skipped `[start, end)`: an utterance ends at its start, and no chunk spans it.
+
+        Raises:
+            OrchestrationError: the gap does not begin where hearing stopped, or the stream ended.
+        """
+        self._expect(start)
+        self.stall()
+        self._heard = self._position = end
+
+    def end(self, sample: int) -> None:
+        """No more audio comes; `sample` is one past the last.
+
+        Raises:
+            OrchestrationError: windows up to `sample` were not heard, or the stream ended before.
+        """
+        self._expect(sample)
+        self.stall()
+        self._ended = True
+
+    def next_chunk(self) -> Chunk | None:
+        """The next chunk, as long as what waits allows; None while nothing is due."""
+        if self._finished:
+            return self._next_of_finished()
+        start = self._speaking_from
+        if start is None or self._heard - self._left_by_cut - start < self._policy.chunk:
+            return None
+        # The utterance may just be over. Its final chunk would repeat most of one cut now, so
+        # the cut waits: at most for the rest of `end_of_speech`.
+        if self._heard - self._speech_end > self._policy.speech_margin:
+            return None
+        cut = self._cut(start, self._heard)
+        self._speaking_from = cut - self._policy.overlap
+        return self._emit(start, cut, is_final=False)
+
+    def take_silences(self) -> list[tuple[int, int]]:
+        """Samples newly decided never to be sent, as sorted half-open ranges.
+
+        Silence that follows an unsent utterance is undecided: it may yet join two into one chunk.
+        """
+        decided = self._silences.within(0, self.needed_from)
+        self._silences.remove(0, self.needed_from)
+        return decided
+
+    def _expect(self, start: int) -> None:
+        if self._ended or start != self._heard:
+            ended = ", where the stream ended" if self._ended else ""
+            raise OrchestrationError(
+                f"The chunker cannot go on at sample {start}: it heard up to {self._heard}{ended}.",
+                {"start": start, "heard": self._heard, "ended": self._ended},
+            )
+
+    def _listen_for_onset(self, window: VoiceWindow) -> None:
+        while self._onset and self._onset[0].start < window.end - self._policy.onset_span:
+            self._onset.popleft()
+        if not window.is_speech:
+            return
+        self._onset.append(window)
+        if sum(one.end - one.start for one in self._onset) < self._policy.onset_speech:
+            return
+        start = max(self._position, self._onset[0].start - self._policy.speech_margin)
+        self._declare_silent_to(start)
+        self._speaking_from = start
+        self._speech_end = window.end
+        self._onset.clear()
+
+    def _finish_utterance(self, start: int) -> None:
+        wanted = max(
+            self._speech_end + self._policy.speech_margin,
+            start + self._policy.shortest_chunk,
+        )
+        end = min(wanted, self._heard)
+        self._finished.append((start, end))
+        self._speaking_from = None
+        self._position = end
+
+    def _declare_silent_to(self, sample: int) -> None:
+        if sample > self._position:
+            self._silences.add(self._position, sample)
+            self._position = sample
+
+    def _next_of_finished(self) -> Chunk:
+        self._join_finished()
+        start, end = self._finished.popleft()
+        if end - start <= self._policy.max_chunk:
+            return self._emit(start, end, is_final=True)
+        cut = self._cut(start, end)
+        self._finished.appendleft((cut - self._policy.overlap, end))
+        return self._emit(start, cut, is_final=False)
+
+    def _join_finished(self) -> None:
+        """Make one of short utterances that wait with little silence between them.
+
+        A request costs whisper nearly the same whatever its length, so sending a backlog of
+        short utterances one by one would never catch up.
+        """
+        while len(self._finished) > 1:
+            (start, end), (next_start, next_end) = self._finished[0], self._finished[1]
+            gapless = not self._silences.missing(end, next_start)
+            near = next_start - end <= self._policy.joined_silence
+            if not (gapless and near and next_end - start <= self._policy.max_chunk):
+                return
+            self._silences.remove(end, next_start)
+            self._finished.popleft()
+            self._finished[0] = (start, next_end)
+
+    def _cut(self, start: int, limit: int) -> int:
+        """The end of a chunk of `[start, limit)`: in its longest late pause, else at its latest."""
+        policy = self._policy
+        latest = min(limit - self._left_by_cut, start + policy.max_chunk)
+        # Each chunk moves on by at least half of what one without pauses would.
+        stride = (policy.chunk - policy.overlap + 1) // 2
+        earliest = max(latest - policy.pause_search, start + policy.overlap + stride)
+        pauses = self._pauses.within(earliest, latest)
+        if not pauses:
+            return latest
+        pause_start, pause_end = max(pauses, key=lambda pause: pause[1] - pause[0])
+        return (pause_start + pause_end) // 2
+
+    def _emit(self, start: int, end: int, *, is_final: bool) -> Chunk:
+        chunk = Chunk(self._chunks, start, end, is_final)
+        self._chunks += 1
+        return chunk
