@@ -1,0 +1,1 @@
+"""Transcript: words, stitching, segments, coverage and exports. Pure."""

@@ -1,0 +1,48 @@
+"""Segments: consecutive words of one speaker, on the session's timeline."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestration.transcript.words import join_words
+
+SpeakerMethod = Literal[
+    "manual", "own_stream", "google_meet_api", "temporal", "acoustic", "caption_text", "fallback"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerName:
+    """Whose words these are, how sure that is (0 to 1), and by what evidence."""
+
+    speaker_id: str
+    name: str
+    confidence: float
+    method: SpeakerMethod
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word on the session's timeline: nanoseconds since the session's first sample."""
+
+    text: str
+    start_ns: int
+    end_ns: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive words of one speaker in one stream; word times lie inside the segment's."""
+
+    segment_id: str
+    revision: int
+    stream: int
+    start_ns: int
+    end_ns: int
+    speaker: SpeakerName | None
+    language: str
+    words: tuple[TimedWord, ...]
+
+    @property
+    def text(self) -> str:
+        return join_words((word.text for word in self.words), self.language)
