@@ -1,0 +1,1 @@
+"""Configuration: typed settings and the layers they are read from."""

@@ -1,0 +1,155 @@
+"""Reads settings in layers: defaults, a YAML file, environment variables; the last wins."""
+
+import hashlib
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from orchestration.config.models import Settings
+from orchestration.errors import ConfigurationError
+
+CONFIG_FILE_VARIABLE = "ORCHESTRATION_CONFIG"
+API_KEY_VARIABLE = "ORCHESTRATION_API_KEY"
+SHORTEST_API_KEY = 16
+"""Characters; a shorter key can be guessed."""
+
+
+def load_settings(environ: Mapping[str, str], config_file: Path | None = None) -> Settings:
+    """The settings that defaults, file and environment add up to.
+
+    The file is `config_file`, else the one that ORCHESTRATION_CONFIG names, else none.
+
+    Raises:
+        ConfigurationError: a value is malformed, unknown or unsafe; the message names it.
+    """
+    named = environ.get(CONFIG_FILE_VARIABLE)
+    path = config_file or (Path(named) if named else None)
+    values = _read_yaml(path) if path else {}
+    _lay_environment_over(values, environ)
+    values.setdefault("data_dir", str(_default_data_dir(environ)))
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise ConfigurationError(
+            f"Setting {where}: {first['msg']}.", {"setting": where}
+        ) from error
+    check_safe(settings)
+    return settings
+
+
+def check_safe(settings: Settings) -> None:
+    """Refuse to listen beyond loopback without a key.
+
+    Raises:
+        ConfigurationError: says why, and what to set.
+    """
+    if settings.server.api_key_sha256 is None and not is_loopback(settings.server.host):
+        raise ConfigurationError(
+            f"HOST {settings.server.host} is reachable from other machines, and without a key "
+            f"anybody there could read the meetings: set {API_KEY_VARIABLE}, or HOST to 127.0.0.1.",
+            {"host": settings.server.host},
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def hash_key(key: str) -> str:
+    """What is kept of an API key: its SHA-256 in hexadecimal. Keys are random, so no salt."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(
+            f"The configuration file {path} cannot be read: {error}.", {"file": str(path)}
+        ) from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigurationError(
+            f"The configuration file {path} must hold a mapping of settings.", {"file": str(path)}
+        )
+    return values
+
+
+def _default_data_dir(environ: Mapping[str, str]) -> Path:
+    home = environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(home) / "orchestration"
+
+
+def _urls(kind: str, environ: Mapping[str, str]) -> Callable[[str], list[dict[str, Any]]]:
+    model = environ.get("WHISPER_SERVICE_MODEL") if kind == "openai" else None
+    key_name = "WHISPER_SERVICE_API_KEY" if kind == "openai" else "TRANSLATION_SERVICE_API_KEY"
+    api_key = environ.get(key_name)
+
+    def parse(text: str) -> list[dict[str, Any]]:
+        upstreams: list[dict[str, Any]] = []
+        for url in (part.strip() for part in text.split(",") if part.strip()):
+            upstream: dict[str, Any] = {"url": url, "kind": kind}
+            if model:
+                upstream["model"] = model
+            if api_key:
+                upstream["api_key"] = api_key
+            upstreams.append(upstream)
+        return upstreams
+
+    return parse
+
+
+def _origins(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _key_hash(key: str) -> str:
+    if len(key) < SHORTEST_API_KEY:
+        raise ConfigurationError(
+            f"{API_KEY_VARIABLE} must have at least {SHORTEST_API_KEY} characters.",
+            {"min_characters": SHORTEST_API_KEY},
+        )
+    return hash_key(key)
+
+
+def _lay_environment_over(values: dict[str, Any], environ: Mapping[str, str]) -> None:
+    variables: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
+        ("ORCHESTRATION_DATA_DIR", "data_dir", os.path.abspath),
+        ("HOST", "server.host", str),
+        ("PORT", "server.port", str),
+        ("LOG_LEVEL", "log_level", str.upper),
+        (API_KEY_VARIABLE, "server.api_key_sha256", _key_hash),
+        ("ALLOWED_ORIGINS", "server.allowed_origins", _origins),
+        ("DATABASE_URL", "database.url", str),
+        ("AUDIO_SERVICE_URL", "services.whisper", _urls("openai", environ)),
+        ("WHISPER_SERVICE_URL", "services.whisper", _urls("openai", environ)),
+        ("TRANSLATION_SERVICE_URL", "services.translation", _urls("libretranslate", environ)),
+        ("WHISPER_MODEL", "services.embedded_whisper.model", str),
+        ("SERVICE_TIMEOUT", "services.timeout_s", str),
+        ("SERVICE_RETRY_ATTEMPTS", "services.tries", str),
+        ("HEALTH_CHECK_INTERVAL", "services.health_check_interval_s", str),
+        ("WEBSOCKET_MAX_CONNECTIONS", "server.websocket_max_connections", str),
+        ("WEBSOCKET_TIMEOUT", "server.websocket_idle_timeout_s", str),
+    )
+    for variable, place, parse in variables:
+        text = environ.get(variable)
+        if text:
+            *parents, name = place.split(".")
+            section = values
+            for parent in parents:
+                section = section.setdefault(parent, {})
+            section[name] = parse(text)

@@ -1,0 +1,156 @@
+"""Settings: every value with its unit, default and bounds.
+
+Only the edge and the start-up code see these models; session actors get the plain values they
+need, because pydantic costs each process memory.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Model(BaseModel):
+    """Settings are frozen and refuse unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(Model):
+    """Where the service listens and whom it lets in."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(3000, ge=0, le=65535)
+    api_key_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of browser pages, beyond the service's own, that may open its WebSockets."""
+    ingress_replicas: int = Field(1, ge=1, le=64)
+    websocket_max_connections: int = Field(10_000, ge=1)
+    """WebSockets in all; one more is refused with 429."""
+    websocket_idle_timeout_s: int = Field(1800, ge=1)
+    ticket_lifetime_s: int = Field(60, ge=1)
+    sign_in_lifetime_s: int = Field(12 * 3600, ge=60)
+
+
+class IngestSettings(Model):
+    """Limits of the ingest protocol; each is named in the error that it causes."""
+
+    hello_timeout_s: float = Field(10, gt=0)
+    max_frame_bytes: int = Field(65_536, ge=1024)
+    """With the header; a larger frame is refused with 1009."""
+    max_text_bytes: int = Field(65_536, ge=1024)
+    max_streams: int = Field(64, ge=1)
+    max_participants: int = Field(1000, ge=1)
+    max_name_characters: int = Field(200, ge=1)
+    max_facts_per_s: int = Field(50, ge=1)
+    max_json_depth: int = Field(16, ge=2)
+    window_frames: int = Field(600, ge=1)
+    """Unacked frames a sender may have under way per stream."""
+    ack_ms: int = Field(250, ge=10)
+    max_batch_bytes: int = Field(2_097_152, ge=65_536)
+    """Audio that one call to a session carries; the rest goes in the next."""
+
+
+class LiveSettings(Model):
+    """Limits of the live protocol."""
+
+    snapshot_segments: int = Field(1000, ge=1)
+    replay_events: int = Field(10_000, ge=1)
+    """More missed events than this are answered with a snapshot."""
+    viewer_queue_events: int = Field(1000, ge=10)
+    """Durable events waiting for one viewer; one more closes it with 1013."""
+
+
+class ChunkingSettings(Model):
+    """How a stream is cut; lengths in milliseconds."""
+
+    chunk_ms: int = Field(4000, ge=1000, le=28_000)
+    overlap_ms: int = Field(2000, ge=0, le=10_000)
+    guard_ms: int = Field(800, ge=0, le=5000)
+    pause_search_ms: int = Field(600, ge=0, le=3000)
+    max_chunk_ms: int = Field(28_000, ge=1000, le=30_000)
+    """A chunk grows up to this when the engine is behind."""
+    end_of_speech_ms: int = Field(600, ge=100, le=5000)
+    """Silence after which an utterance is over and its words are final."""
+    speech_margin_ms: int = Field(300, ge=0, le=2000)
+    """Audio around speech that is sent with it."""
+    voice_mode: int = Field(2, ge=0, le=3)
+    """webrtcvad's aggressiveness; 3 calls most audio silence."""
+
+    @model_validator(mode="after")
+    def lengths_fit(self) -> "ChunkingSettings":
+        if self.overlap_ms >= self.chunk_ms:
+            raise ValueError("overlap_ms must be below chunk_ms")
+        if self.overlap_ms and self.overlap_ms - self.guard_ms < 1000:
+            raise ValueError("overlap_ms must exceed guard_ms by at least 1000")
+        if self.max_chunk_ms < self.chunk_ms:
+            raise ValueError("max_chunk_ms must not be below chunk_ms")
+        return self
+
+
+class SessionPolicy(Model):
+    """Limits and defaults of sessions."""
+
+    max_open: int = Field(1000, ge=1)
+    warm_actors: int = Field(1, ge=0, le=64)
+    """Idle session actors kept ready, so that a session starts at once."""
+    abandoned_after_s: int = Field(300, ge=1)
+    """A session without its bot for this long is ended."""
+    chunking: ChunkingSettings = ChunkingSettings()
+
+
+class UpstreamSettings(Model):
+    """One service behind the balancer."""
+
+    url: str
+    kind: Literal["openai", "libretranslate"]
+    weight: int = Field(1, ge=1, le=1000)
+    model: str = "whisper-1"
+    api_key: str | None = None
+
+
+class EmbeddedWhisperSettings(Model):
+    """The engine that needs nothing else."""
+
+    model: str = "base"
+    """`base`, `tiny.en`, another faster-whisper model's name, or a folder."""
+    replicas: int = Field(1, ge=1, le=64)
+    threads: int = Field(2, ge=1, le=64)
+    """Threads of one replica."""
+    compute_type: str = "int8"
+    beam_size: int = Field(1, ge=1, le=10)
+
+
+class ServicesSettings(Model):
+    """Engines. With no URL given, the embedded ones serve."""
+
+    whisper: tuple[UpstreamSettings, ...] = ()
+    translation: tuple[UpstreamSettings, ...] = ()
+    embedded_whisper: EmbeddedWhisperSettings = EmbeddedWhisperSettings()
+    timeout_s: float = Field(30, gt=0, le=600)
+    """One deadline for a request across all its tries."""
+    tries: int = Field(3, ge=1, le=10)
+    health_check_interval_s: float = Field(10, gt=0)
+
+
+class DatabaseSettings(Model):
+    """PostgreSQL. Without a URL the service runs its own, below the data directory."""
+
+    url: str | None = None
+    pool_min: int = Field(1, ge=0)
+    pool_max: int = Field(4, ge=1)
+    """Connections of one process."""
+    connect_timeout_s: float = Field(10, gt=0)
+
+
+class Settings(Model):
+    """The whole configuration of one service."""
+
+    data_dir: Path
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    server: ServerSettings = ServerSettings()
+    ingest: IngestSettings = IngestSettings()
+    live: LiveSettings = LiveSettings()
+    sessions: SessionPolicy = SessionPolicy()
+    services: ServicesSettings = ServicesSettings()
+    database: DatabaseSettings = DatabaseSettings()

@@ -1,0 +1,15 @@
+"""From settings to the plain values that session actors hold."""
+
+from orchestration.config.models import Settings
+from orchestration.session.values import ChunkingValues, SessionValues
+
+
+def session_values(settings: Settings) -> SessionValues:
+    """What governs every session of a service with these settings."""
+    return SessionValues(
+        chunking=ChunkingValues(**settings.sessions.chunking.model_dump()),
+        window_frames=settings.ingest.window_frames,
+        max_streams=settings.ingest.max_streams,
+        max_participants=settings.ingest.max_participants,
+        abandoned_after_ms=settings.sessions.abandoned_after_s * 1000,
+    )

@@ -1,0 +1,1 @@
+"""Session: the sans-I/O composition of audio, transcript, speakers and timing."""

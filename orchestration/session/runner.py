@@ -1,0 +1,419 @@
+"""A running session: the asyncio shell around the sans-I/O `Session`.
+
+It supplies time, stores before it tells, and carries requests to the engines. An actor is a
+mailbox around one of these.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import structlog
+
+from orchestration.audio.pcm import decode_mono, resample_for_engine
+from orchestration.errors import (
+    Fenced,
+    OrchestrationError,
+    SessionEnded,
+    TakenOver,
+    Unavailable,
+    UnknownSession,
+    UnsupportedLanguagePair,
+)
+from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
+from orchestration.session.exchange import (
+    IngestBatch,
+    IngestReply,
+    LiveBatch,
+    LiveCursor,
+    Notice,
+    StreamAck,
+    StreamPosition,
+    Welcome,
+)
+from orchestration.session.fact_codec import fact_json, parse_fact
+from orchestration.session.ingest_ledger import REMEMBERED_HASHES
+from orchestration.session.inputs import StreamSpec
+from orchestration.session.live_log import LiveLog
+from orchestration.session.session import TERMINAL, Session, SessionStep, TranscribeOrder
+from orchestration.session.values import SessionValues
+from orchestration.storage.ports import Claim, JournalFact, SessionChanges, SessionJournal
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.25
+"""How often time is let pass while nothing else happens."""
+
+LONG_POLL_S = 10.0
+"""A waiting call answers after this, with nothing if there is nothing."""
+
+STORE_RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Waits between tries to store while the database is away; the last repeats."""
+
+
+class Engines(Protocol):
+    """The way to the transcription and translation services."""
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis: ...
+
+    async def translate(self, request: TranslationRequest) -> str: ...
+
+
+class SessionRunner:
+    """One session's life in this process, from `start` to `stop`."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        journal: SessionJournal,
+        engines: Engines,
+        values: SessionValues,
+        on_finished: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._journal = journal
+        self._engines = engines
+        self._values = values
+        self._on_finished = on_finished
+        self._session = Session(claim, values, _now_ms())
+        self._claim = claim
+        self._live = LiveLog(claim.epoch, claim.last_event_seq, values.live_events)
+        self._intake = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._connection: str | None = None
+        self._completed = False
+        self._stopped: OrchestrationError | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._log = log.bind(session_id=self._session.session_id, epoch=claim.epoch)
+
+    @property
+    def session_id(self) -> str:
+        return self._session.session_id
+
+    @property
+    def epoch(self) -> int:
+        """This incarnation's number."""
+        return self._session.epoch
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether this incarnation is over while the session is not."""
+        return self._stopped is not None
+
+    async def start(self) -> None:
+        """Hear what the journal holds beyond the frontier, then go on."""
+        if self._claim.streams:
+            await self._recover()
+        self._spawn(self._pump())
+
+    async def stop(self) -> None:
+        """End all tasks of this process; the session itself goes on elsewhere."""
+        self._stopped = self._stopped or Unavailable("The session's actor is stopping.")
+        self._live.close()
+        self._signal()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # The sender's side
+
+    async def connect(self, connection_id: str, streams: Sequence[StreamSpec]) -> Welcome | Notice:
+        """Become the session's sender; the former one is told that it was taken over."""
+        async with self._intake:
+            self._check_running()
+            if self._session.status in TERMINAL:
+                return self._ended()
+            await self._open(streams)
+            self._connection = connection_id
+            self._session.connected(_now_ms())
+            self._signal()
+            self._wake.set()
+            return Welcome(
+                session_id=self.session_id,
+                epoch=self._session.epoch,
+                streams=tuple(self._position(stream) for stream in sorted(self._session.ledgers)),
+                next_fact=self._session.next_fact,
+            )
+
+    async def open_stream(self, connection_id: str, stream: StreamSpec) -> StreamPosition:
+        """Open one more stream."""
+        async with self._intake:
+            self._check_sender(connection_id)
+            await self._open([stream])
+            return self._position(stream.stream)
+
+    async def push(self, connection_id: str, batch: IngestBatch) -> IngestReply:
+        """Store a batch, hear it, and say what is durable."""
+        async with self._intake:
+            self._check_sender(connection_id)
+            if self._session.status in TERMINAL:
+                raise SessionEnded(
+                    f"Session {self.session_id} is {self._session.status}.",
+                    {"session_id": self.session_id},
+                )
+            judgement = self._session.judge(batch.items)
+            frames = judgement.frames
+            facts = [JournalFact(fact.fact, fact_json(fact)) for fact in judgement.facts]
+            epoch = self._session.epoch
+            if frames or facts:
+                await self._stored(self._journal.append(self.session_id, epoch, frames, facts))
+            if judgement.last_seqs:
+                await self._stored(
+                    self._journal.end_streams(self.session_id, epoch, judgement.last_seqs)
+                )
+            self._session.accept(judgement, batch.received_unix_ms, _now_ms())
+            self._wake.set()
+            return IngestReply(
+                acks=tuple(
+                    StreamAck(stream, self._session.ledgers[stream].next_seq - 1, self._window)
+                    for stream in judgement.batches
+                ),
+                facts=self._session.next_fact - 1,
+                nacks=judgement.nacks,
+                error=judgement.error,
+            )
+
+    async def notice(self, connection_id: str) -> Notice:
+        """Wait for something to tell this connection."""
+        changed = self._changed
+        notice = self._notice_for(connection_id)
+        if notice.kind != "idle":
+            return notice
+        try:
+            async with asyncio.timeout(LONG_POLL_S):
+                await changed.wait()
+        except TimeoutError:
+            pass
+        return self._notice_for(connection_id)
+
+    async def disconnect(self, connection_id: str) -> None:
+        """The connection is gone; the session waits for another."""
+        if connection_id == self._connection:
+            self._connection = None
+            self._session.disconnected(_now_ms())
+
+    async def end(self) -> None:
+        """End the session as if its sender had said so."""
+        async with self._intake:
+            self._check_running()
+            await self._end(self._session.end_now)
+
+    # The viewers' side
+
+    async def events(self, cursor: LiveCursor) -> LiveBatch:
+        """Wait for events after the cursor."""
+        return await self._live.wait_after(cursor, LONG_POLL_S)
+
+    def figures(self) -> dict[str, int | str]:
+        """How the session is, for its supervisors."""
+        return {
+            "session_id": self.session_id,
+            "status": self._session.status,
+            "epoch": self._session.epoch,
+            "lag_ms": self._session.lag_ms,
+            "streams": len(self._session.ledgers),
+        }
+
+    # The pump: drain, store, tell, send
+
+    async def _pump(self) -> None:
+        try:
+            while self._stopped is None and not self._completed:
+                try:
+                    async with asyncio.timeout(TICK_S):
+                        await self._wake.wait()
+                except TimeoutError:
+                    self._session.tick(_now_ms())
+                    await self._abandon_if_due()
+                self._wake.clear()
+                await self._carry_out(self._session.drain(_now_ms()))
+        except OrchestrationError as error:
+            self._give_up(error)
+        except Exception:
+            self._log.exception("session_failed")
+            self._give_up(Unavailable("The session's actor failed; it restarts."))
+
+    async def _carry_out(self, step: SessionStep) -> None:
+        for order in step.transcribe:
+            self._spawn(self._transcribe(order))
+        for request in step.translate:
+            self._spawn(self._translate(request))
+        if not step.changes.is_empty():
+            await self._commit(step.changes)
+        self._live.tell(tuple(step.changes.events), step.passing)
+        if step.changes.status in TERMINAL:
+            self._completed = True
+            self._log.info("session_completed")
+            self._live.close()
+            self._signal()
+            await self._on_finished()
+
+    async def _commit(self, changes: SessionChanges) -> None:
+        """Store until it is stored: nothing is told that is not durable."""
+        tries = 0
+        while True:
+            try:
+                await self._journal.commit(self.session_id, self._session.epoch, changes)
+                return
+            except Unavailable as error:
+                wait_s = STORE_RETRY_S[min(tries, len(STORE_RETRY_S) - 1)]
+                if tries == 0:
+                    self._log.warning("store_waits", reason=error.message)
+                tries += 1
+                await asyncio.sleep(wait_s)
+
+    async def _abandon_if_due(self) -> None:
+        if self._session.must_abandon(_now_ms()):
+            async with self._intake:
+                await self._end(self._session.abandon)
+
+    async def _end(self, end: Callable[[int], dict[int, int]]) -> None:
+        last_seqs = end(_now_ms())
+        if last_seqs:
+            await self._stored(
+                self._journal.end_streams(self.session_id, self._session.epoch, last_seqs)
+            )
+        self._wake.set()
+
+    # Engines
+
+    async def _transcribe(self, order: TranscribeOrder) -> None:
+        stream, chunk = order.stream, order.chunk
+        try:
+            request = TranscriptionRequest(
+                session_id=self.session_id,
+                stream=stream,
+                chunk=chunk.index,
+                audio=await self._engine_audio(order),
+                language=order.language,
+                prompt=order.prompt,
+            )
+            hypothesis = await self._engines.transcribe(request)
+        except OrchestrationError as error:
+            self._log.warning(
+                "transcription_failed", stream=stream, chunk=chunk.index, reason=error.message
+            )
+            self._session.transcription_failed(stream, chunk, error, _now_ms())
+        else:
+            self._session.transcribed(stream, chunk, hypothesis, _now_ms())
+        self._wake.set()
+
+    async def _engine_audio(self, order: TranscribeOrder) -> bytes:
+        """The chunk's audio from memory, or from the journal when memory has let it go."""
+        pipeline = self._session.pipelines[order.stream]
+        fmt = pipeline.spec.format
+        chunk = order.chunk
+        samples = pipeline.audio_of(chunk)
+        if samples is not None:
+            return resample_for_engine(samples, fmt.sample_rate)
+        parts = bytearray(2 * (chunk.end - chunk.start))
+        async for frame in self._journal.frames_from(self.session_id, order.stream, chunk.start):
+            if frame.first_sample >= chunk.end:
+                break
+            mono = decode_mono(frame.payload, fmt).samples
+            start = max(chunk.start, frame.first_sample)
+            end = min(chunk.end, frame.first_sample + len(mono))
+            inside = mono[start - frame.first_sample : end - frame.first_sample]
+            at = 2 * (start - chunk.start)
+            parts[at : at + 2 * len(inside)] = inside.astype("<i2").tobytes()
+        return resample_for_engine(np.frombuffer(parts, dtype="<i2"), fmt.sample_rate)
+
+    async def _translate(self, request: TranslationRequest) -> None:
+        try:
+            text = await self._engines.translate(request)
+        except UnsupportedLanguagePair:
+            self._session.translation_unsupported(request, _now_ms())
+        except OrchestrationError as error:
+            self._log.warning("translation_failed", target=request.target, reason=error.message)
+            self._session.translation_failed(request, error, _now_ms())
+        else:
+            self._session.translated(request, text, "pool", _now_ms())
+        self._wake.set()
+
+    # Helpers
+
+    async def _recover(self) -> None:
+        now_unix_ms = _unix_ms()
+        for fact in await self._journal.facts(self.session_id):
+            self._session.replay_fact(parse_fact(fact.body))
+        hashes = await self._journal.recent_hashes(self.session_id, REMEMBERED_HASHES)
+        for (stream, seq), digest in sorted(hashes.items()):
+            self._session.ledgers[stream].hashes[seq] = digest
+        for stream, pipeline in self._session.pipelines.items():
+            frontier = pipeline.frontier
+            async for frame in self._journal.frames_from(self.session_id, stream, frontier):
+                self._session.replay_frame(frame, now_unix_ms)
+        self._session.replayed(_now_ms())
+        self._log.info("session_recovered", streams=len(self._session.pipelines))
+
+    async def _open(self, streams: Sequence[StreamSpec]) -> None:
+        new = [spec for spec in streams if self._session.check_stream(spec)]
+        if new:
+            epoch = self._session.epoch
+            await self._stored(self._journal.open_streams(self.session_id, epoch, new))
+            for spec in new:
+                self._session.open_stream(spec)
+            self._wake.set()
+
+    async def _stored(self, write: Coroutine[Any, Any, None]) -> None:
+        try:
+            await write
+        except (Fenced, UnknownSession) as error:
+            self._give_up(error)
+            raise
+
+    def _check_running(self) -> None:
+        if self._stopped is not None:
+            raise Unavailable("The session moves to another actor; ask again.") from self._stopped
+
+    def _check_sender(self, connection_id: str) -> None:
+        self._check_running()
+        if connection_id != self._connection:
+            raise TakenOver(
+                "A newer connection serves this session.", {"session_id": self.session_id}
+            )
+
+    def _notice_for(self, connection_id: str) -> Notice:
+        if self._completed:
+            return self._ended()
+        if self._stopped is not None:
+            raise Unavailable("The session moves to another actor; ask again.")
+        if self._connection is not None and connection_id != self._connection:
+            return Notice("taken_over", reason="a newer connection serves this session")
+        return Notice("idle")
+
+    def _ended(self) -> Notice:
+        return Notice("ended", coverage=self._session.coverage_json())
+
+    def _position(self, stream: int) -> StreamPosition:
+        ledger = self._session.ledgers[stream]
+        return StreamPosition(stream, ledger.next_seq, ledger.next_sample, self._window)
+
+    @property
+    def _window(self) -> int:
+        return self._session.window
+
+    def _give_up(self, error: OrchestrationError) -> None:
+        self._log.warning("session_stops_here", reason=error.message)
+        self._stopped = error
+        self._live.close()
+        self._signal()
+
+    def _signal(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000

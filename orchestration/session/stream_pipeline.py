@@ -1,0 +1,261 @@
+"""One stream from frames to lines: buffer, voice gate, chunker, stitcher, lines, coverage."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestration.audio.chunker import Chunk, Chunker, ChunkingPolicy
+from orchestration.audio.pcm import decode_mono
+from orchestration.audio.rolling_buffer import RollingBuffer
+from orchestration.audio.voice_activity import VoiceActivityGate
+from orchestration.services.ports import Hypothesis
+from orchestration.session.inputs import StreamSpec
+from orchestration.session.values import SessionValues
+from orchestration.storage.ports import JournalFrame, SampleRange, StreamProgress
+from orchestration.transcript.coverage import StreamCoverage
+from orchestration.transcript.hallucination import credible_words
+from orchestration.transcript.lines import AttributedWord, Line, LineBuilder, LinePolicy
+from orchestration.transcript.segments import SpeakerName
+from orchestration.transcript.stitching import Stitcher, StitchingPolicy
+from orchestration.transcript.words import Word
+
+SpeakerOf = Callable[[int, int], SpeakerName | None]
+"""Names the speaker of samples start to end of the stream at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one answer changed: lines that are final now, and the stream's whole pending text."""
+
+    lines: tuple[Line, ...]
+    pending: tuple[AttributedWord, ...]
+
+
+class StreamPipeline:
+    """One stream's audio on its way to words. Feed frames; pull chunks; feed their answers.
+
+    One chunk is under way at a time, so answers come in order, and a chunk grows by itself when
+    the engine is slower than the speech.
+    """
+
+    def __init__(
+        self, spec: StreamSpec, values: SessionValues, progress: StreamProgress | None = None
+    ) -> None:
+        rate = spec.format.sample_rate
+        chunking = values.chunking
+        frontier = progress.frontier if progress else 0
+        self.spec = spec
+        self.in_flight: Chunk | None = None
+        self._buffer_samples = values.buffer_ms * rate // 1000
+        self._guard_samples = chunking.guard_ms * rate // 1000
+        self._overlap_samples = chunking.overlap_ms * rate // 1000
+        self._buffer = RollingBuffer(self._buffer_samples + rate * 10, start=frontier)
+        self._gate = VoiceActivityGate(rate, chunking.voice_mode, start=frontier)
+        self._chunker = Chunker(
+            ChunkingPolicy.from_ms(
+                rate,
+                chunk_ms=chunking.chunk_ms,
+                overlap_ms=chunking.overlap_ms,
+                guard_ms=chunking.guard_ms,
+                pause_search_ms=chunking.pause_search_ms,
+                max_chunk_ms=chunking.max_chunk_ms,
+                end_of_speech_ms=chunking.end_of_speech_ms,
+                speech_margin_ms=chunking.speech_margin_ms,
+            ),
+            position=frontier,
+        )
+        self._stitcher = Stitcher(
+            StitchingPolicy.from_ms(rate, guard_ms=chunking.guard_ms), frontier=frontier
+        )
+        self._lines = LineBuilder(LinePolicy.from_ms(rate))
+        self._language = ""
+        self._pending: tuple[Word, ...] = ()
+        self.coverage = (
+            StreamCoverage.from_progress(rate, _up_to_frontier(progress))
+            if progress
+            else StreamCoverage(rate)
+        )
+        self._ended = False
+        self.non_finite_samples = 0
+        self.clipped_samples = 0
+        self.dropped_hallucinations = 0
+
+    def hear(self, frame: JournalFrame) -> SampleRange | None:
+        """Take a journaled frame. Returns the capture gap before it, if there is one."""
+        pcm = decode_mono(frame.payload, self.spec.format)
+        self.non_finite_samples += pcm.non_finite
+        self.clipped_samples += pcm.clipped
+        first, samples = frame.first_sample, pcm.samples
+        if first < self._buffer.end:
+            samples = samples[self._buffer.end - first :]
+            first = self._buffer.end
+        gap = None
+        if first > self._buffer.end:
+            gap = SampleRange(self._buffer.end, first, "capture_skipped")
+            self._chunker.hear(self._gate.flush())
+            self._chunker.gap(gap.start, gap.end)
+            self._gate.reset(gap.end)
+            self.coverage.extend(gap.end)
+            self.coverage.lost(gap.start, gap.end, gap.reason)
+        self._make_room(first + len(samples))
+        self._buffer.append(first, samples)
+        self.coverage.extend(first + len(samples))
+        self._chunker.hear(self._gate.feed(first, samples))
+        self._settle_silence()
+        return gap
+
+    def end(self) -> None:
+        """No more audio will come."""
+        if not self._ended:
+            self._ended = True
+            self._chunker.hear(self._gate.flush())
+            self._chunker.end(self._buffer.end)
+            self._settle_silence()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every sample's fate is known and every word final."""
+        return self._ended and self.in_flight is None and not self._chunker.has_pending
+
+    def next_chunk(self) -> Chunk | None:
+        """The next chunk to send, when none is under way and one is due."""
+        if self.in_flight is None:
+            self.in_flight = self._chunker.next_chunk()
+            self._settle_silence()
+        return self.in_flight
+
+    def audio_of(self, chunk: Chunk) -> NDArray[np.int16] | None:
+        """A chunk's samples, mono at the stream's rate; None when memory no longer has them."""
+        if chunk.start < self._buffer.start:
+            return None
+        return self._buffer.read(chunk.start, chunk.end)
+
+    def prompt(self, chunk: Chunk) -> str:
+        """What was said before the chunk."""
+        return self._stitcher.prompt(chunk.start)
+
+    def answered(self, chunk: Chunk, hypothesis: Hypothesis, speaker_of: SpeakerOf) -> Heard:
+        """Take the engine's answer for the chunk under way."""
+        credible = credible_words(hypothesis)
+        self.dropped_hallucinations += sum(credible.dropped.values())
+        self._language = hypothesis.language
+        rate = self.spec.format.sample_rate
+        words = [
+            Word(
+                word.text,
+                min(chunk.start + word.start_ms * rate // 1000, chunk.end),
+                min(chunk.start + word.end_ms * rate // 1000, chunk.end),
+                word.probability,
+            )
+            for word in credible.words
+        ]
+        splice = self._stitcher.splice(
+            chunk_start=chunk.start, chunk_end=chunk.end, is_final=chunk.is_final, words=words
+        )
+        heard_to = chunk.end if chunk.is_final else chunk.end - self._guard_samples
+        self.coverage.transcribed(chunk.start, heard_to)
+        self._pending = splice.pending
+        return self._finish(chunk, splice.committed, chunk.is_final, speaker_of)
+
+    def given_up(
+        self, chunk: Chunk, reason: str, speaker_of: SpeakerOf
+    ) -> tuple[Heard, SampleRange]:
+        """The chunk under way will never be answered: what only it holds is lost."""
+        lost_to = chunk.end if chunk.is_final else chunk.end - self._overlap_samples
+        start = max(chunk.start, self._first_pending)
+        self.coverage.lost(chunk.start, lost_to, reason)
+        committed = self._stitcher.flush()
+        self._pending = ()
+        return self._finish(chunk, committed, True, speaker_of), SampleRange(start, lost_to, reason)
+
+    def progress(self, offset_ns: int | None) -> StreamProgress:
+        """What to store so that another incarnation can go on."""
+        return StreamProgress(
+            stream=self.spec.stream,
+            offset_ns=offset_ns,
+            duration=self.coverage.duration,
+            frontier=self.frontier,
+            transcribed=self.coverage.transcribed_ranges,
+            silent=self.coverage.silent_ranges,
+            lost=self.coverage.lost_ranges,
+        )
+
+    @property
+    def frontier(self) -> int:
+        """The sample before which every word is final."""
+        pending_from = self._first_pending
+        open_words = self._lines.open_words
+        if open_words:
+            return min(pending_from, open_words[0].word.start_sample)
+        return pending_from
+
+    @property
+    def lag_ms(self) -> int:
+        """Audio that came after the first sample whose fate is open."""
+        waiting = self.coverage.duration - self._first_pending
+        return waiting * 1000 // self.spec.format.sample_rate
+
+    def level_dbfs(self) -> float:
+        """Loudness of the last second, as RMS in dB of full scale; -96 for silence."""
+        end = self._buffer.end
+        start = max(self._buffer.start, end - self.spec.format.sample_rate)
+        if end <= start:
+            return -96.0
+        samples = self._buffer.read(start, end).astype(np.float32) / 32768
+        power = float(np.mean(samples * samples))
+        return max(-96.0, round(10 * float(np.log10(max(power, 1e-12))), 1))
+
+    @property
+    def _first_pending(self) -> int:
+        pending = self.coverage.pending_ranges
+        return pending[0].start if pending else self.coverage.duration
+
+    def _finish(
+        self, chunk: Chunk, committed: Sequence[Word], utterance_over: bool, speaker_of: SpeakerOf
+    ) -> Heard:
+        self.in_flight = None
+        lines = self._lines.add(
+            [self._attribute(word, speaker_of) for word in committed],
+            utterance_over=utterance_over,
+        )
+        self._buffer.discard_before(min(self._chunker.needed_from, self._buffer.end))
+        pending = [self._attribute(word, speaker_of) for word in self._pending]
+        return Heard(tuple(lines), (*self._lines.open_words, *pending))
+
+    def _attribute(self, word: Word, speaker_of: SpeakerOf) -> AttributedWord:
+        speaker = speaker_of(word.start_sample, word.end_sample)
+        return AttributedWord(word, speaker, self._language)
+
+    def _settle_silence(self) -> None:
+        for start, end in self._chunker.take_silences():
+            self.coverage.silent(start, end)
+        if self.in_flight is None:
+            self._buffer.discard_before(min(self._chunker.needed_from, self._buffer.end))
+
+    def _make_room(self, new_end: int) -> None:
+        """Memory is bounded: audio that has to leave is read back from the journal."""
+        if new_end - self._buffer.start > self._buffer_samples:
+            self._buffer.discard_before(min(new_end - self._buffer_samples, self._buffer.end))
+
+
+def _up_to_frontier(progress: StreamProgress) -> StreamProgress:
+    """Stored fates before the frontier; what lies beyond is heard again and judged anew."""
+
+    def cut(ranges: Sequence[SampleRange]) -> tuple[SampleRange, ...]:
+        return tuple(
+            SampleRange(one.start, min(one.end, progress.frontier), one.reason)
+            for one in ranges
+            if one.start < progress.frontier
+        )
+
+    return StreamProgress(
+        stream=progress.stream,
+        offset_ns=progress.offset_ns,
+        duration=progress.frontier,
+        frontier=progress.frontier,
+        transcribed=cut(progress.transcribed),
+        silent=cut(progress.silent),
+        lost=cut(progress.lost),
+    )

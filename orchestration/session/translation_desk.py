@@ -1,0 +1,85 @@
+"""Which segments still want which translations."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from orchestration.services.ports import TranslationRequest
+from orchestration.transcript.segments import Segment
+
+
+@dataclass(slots=True)
+class _Wanted:
+    request: TranslationRequest
+    revision: int
+    attempts: int = 0
+    due_ms: int = 0
+    under_way: bool = False
+
+
+class TranslationDesk:
+    """Keeps the translations that are wanted until each is settled.
+
+    At most `MAX_UNDER_WAY` are asked for at once: a session that catches up does not flood the
+    engine. A pair of languages that no engine has is given up for the whole session.
+    """
+
+    MAX_UNDER_WAY = 4
+
+    def __init__(self, session_id: str, targets: tuple[str, ...], attempts: int) -> None:
+        self._session_id = session_id
+        self._targets = targets
+        self._attempts = attempts
+        self._wanted: dict[tuple[str, str], _Wanted] = {}
+        self._unsupported: set[tuple[str, str]] = set()
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._wanted
+
+    def want(self, segment: Segment, targets: Iterable[str] | None = None) -> None:
+        """Want a final segment in the session's target languages, or in those given."""
+        source = segment.language
+        for target in self._targets if targets is None else targets:
+            if target != source and (source, target) not in self._unsupported and segment.text:
+                request = TranslationRequest(
+                    self._session_id, segment.segment_id, segment.text, source, target
+                )
+                self._wanted[segment.segment_id, target] = _Wanted(request, segment.revision)
+
+    def due(self, now_ms: int) -> list[TranslationRequest]:
+        """Requests to send now; each counts as under way from here on."""
+        room = self.MAX_UNDER_WAY - sum(one.under_way for one in self._wanted.values())
+        ready = [
+            one for one in self._wanted.values() if not one.under_way and one.due_ms <= now_ms
+        ][: max(0, room)]
+        for one in ready:
+            one.under_way = True
+        return [one.request for one in ready]
+
+    def settle(self, request: TranslationRequest) -> int | None:
+        """The request has its final answer. Returns its segment's revision, None if unknown."""
+        wanted = self._wanted.pop((request.segment_id, request.target), None)
+        return None if wanted is None else wanted.revision
+
+    def failed(self, request: TranslationRequest, now_ms: int) -> bool:
+        """A try failed. True when it was the last one; the caller then settles it."""
+        wanted = self._wanted.get((request.segment_id, request.target))
+        if wanted is None:
+            return False
+        wanted.attempts += 1
+        wanted.under_way = False
+        wanted.due_ms = now_ms + 1000 * 2**wanted.attempts
+        return wanted.attempts >= self._attempts
+
+    def unsupported(self, request: TranslationRequest) -> bool:
+        """No engine has this pair: forget all that want it. True the first time."""
+        pair = (request.source, request.target)
+        first = pair not in self._unsupported
+        self._unsupported.add(pair)
+        for key in [
+            key
+            for key, one in self._wanted.items()
+            if (one.request.source, one.request.target) == pair
+        ]:
+            del self._wanted[key]
+        return first

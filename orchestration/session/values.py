@@ -1,0 +1,51 @@
+"""What governs a session: plain values, without pydantic, because every session actor holds them.
+
+`orchestration.config` builds them from settings; docs/operations.md lists the same names.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkingValues:
+    """How a stream is cut; see ChunkingSettings for the meaning of each."""
+
+    chunk_ms: int = 4000
+    overlap_ms: int = 2000
+    guard_ms: int = 800
+    pause_search_ms: int = 600
+    max_chunk_ms: int = 28_000
+    end_of_speech_ms: int = 600
+    speech_margin_ms: int = 300
+    voice_mode: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SessionValues:
+    """Limits and cadences of one session."""
+
+    chunking: ChunkingValues = ChunkingValues()
+    window_frames: int = 600
+    """Unacked frames a sender may have under way per stream."""
+    max_streams: int = 64
+    max_participants: int = 1000
+    """Participants remembered; facts about further ones are journaled but name no words."""
+    abandoned_after_ms: int = 300_000
+    """Without a sender for this long the session ends by itself."""
+    buffer_ms: int = 60_000
+    """Audio held in memory per stream; older audio is read back from the journal when needed."""
+    chunk_attempts: int = 10
+    """Tries of one chunk, seconds apart, before its audio counts as lost."""
+    retry_ms: int = 1000
+    """Wait before the second try; doubles up to `retry_max_ms`."""
+    retry_max_ms: int = 10_000
+    delayed_after_ms: int = 20_000
+    """Unheard audio of this length makes the session `delayed`."""
+    recovered_below_ms: int = 8_000
+    """Less unheard audio than this makes it `active` again."""
+    translation_attempts: int = 3
+    """Tries of one translation before it counts as failed."""
+    live_events: int = 1000
+    """Durable events held in memory for viewers; older ones are read from the database."""
+    passing_interval_ms: int = 1000
+    """Coverage, level and lag are said at most this often."""

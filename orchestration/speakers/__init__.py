@@ -1,0 +1,1 @@
+"""Speakers: who is in the meeting and which words are theirs. Pure."""

@@ -1,0 +1,1 @@
+"""Timing: one session timeline for every stream. Pure."""

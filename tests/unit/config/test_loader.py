@@ -1,0 +1,79 @@
+"""Settings from defaults, file and environment."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestration.config.loader import hash_key, load_settings
+from orchestration.config.models import Settings
+from orchestration.config.session_values import session_values
+from orchestration.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[3]
+KEY = "correct-horse-battery-staple"
+
+
+def test_defaults_listen_on_loopback_only() -> None:
+    settings = load_settings({"ORCHESTRATION_DATA_DIR": "/data"})
+    assert (settings.server.host, settings.server.port) == ("127.0.0.1", 3000)
+    assert settings.data_dir == Path("/data")
+
+
+def test_the_documented_defaults_are_the_defaults() -> None:
+    documented = load_settings({"ORCHESTRATION_DATA_DIR": "/d"}, ROOT / "configs" / "default.yaml")
+    assert documented == Settings(data_dir=Path("/d"))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "meetings.example"])
+def test_a_host_beyond_loopback_without_a_key_is_refused(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="ORCHESTRATION_API_KEY"):
+        load_settings({"HOST": host})
+
+
+def test_the_key_is_kept_as_its_hash_only() -> None:
+    settings = load_settings({"HOST": "0.0.0.0", "ORCHESTRATION_API_KEY": KEY})
+    assert settings.server.api_key_sha256 == hash_key(KEY)
+    assert KEY not in settings.model_dump_json()
+
+
+def test_a_short_key_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="16 characters"):
+        load_settings({"ORCHESTRATION_API_KEY": "short"})
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "o.yaml"
+    file.write_text("server: {port: 4000}\nservices: {timeout_s: 7}\n")
+    settings = load_settings({"PORT": "5000"}, file)
+    assert (settings.server.port, settings.services.timeout_s) == (5000, 7)
+
+
+def test_services_come_by_comma() -> None:
+    settings = load_settings(
+        {"WHISPER_SERVICE_URL": "http://a:1, http://b:2", "TRANSLATION_SERVICE_URL": "http://t:3"}
+    )
+    assert [one.url for one in settings.services.whisper] == ["http://a:1", "http://b:2"]
+    assert settings.services.translation[0].kind == "libretranslate"
+
+
+@pytest.mark.parametrize(
+    "text", ["server: {port: x}", "nonsense: 1", "- a list", "server: {", "\x00"]
+)
+def test_a_bad_file_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError):
+        load_settings({}, file)
+
+
+def test_lengths_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "o.yaml"
+    file.write_text("sessions: {chunking: {chunk_ms: 2000, overlap_ms: 2000}}")
+    with pytest.raises(ConfigurationError, match="overlap_ms must be below chunk_ms"):
+        load_settings({}, file)
+
+
+def test_session_actors_get_the_same_values_without_pydantic() -> None:
+    values = session_values(Settings(data_dir=Path("/d")))
+    assert values.chunking.chunk_ms == 4000
+    assert values.abandoned_after_ms == 300_000

@@ -1,0 +1,273 @@
+"""A session, fed with literal times."""
+
+import pytest
+
+from orchestration.audio.pcm import PcmFormat
+from orchestration.errors import BadAudio, BadRequest, FrameConflict, FramesAfterEnd, SessionEnded
+from orchestration.session.inputs import (
+    AudioFrame,
+    ClockFact,
+    EndOfStreams,
+    ParticipantRef,
+    SampleMoment,
+    SpeakerFact,
+    StreamSpec,
+)
+from orchestration.session.session import TRANSITIONS
+from orchestration.session.values import SessionValues
+from tests.unit.session.meeting import RATE, ZERO_UNIX_MS, Meeting, silence, speech, words
+
+ANA = ParticipantRef("p1", "Ana")
+
+
+def test_speech_becomes_a_named_line_when_the_utterance_is_over() -> None:
+    meeting = Meeting.begun(participant=ANA)
+    meeting.play(speech(20) + silence(10))
+
+    order = meeting.answer(words(("Good", 100, 400), ("morning.", 450, 900)))
+
+    assert order.chunk.is_final
+    assert meeting.lines() == [("Ana", "Good morning.")]
+    assert meeting.told("segment")[0]["segment"]["text"] == "Good morning."  # type: ignore[index,call-overload]
+
+
+def test_every_sample_has_exactly_one_fate_from_the_first_to_the_last() -> None:
+    meeting = Meeting.begun()
+    meeting.play(silence(10) + speech(20) + silence(20))
+    duration, transcribed, silent, pending, lost = meeting.fates()
+    assert duration == 50 * RATE // 10
+    assert pending > 0
+    assert transcribed + silent + pending + lost == duration
+
+    meeting.answer(words(("Hello.", 300, 800)))
+    meeting.end()
+
+    duration, transcribed, silent, pending, lost = meeting.fates()
+    assert (pending, lost) == (0, 0)
+    assert transcribed + silent == duration
+
+
+def test_the_session_completes_only_when_nothing_is_pending() -> None:
+    meeting = Meeting.begun()
+    meeting.play(speech(20))
+    meeting.end()
+    assert meeting.status() == "ending"
+
+    meeting.answer(words(("Bye.", 100, 600)))
+
+    assert meeting.status() == "completed"
+    assert [body["status"] for body in meeting.told("status")] == ["active", "ending", "completed"]
+
+
+def test_an_announced_end_waits_for_the_frames_before_it() -> None:
+    meeting = Meeting.begun()
+    meeting.play(silence(2))
+    meeting.send(EndOfStreams(((0, 3),), -1))
+    assert meeting.status() == "ending"
+
+    meeting.play(silence(2))
+
+    assert meeting.status() == "completed"
+
+
+def test_durable_events_are_numbered_without_holes() -> None:
+    meeting = Meeting.begun(participant=ANA)
+    for _ in range(3):
+        meeting.play(speech(20) + silence(10))
+        meeting.answer(words(("One", 0, 300), ("line.", 400, 900)))
+    meeting.end()
+
+    assert [event.seq for event in meeting.events] == list(range(1, len(meeting.events) + 1))
+
+
+def test_pending_words_pass_by_and_are_replaced_by_final_ones() -> None:
+    meeting = Meeting.begun()
+    meeting.play(speech(45))
+    meeting.answer(words(("We", 100, 300), ("begin", 400, 800), ("now", 3500, 3900)))
+
+    pending = [event for event in meeting.passing if event.type == "segment"]
+    assert pending[-1].body["segment"]["text"] == "We begin now"  # type: ignore[index,call-overload]
+    assert meeting.lines() == []
+
+    meeting.play(silence(10))
+    order = meeting.answer(words(("now.", 3900 - 2000, 4200 - 2000)))
+    assert order.chunk.is_final
+    assert meeting.lines() != []
+
+
+def test_silence_is_not_sent() -> None:
+    meeting = Meeting.begun()
+    meeting.play(silence(100))
+    assert meeting.orders == []
+    assert meeting.fates()[2] > 9 * RATE
+
+
+def test_a_capture_gap_is_lost_and_told() -> None:
+    meeting = Meeting.begun()
+    meeting.play(silence(10))
+    meeting.skip(2 * RATE)
+    meeting.play(silence(10))
+    meeting.end()
+
+    gap = meeting.told("gap")[0]
+    assert (gap["start"], gap["end"], gap["reason"]) == (1.0, 3.0, "capture_skipped")
+    assert meeting.fates()[4] == 2 * RATE
+    assert meeting.status() == "completed"
+
+
+def test_a_failing_engine_delays_and_then_loses_only_what_it_never_answered() -> None:
+    values = SessionValues(chunk_attempts=3, retry_ms=1000)
+    meeting = Meeting.begun(values=values)
+    meeting.play(speech(20) + silence(10))
+    for _ in range(2):
+        meeting.fail()
+        assert meeting.orders == []
+        meeting.wait(5000)
+    meeting.fail()
+    meeting.end()
+
+    assert [gap["reason"] for gap in meeting.told("gap")] == ["engine_error"]
+    assert meeting.status() == "completed"
+    assert sum(meeting.fates()[1:]) == meeting.fates()[0]
+
+
+def test_speaker_events_name_the_words_of_a_mixed_stream() -> None:
+    meeting = Meeting.begun()
+    meeting.send(
+        ClockFact(0, 0, 0, ZERO_UNIX_MS),
+        SpeakerFact(1, "start", "p1", "Ana", SampleMoment(0, 0)),
+        SpeakerFact(2, "stop", "p1", "Ana", SampleMoment(0, RATE)),
+        SpeakerFact(3, "start", "p2", "Ben", SampleMoment(0, RATE)),
+    )
+    meeting.play(speech(20) + silence(10))
+    meeting.answer(words(("Shall", 100, 400), ("we?", 500, 900), ("Yes", 1200, 1500)))
+
+    assert meeting.lines() == [("Ana", "Shall we?"), ("Ben", "Yes")]
+
+
+def test_facts_that_come_before_any_audio_count() -> None:
+    meeting = Meeting.begun()
+    meeting.send(SpeakerFact(0, "start", "p1", "Ana", SampleMoment(0, 0)))
+    meeting.play(speech(20) + silence(10))
+    meeting.answer(words(("Hello.", 100, 900)))
+    assert meeting.lines() == [("Ana", "Hello.")]
+
+
+def test_final_lines_are_translated_and_the_end_waits_for_it() -> None:
+    meeting = Meeting.begun(targets=("pt", "en"))
+    meeting.play(speech(20))
+    meeting.end()
+    meeting.answer(words(("Hello.", 100, 900)))
+    requests = [request for step in meeting.steps for request in step.translate]
+    assert [(one.text, one.target) for one in requests] == [("Hello.", "pt")]
+    assert meeting.status() == "ending"
+
+    meeting.session.translated(requests[0], "Olá.", "test", meeting.now_ms)
+    meeting.settle()
+
+    assert meeting.told("translation")[0]["text"] == "Olá."
+    assert meeting.status() == "completed"
+
+
+def test_a_language_pair_that_no_engine_has_is_said_once() -> None:
+    meeting = Meeting.begun(targets=("de",))
+    for _ in range(2):
+        meeting.play(speech(20) + silence(10))
+        meeting.answer(words(("Hello.", 100, 900)))
+        for request in [one for step in meeting.steps for one in step.translate]:
+            meeting.session.translation_unsupported(request, meeting.now_ms)
+        meeting.settle()
+    assert [alert["code"] for alert in meeting.told("alert")] == ["unsupported_language_pair"]
+
+
+def test_a_repeated_frame_is_dropped_and_a_skipped_one_is_asked_for() -> None:
+    meeting = Meeting.begun()
+    meeting.play(silence(3))
+    repeat = meeting.send(AudioFrame(0, 1, RATE // 10, silence(1)))
+    assert (repeat.frames, repeat.error) == ([], None)
+
+    ahead = meeting.send(AudioFrame(0, 5, RATE // 2, silence(1)))
+    assert ahead.nacks == ((0, 3),)
+    assert meeting.session.ledgers[0].next_seq == 3
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (AudioFrame(0, 3, 3 * RATE // 10, b"\0\0\0"), BadAudio),
+        (AudioFrame(0, 3, 0, silence(1)), BadAudio),
+        (AudioFrame(0, 3, 3601 * RATE, silence(1)), BadAudio),
+        (AudioFrame(7, 0, 0, silence(1)), BadAudio),
+        (AudioFrame(0, 1, RATE // 10, speech(1)), FrameConflict),
+    ],
+    ids=["odd length", "clock goes back", "clock leaps", "unknown stream", "other content"],
+)
+def test_bad_audio_is_refused_and_changes_nothing(
+    frame: AudioFrame, expected: type[Exception]
+) -> None:
+    meeting = Meeting.begun()
+    meeting.play(silence(3))
+    before = meeting.fates()
+
+    judgement = meeting.send(frame)
+
+    assert type(judgement.error) is expected
+    assert meeting.fates() == before
+    assert meeting.session.ledgers[0].next_seq == 3
+
+
+def test_frames_after_the_announced_end_are_refused() -> None:
+    meeting = Meeting.begun()
+    meeting.play(speech(5))
+    meeting.end()
+    judgement = meeting.send(AudioFrame(0, 5, 5 * RATE // 10, silence(1)))
+    assert isinstance(judgement.error, FramesAfterEnd)
+
+
+def test_a_fact_that_skips_a_number_is_refused() -> None:
+    meeting = Meeting.begun()
+    judgement = meeting.send(ClockFact(2, 0, 0, 1))
+    assert isinstance(judgement.error, BadRequest)
+    assert judgement.error.facts == {"expected": 0}
+
+
+def test_a_known_stream_keeps_its_format() -> None:
+    meeting = Meeting.begun()
+    with pytest.raises(BadAudio):
+        meeting.session.check_stream(StreamSpec(0, PcmFormat("f32le", RATE, 1)))
+
+
+def test_a_session_without_its_bot_is_abandoned_and_ends() -> None:
+    meeting = Meeting.begun(values=SessionValues(abandoned_after_ms=60_000))
+    meeting.play(silence(10))
+    meeting.session.disconnected(meeting.now_ms)
+    assert not meeting.session.must_abandon(meeting.now_ms + 59_999)
+    assert meeting.session.must_abandon(meeting.now_ms + 60_000)
+
+    meeting.session.abandon(meeting.now_ms)
+    meeting.settle()
+
+    told = [body["status"] for body in meeting.told("status")]
+    assert told == ["active", "abandoned", "ending", "completed"]
+
+
+def test_an_ended_session_opens_no_streams() -> None:
+    meeting = Meeting.begun()
+    meeting.session.end_now(meeting.now_ms)
+    with pytest.raises(SessionEnded):
+        meeting.open(1)
+
+
+def test_slow_transcripts_make_the_session_delayed_and_good_ones_active_again() -> None:
+    meeting = Meeting.begun(values=SessionValues(delayed_after_ms=5000, recovered_below_ms=3000))
+    meeting.play(speech(60))
+    assert meeting.status() == "delayed"
+    meeting.play(silence(10))
+    while meeting.orders:
+        meeting.answer(words(("la", 100, 400)))
+    assert meeting.status() == "active"
+
+
+def test_every_state_but_the_last_has_a_way_out() -> None:
+    assert {state for state, ways in TRANSITIONS.items() if not ways} == {"completed", "failed"}
+    assert {one for ways in TRANSITIONS.values() for one in ways} <= set(TRANSITIONS)
