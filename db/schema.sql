@@ -1,0 +1,352 @@
+-- The sum of db/migrations, for reading, and for making a database by hand:
+-- psql --set ON_ERROR_STOP=1 --single-transaction --file db/schema.sql DATABASE
+-- A test builds both and finds no difference.
+
+CREATE SCHEMA bot_sessions;
+
+CREATE TABLE bot_sessions.schema_migrations (
+    name       text PRIMARY KEY,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
+    ('0001_bot_sessions.sql',
+     '9fd5f0ea53a8ec3ef4abe7427613c21b3128cfebe1bc783d711d51139922d9b1');
+
+-- Sessions of meeting bots: what they sent, what was heard, and who said it.
+--
+-- Session times (…_ns) are nanoseconds since the session's first sample; sample counts are per
+-- channel on the stream's own clock. Every row of a session goes when the session's row goes.
+
+CREATE TABLE bot_sessions.sessions (
+    session_id            text PRIMARY KEY,
+    bot_id                text,
+    meeting_id            text,
+    meeting_title         text,
+    meeting_uri           text,
+    google_meet_space_id  text,
+    conference_record_id  text,
+    status                text NOT NULL DEFAULT 'created' CHECK (status IN
+        ('created', 'active', 'delayed', 'ending', 'completed', 'failed', 'abandoned')),
+    status_detail         text,
+    language              text,
+    target_languages      jsonb NOT NULL DEFAULT '[]',
+    participant_count     integer NOT NULL DEFAULT 0,
+    settings              jsonb NOT NULL DEFAULT '{}',
+    session_metadata      jsonb NOT NULL DEFAULT '{}',
+    performance_stats     jsonb NOT NULL DEFAULT '{}',
+    -- The wall clock at session time zero; unknown until audio has come.
+    zero_unix_ms          bigint,
+    start_time            timestamptz GENERATED ALWAYS AS
+        (to_timestamp(zero_unix_ms / 1000.0::double precision)) STORED,
+    end_time              timestamptz,
+    -- Raised by each incarnation of the session's actor; a write under an older one is refused.
+    epoch                 bigint NOT NULL DEFAULT 0,
+    actor_name            text,
+    idempotency_hash      bytea NOT NULL,
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    updated_at            timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 80);
+
+CREATE INDEX sessions_newest ON bot_sessions.sessions (created_at DESC, session_id DESC);
+CREATE INDEX sessions_status ON bot_sessions.sessions (status, created_at DESC);
+CREATE INDEX sessions_actor ON bot_sessions.sessions (actor_name);
+CREATE INDEX sessions_meeting ON bot_sessions.sessions (meeting_id);
+
+CREATE TABLE bot_sessions.streams (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    stream                integer NOT NULL CHECK (stream BETWEEN 0 AND 65535),
+    encoding              text NOT NULL CHECK (encoding IN ('s16le', 'f32le')),
+    sample_rate           integer NOT NULL CHECK (sample_rate > 0),
+    channels              integer NOT NULL CHECK (channels > 0),
+    participant_id        text,
+    participant_name      text,
+    participant_email     text,
+    participant_is_bot    boolean,
+    -- Where the sender said that the stream ends: -1 for a stream without a frame.
+    last_seq              bigint CHECK (last_seq >= -1),
+    offset_ns             bigint,
+    duration              bigint CHECK (duration >= 0),
+    frontier              bigint CHECK (frontier >= 0),
+    transcribed           int8multirange NOT NULL DEFAULT '{}',
+    silent                int8multirange NOT NULL DEFAULT '{}',
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, stream),
+    CHECK ((duration IS NULL) = (frontier IS NULL))
+) WITH (fillfactor = 50);
+
+-- Samples that will never be heard, and why.
+CREATE TABLE bot_sessions.gaps (
+    session_id            text NOT NULL,
+    stream                integer NOT NULL,
+    start_sample          bigint NOT NULL,
+    end_sample            bigint NOT NULL,
+    reason                text NOT NULL,
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, stream, start_sample),
+    FOREIGN KEY (session_id, stream) REFERENCES bot_sessions.streams ON DELETE CASCADE,
+    CHECK (start_sample < end_sample)
+);
+
+-- Audio as it came, stored before it is acknowledged. PCM does not compress, and in a TOAST table
+-- a frame would take two more rows and index entries; so its payload stays in the row, as it is.
+CREATE TABLE bot_sessions.audio_journal (
+    session_id            text NOT NULL,
+    stream                integer NOT NULL,
+    seq                   bigint NOT NULL CHECK (seq >= 0),
+    first_sample          bigint NOT NULL CHECK (first_sample >= 0),
+    sample_count          integer NOT NULL CHECK (sample_count >= 0),
+    content_hash          bytea NOT NULL,
+    payload               bytea NOT NULL,
+    PRIMARY KEY (session_id, stream, seq),
+    FOREIGN KEY (session_id, stream) REFERENCES bot_sessions.streams ON DELETE CASCADE
+) WITH (toast_tuple_target = 8160);
+
+ALTER TABLE bot_sessions.audio_journal ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+-- Facts as they came: speakers, participants, captions, chat, clocks.
+CREATE TABLE bot_sessions.facts (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    fact                  bigint NOT NULL CHECK (fact >= 0),
+    body                  jsonb NOT NULL,
+    received_at           timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, fact)
+);
+
+-- Recordings in files.
+CREATE TABLE bot_sessions.audio_files (
+    file_id               text PRIMARY KEY,
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    stream                integer,
+    file_path             text NOT NULL,
+    file_name             text NOT NULL,
+    file_size             bigint NOT NULL CHECK (file_size >= 0),
+    file_format           text NOT NULL,
+    duration_seconds      double precision,
+    sample_rate           integer,
+    channels              integer,
+    chunk_start_time      double precision,
+    chunk_end_time        double precision,
+    audio_quality_score   real,
+    processing_status     text NOT NULL DEFAULT 'pending' CHECK (processing_status IN
+        ('pending', 'processing', 'completed', 'failed', 'timeout')),
+    file_hash             text,
+    metadata              jsonb NOT NULL DEFAULT '{}',
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    updated_at            timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE INDEX audio_files_session ON bot_sessions.audio_files (session_id);
+
+-- Final segments: transcript_id is the segment's id, unique within its session.
+CREATE TABLE bot_sessions.transcripts (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    transcript_id         text NOT NULL,
+    source_type           text NOT NULL DEFAULT 'whisper_service' CHECK (source_type IN
+        ('whisper_service', 'google_meet', 'manual')),
+    stream                integer NOT NULL,
+    revision              integer NOT NULL,
+    transcript_text       text NOT NULL,
+    language_code         text NOT NULL,
+    start_ns              bigint NOT NULL,
+    end_ns                bigint NOT NULL,
+    start_timestamp       double precision NOT NULL GENERATED ALWAYS AS
+        (start_ns / 1e9::double precision) STORED,
+    end_timestamp         double precision NOT NULL GENERATED ALWAYS AS
+        (end_ns / 1e9::double precision) STORED,
+    words                 jsonb NOT NULL,
+    speaker_id            text,
+    speaker_name          text,
+    speaker_confidence    double precision,
+    speaker_method        text,
+    confidence_score      double precision,
+    audio_file_id         text REFERENCES bot_sessions.audio_files ON DELETE SET NULL,
+    google_transcript_entry_id text,
+    processing_metadata   jsonb NOT NULL DEFAULT '{}',
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    updated_at            timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, transcript_id),
+    CHECK (start_ns <= end_ns),
+    CHECK ((speaker_id IS NULL) = (speaker_name IS NULL))
+);
+
+CREATE INDEX transcripts_time ON bot_sessions.transcripts
+    (session_id, start_ns, stream, transcript_id);
+CREATE INDEX transcripts_audio_file ON bot_sessions.transcripts (audio_file_id)
+    WHERE audio_file_id IS NOT NULL;
+
+CREATE TABLE bot_sessions.translations (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    source_transcript_id  text NOT NULL,
+    target_language       text NOT NULL,
+    translation_id        text NOT NULL GENERATED ALWAYS AS
+        (source_transcript_id || ':' || target_language) STORED,
+    source_language       text NOT NULL,
+    translated_text       text NOT NULL,
+    state                 text NOT NULL CHECK (state IN ('final', 'unavailable', 'failed')),
+    translation_confidence real,
+    translation_service   text NOT NULL,
+    processing_metadata   jsonb NOT NULL DEFAULT '{}',
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    updated_at            timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, source_transcript_id, target_language),
+    FOREIGN KEY (session_id, source_transcript_id)
+        REFERENCES bot_sessions.transcripts ON DELETE CASCADE
+);
+
+-- What a caption and a heard line have to do with each other.
+CREATE TABLE bot_sessions.correlations (
+    correlation_id        text PRIMARY KEY,
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    google_transcript_id  text,
+    inhouse_transcript_id text,
+    correlation_confidence real NOT NULL DEFAULT 0
+        CHECK (correlation_confidence BETWEEN 0 AND 1),
+    timing_offset         double precision NOT NULL DEFAULT 0,
+    correlation_type      text NOT NULL,
+    correlation_method    text NOT NULL,
+    speaker_id            text,
+    speaker_name          text,
+    start_timestamp       double precision,
+    end_timestamp         double precision,
+    correlation_metadata  jsonb NOT NULL DEFAULT '{}',
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (session_id, google_transcript_id)
+        REFERENCES bot_sessions.transcripts ON DELETE SET NULL (google_transcript_id),
+    FOREIGN KEY (session_id, inhouse_transcript_id)
+        REFERENCES bot_sessions.transcripts ON DELETE SET NULL (inhouse_transcript_id)
+);
+
+CREATE INDEX correlations_google ON bot_sessions.correlations (session_id, google_transcript_id);
+CREATE INDEX correlations_inhouse ON bot_sessions.correlations (session_id, inhouse_transcript_id);
+
+CREATE TABLE bot_sessions.participants (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    participant_id        text NOT NULL,
+    google_participant_id text,
+    display_name          text NOT NULL,
+    email                 text,
+    is_bot                boolean NOT NULL DEFAULT false,
+    joined_ns             bigint,
+    left_ns               bigint,
+    -- The same moments on the wall clock, once that is known.
+    join_time             timestamptz,
+    leave_time            timestamptz,
+    participant_metadata  jsonb NOT NULL DEFAULT '{}',
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    updated_at            timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, participant_id)
+);
+
+-- When the meeting platform showed somebody as speaking; end_ns is null while it still does.
+CREATE TABLE bot_sessions.speaker_intervals (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    participant_id        text NOT NULL,
+    start_ns              bigint NOT NULL,
+    end_ns                bigint,
+    speaker_name          text NOT NULL,
+    PRIMARY KEY (session_id, participant_id, start_ns),
+    CHECK (start_ns <= end_ns)
+);
+
+-- What viewers are told, numbered from 1 without holes.
+CREATE TABLE bot_sessions.events (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    seq                   bigint NOT NULL CHECK (seq >= 1),
+    event_type            text NOT NULL,
+    event_subtype         text,
+    event_data            jsonb NOT NULL DEFAULT '{}',
+    "timestamp"           timestamptz NOT NULL DEFAULT now(),
+    source_component      text NOT NULL DEFAULT 'session',
+    severity              text NOT NULL DEFAULT 'info',
+    PRIMARY KEY (session_id, seq)
+);
+
+-- Single-use and sign-in tickets, by their hash.
+CREATE TABLE bot_sessions.tickets (
+    ticket_hash           bytea PRIMARY KEY,
+    kind                  text NOT NULL,
+    expires_at            timestamptz NOT NULL
+);
+
+CREATE INDEX tickets_expiry ON bot_sessions.tickets (expires_at);
+
+-- Each figure is summed over its own table: joined first, rows would count more than once.
+CREATE VIEW bot_sessions.session_statistics AS
+SELECT
+    s.session_id,
+    audio.seconds AS total_duration,
+    (SELECT count(*) FROM bot_sessions.participants p
+        WHERE p.session_id = s.session_id) AS total_participants,
+    lines.speakers AS unique_speakers,
+    files.files AS total_audio_files,
+    files.seconds AS total_audio_duration,
+    files.bytes AS total_audio_size,
+    lines.lines AS total_transcripts,
+    lines.words AS total_transcript_words,
+    translated.lines AS total_translations,
+    translated.languages AS translation_languages,
+    correlated.success_rate AS correlation_success_rate,
+    correlated.confidence AS average_correlation_confidence,
+    now() AS computed_at
+FROM bot_sessions.sessions s
+CROSS JOIN LATERAL (
+    SELECT coalesce(max(duration / sample_rate::double precision), 0) AS seconds
+    FROM bot_sessions.streams WHERE session_id = s.session_id
+) audio
+CROSS JOIN LATERAL (
+    SELECT count(*) AS files, coalesce(sum(duration_seconds), 0) AS seconds,
+        coalesce(sum(file_size), 0) AS bytes
+    FROM bot_sessions.audio_files WHERE session_id = s.session_id
+) files
+CROSS JOIN LATERAL (
+    SELECT count(*) AS lines, count(DISTINCT speaker_id) AS speakers,
+        coalesce(sum(jsonb_array_length(words)), 0) AS words
+    FROM bot_sessions.transcripts WHERE session_id = s.session_id
+) lines
+CROSS JOIN LATERAL (
+    SELECT count(*) AS lines,
+        coalesce(array_agg(DISTINCT target_language), '{}') AS languages
+    FROM bot_sessions.translations WHERE session_id = s.session_id AND state = 'final'
+) translated
+CROSS JOIN LATERAL (
+    SELECT avg((correlation_confidence >= 0.7)::integer) AS success_rate,
+        avg(correlation_confidence) AS confidence
+    FROM bot_sessions.correlations WHERE session_id = s.session_id
+) correlated;
+
+CREATE VIEW bot_sessions.speaker_statistics AS
+SELECT
+    session_id,
+    speaker_id,
+    max(speaker_name) AS speaker_name,
+    count(*) AS total_segments,
+    sum(jsonb_array_length(words)) AS total_words,
+    sum(end_timestamp - start_timestamp) AS total_speaking_time,
+    avg(speaker_confidence) AS average_confidence,
+    min(start_timestamp) AS first_spoke,
+    max(end_timestamp) AS last_spoke
+FROM bot_sessions.transcripts
+WHERE speaker_id IS NOT NULL
+GROUP BY session_id, speaker_id;
+
+CREATE VIEW bot_sessions.session_overview AS
+SELECT
+    s.session_id,
+    s.bot_id,
+    s.meeting_id,
+    s.meeting_title,
+    s.status,
+    s.status_detail,
+    s.start_time,
+    s.end_time,
+    t.total_duration,
+    s.participant_count,
+    t.unique_speakers,
+    t.total_transcripts,
+    t.total_transcript_words,
+    t.total_translations,
+    s.created_at
+FROM bot_sessions.sessions s
+JOIN bot_sessions.session_statistics t USING (session_id);

@@ -1,0 +1,1 @@
+"""Storage: PostgreSQL, embedded or given, behind narrow ports."""

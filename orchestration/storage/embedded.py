@@ -1,0 +1,339 @@
+"""A PostgreSQL of our own: a real server, its data below the service's data directory.
+
+It listens on a UNIX socket inside its data folder and nowhere else; only the service's user (and
+root) can pass the folder above it. It ends with the process that started it, however that ends.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from urllib.parse import quote
+
+from orchestration.errors import DatabaseUnavailable, DataDirectoryInUse
+from orchestration.storage.bounded_log import BoundedLog
+from orchestration.storage.child_process import child_command
+from orchestration.storage.postgres_binaries import (
+    can_run,
+    copy_programs,
+    installed_programs,
+    unprivileged_account,
+)
+
+START_TIMEOUT_S = 120
+"""A start may replay the log of a crash; after this it counts as failed."""
+INITDB_TIMEOUT_S = 120
+LOCK_TIMEOUT_S = 10
+"""How long the server of a killed service may take to end before we call the folder in use."""
+FAST_STOP_TIMEOUT_S = 15
+IMMEDIATE_STOP_TIMEOUT_S = 5
+POLL_INTERVAL_S = 0.01
+MAX_SOCKET_PATH_BYTES = 107
+RUNTIME_PREFIX = "orchestration-postgres-"
+
+SUPERUSER = "orchestration"
+SOCKET_NAME = ".s.PGSQL.5432"
+
+# The server never sees its data folder's real path: an unprivileged account may be unable to pass
+# the folders above it (a root-owned home is 0700), and those are not ours to open. It inherits
+# the folder as its working directory instead, and that name leads there whatever lies above.
+DATA_FOLDER = "/proc/self/cwd"
+
+SERVER_SETTINGS = {
+    "listen_addresses": "",
+    "port": "5432",
+    "unix_socket_directories": DATA_FOLDER,
+    "unix_socket_permissions": "0700",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "max_connections": "100",
+    "shared_buffers": "64MB",
+    "max_wal_size": "512MB",
+    "wal_compression": "on",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
+    "max_parallel_workers_per_gather": "0",
+    "io_method": "sync",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+    "log_min_messages": "warning",
+}
+INITDB_OPTIONS = (
+    f"--username={SUPERUSER}",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--auth-local=trust",
+    "--auth-host=reject",
+)
+
+
+class EmbeddedPostgres:
+    """One server over `data_dir/postgres`. Blocking: call it outside an event loop, or in a
+    thread of its own; not safe to call from two threads at once."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._home = data_dir.resolve() / "postgres"
+        self._cluster = self._home / "cluster"
+        self._runtime_record = self._home / "runtime_dir"
+        self._log = BoundedLog(self._home / "postgres.log")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._runtime: Path | None = None
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether there is data already; without, `start` takes a second or two longer."""
+        return self._cluster.is_dir()
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> str:
+        """Start the server, on what data it finds; returns its DSN when it takes connections.
+
+        Raises:
+            DataDirectoryInUse: another service runs a server on this data.
+            DatabaseUnavailable: the server did not start; the message ends with its last words.
+        """
+        try:
+            return self._start()
+        except OSError as error:
+            self.stop()
+            raise DatabaseUnavailable(
+                f"The embedded PostgreSQL cannot use {self._home}: {error.strerror or error}. "
+                "Make the folder writable, choose another data directory, or set DATABASE_URL."
+            ) from error
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the server and wait until it is gone; without one, do nothing."""
+        if self._process is not None:
+            self._end(self._process)
+            self._process = None
+        if self._runtime is not None:
+            shutil.rmtree(self._runtime, ignore_errors=True)
+            self._runtime_record.unlink(missing_ok=True)
+            self._runtime = None
+
+    def _start(self) -> str:
+        account = unprivileged_account()
+        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._home.chmod(0o700)
+        lock_fd = self._lock()
+        try:
+            self._remove_runtime_of_killed_service()
+            programs = self._reachable_programs(account)
+            if not self.is_initialized:
+                self._initialize(programs, account)
+            self._take_ownership(account)
+            self._remove_locks_of_killed_server()
+            self._process = self._spawn(programs, account, lock_fd)
+        finally:
+            # From here on the server and its workers hold the lock, and nobody else: it is free
+            # exactly when the last of them is gone.
+            os.close(lock_fd)
+        self._await_ready(self._process)
+        return self._dsn()
+
+    def _lock(self) -> int:
+        lock_fd = os.open(self._home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline_s = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < deadline_s:
+                    time.sleep(POLL_INTERVAL_S)
+                    continue
+                os.close(lock_fd)
+                raise DataDirectoryInUse(
+                    f"Another service runs a database on {self._home}: stop it, or choose "
+                    "another data directory.",
+                    {"path": str(self._home)},
+                ) from None
+            return lock_fd
+
+    def _reachable_programs(self, account: tuple[int, int] | None) -> Path:
+        programs = installed_programs()
+        if can_run(programs, account):
+            return programs
+        runtime = self._runtime_dir()
+        runtime.chmod(0o711)
+        copied = copy_programs(programs, runtime / "programs")
+        if not can_run(copied, account):
+            raise DatabaseUnavailable(
+                f"The embedded PostgreSQL runs neither from {programs} nor from {runtime}: "
+                "allow execution in one of them, or set DATABASE_URL."
+            )
+        return copied
+
+    def _initialize(self, programs: Path, account: tuple[int, int] | None) -> None:
+        """Make the cluster under another name and rename it, so that it is whole or not there."""
+        fresh = self._home / "cluster.new"
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        fresh.mkdir(mode=0o700)
+        if account is not None:
+            os.chown(fresh, *account)
+        initdb = str(programs / "bin" / "initdb")
+        result = subprocess.run(
+            child_command(
+                [initdb, f"--pgdata={DATA_FOLDER}", *INITDB_OPTIONS],
+                signal_at_parent_death=signal.SIGTERM,
+                account=account,
+            ),
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=fresh,
+            env=_environment(),
+            timeout=INITDB_TIMEOUT_S,
+        )
+        if result.returncode != 0:
+            raise DatabaseUnavailable(
+                "The embedded PostgreSQL could not make its data folder: "
+                + result.stdout.decode(errors="replace")[-2000:]
+            )
+        fresh.rename(self._cluster)
+
+    def _take_ownership(self, account: tuple[int, int] | None) -> None:
+        """Let the account own the cluster, which another user's run may have made."""
+        owner = self._cluster.stat().st_uid
+        if account is not None and owner != account[0]:
+            os.chown(self._cluster, *account)
+            for folder, folders, names in os.walk(self._cluster):
+                for name in (*folders, *names):
+                    os.chown(Path(folder, name), *account, follow_symlinks=False)
+
+    def _remove_locks_of_killed_server(self) -> None:
+        # We hold the lock, so no server lives: whatever these name is gone, even where another
+        # process has got the pid that they mention, at which PostgreSQL would refuse to start.
+        for name in ("postmaster.pid", SOCKET_NAME, f"{SOCKET_NAME}.lock"):
+            (self._cluster / name).unlink(missing_ok=True)
+
+    def _spawn(
+        self, programs: Path, account: tuple[int, int] | None, lock_fd: int
+    ) -> subprocess.Popen[bytes]:
+        settings = [f"--{name}={value}" for name, value in SERVER_SETTINGS.items()]
+        command = child_command(
+            [str(programs / "bin" / "postgres"), "-D", DATA_FOLDER, *settings],
+            signal_at_parent_death=signal.SIGINT,
+            account=account,
+        )
+        spawned: Future[subprocess.Popen[bytes]] = Future()
+        # The thread that spawns the server must outlive it (see child_command), so it keeps it.
+        threading.Thread(
+            target=self._keep,
+            args=(command, lock_fd, spawned),
+            name="embedded-postgres",
+            daemon=True,
+        ).start()
+        return spawned.result()
+
+    def _keep(
+        self, command: list[str], lock_fd: int, spawned: "Future[subprocess.Popen[bytes]]"
+    ) -> None:
+        """Spawn the server and write its log until it is gone."""
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=self._cluster,
+                env=_environment(),
+                pass_fds=(lock_fd,),
+                # Ctrl-C goes to the whole foreground group; when to stop is the service's to say.
+                start_new_session=True,
+            )
+        except BaseException as error:
+            spawned.set_exception(error)
+            return
+        spawned.set_result(process)
+        assert process.stdout is not None
+        with process.stdout as lines, self._log as log:
+            for line in lines:
+                log.write(line.decode(errors="replace").rstrip("\n"))
+        process.wait()
+
+    def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while not self._says_ready():
+            if process.poll() is not None:
+                self._log.wait_closed(IMMEDIATE_STOP_TIMEOUT_S)
+                raise DatabaseUnavailable(
+                    "The embedded PostgreSQL ended while it started: "
+                    + "; ".join(self._log.last_lines()),
+                    {"log": str(self._log.path)},
+                )
+            if time.monotonic() > deadline_s:
+                raise DatabaseUnavailable(
+                    f"The embedded PostgreSQL was not ready after {START_TIMEOUT_S} s: see "
+                    f"{self._log.path}.",
+                    {"log": str(self._log.path)},
+                )
+            time.sleep(POLL_INTERVAL_S)
+
+    def _says_ready(self) -> bool:
+        try:
+            lines = (self._cluster / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[7].strip() == "ready"
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        for stop_signal, timeout_s in (
+            (signal.SIGINT, FAST_STOP_TIMEOUT_S),
+            (signal.SIGQUIT, IMMEDIATE_STOP_TIMEOUT_S),
+        ):
+            process.send_signal(stop_signal)
+            try:
+                process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                continue
+            return
+        process.kill()
+        process.wait()
+
+    def _dsn(self) -> str:
+        folder = self._cluster
+        if len(os.fsencode(folder / SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
+            folder = self._runtime_dir() / "s"
+            folder.symlink_to(self._cluster)
+        host = quote(str(folder), safe="/")
+        return f"postgresql://{SUPERUSER}@/postgres?host={host}&port=5432"
+
+    def _runtime_dir(self) -> Path:
+        """A private folder with a short path, for what cannot lie below the data directory."""
+        if self._runtime is None:
+            self._runtime = Path(tempfile.mkdtemp(prefix=RUNTIME_PREFIX))
+            self._runtime_record.write_text(str(self._runtime))
+        return self._runtime
+
+    def _remove_runtime_of_killed_service(self) -> None:
+        try:
+            left = Path(self._runtime_record.read_text())
+            if left.name.startswith(RUNTIME_PREFIX) and left.lstat().st_uid == os.geteuid():
+                shutil.rmtree(left)
+        except FileNotFoundError:
+            pass
+        self._runtime_record.unlink(missing_ok=True)
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of ours: PGDATA, PGPORT and their like would change what the server does."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}

@@ -1,0 +1,106 @@
+"""Connections to PostgreSQL, and its failures in the service's own words."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import asyncpg
+
+from orchestration.errors import BadRequest, UnknownSession
+from orchestration.storage.availability import CONNECT_FAILURES, UNAVAILABILITY, unavailable
+from orchestration.storage.stored_text import decode_json, encode_json
+
+COMMAND_TIMEOUT_S = 10
+"""One statement may take this long; then its connection is given up."""
+OPERATION_TIMEOUT_S = 20
+"""One use of the database, with the wait for a free connection."""
+IDLE_CONNECTION_LIFETIME_S = 300
+APPLICATION_NAME = "orchestration"
+
+# An ack means that the commit is flushed, whatever the server's own default is.
+SESSION_SETTINGS = {"application_name": APPLICATION_NAME, "synchronous_commit": "on"}
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
+
+
+async def connect(dsn: str, *, connect_timeout_s: float) -> "asyncpg.Connection[asyncpg.Record]":
+    """One connection outside any pool; statements on it have no timeout.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL cannot be reached, or does not let us in.
+    """
+    try:
+        async with asyncio.timeout(connect_timeout_s):
+            return await asyncpg.connect(dsn, server_settings=SESSION_SETTINGS)
+    except CONNECT_FAILURES as error:
+        raise unavailable(error) from error
+
+
+async def connect_pool(dsn: str, *, min_size: int, max_size: int, connect_timeout_s: float) -> Pool:
+    """A pool of at most `max_size` connections that speak jsonb as Python values.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL cannot be reached, or does not let us in.
+    """
+    try:
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=min_size,
+            max_size=max_size,
+            timeout=connect_timeout_s,
+            command_timeout=COMMAND_TIMEOUT_S,
+            max_inactive_connection_lifetime=IDLE_CONNECTION_LIFETIME_S,
+            server_settings=SESSION_SETTINGS,
+            init=_prepare,
+            reset=_keep_as_it_is,
+        )
+        # With min_size 0 nothing has been tried yet, and a start must fail at the start.
+        async with database(pool) as connection:
+            await connection.execute("SELECT 1")
+    except CONNECT_FAILURES as error:
+        raise unavailable(error) from error
+    return pool
+
+
+async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=encode_json, decoder=decode_json
+    )
+
+
+async def _keep_as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """We leave nothing to reset (an open transaction is rolled back in any case), and asyncpg's
+    own way costs each append a second round trip."""
+
+
+@asynccontextmanager
+async def database(pool: Pool, session_id: str | None = None) -> AsyncIterator[Connection]:
+    """A connection for one operation; what fails inside is raised as an error of the service.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL does not answer within `OPERATION_TIMEOUT_S`.
+        BadRequest: a value is beyond what its column can hold.
+        UnknownSession: a row belongs to the session named, and that is gone.
+    """
+    try:
+        async with (
+            asyncio.timeout(OPERATION_TIMEOUT_S),
+            pool.acquire(timeout=COMMAND_TIMEOUT_S) as connection,
+        ):
+            yield connection
+    except (asyncpg.DataError, UnicodeEncodeError) as error:
+        raise BadRequest("The database cannot hold one of these values.") from error
+    except asyncpg.ForeignKeyViolationError as error:
+        if session_id is None:
+            raise
+        raise unknown_session(session_id) from error
+    except UNAVAILABILITY as error:
+        raise unavailable(error) from error
+
+
+def unknown_session(session_id: str) -> UnknownSession:
+    return UnknownSession(f"There is no session {session_id!r}.", {"session_id": session_id})

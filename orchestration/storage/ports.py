@@ -1,0 +1,317 @@
+"""What the service needs of its database: the ports and their rows.
+
+`SessionJournal` is what one session actor writes; `Archive` is what the edge and the coordinator
+read and manage. Session times are nanoseconds since the session's first sample; sample counts are
+per channel on the stream's own clock.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from orchestration.errors import JsonObject
+from orchestration.session.events import DurableEvent, SessionStatus, TranslatedText
+from orchestration.session.inputs import ParticipantRef, StreamSpec
+from orchestration.transcript.segments import Segment
+
+Row = TypeVar("Row")
+
+OPEN_STATUSES: tuple[SessionStatus, ...] = (
+    "created",
+    "active",
+    "delayed",
+    "ending",
+    "abandoned",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """What a session is created with."""
+
+    session_id: str
+    meeting_id: str | None = None
+    title: str | None = None
+    language: str | None = None
+    target_languages: tuple[str, ...] = ()
+    settings: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session as stored. `zero_unix_ms` is the wall clock at session time zero, once known."""
+
+    spec: SessionSpec
+    status: SessionStatus
+    status_detail: str | None
+    created_at: datetime
+    ended_at: datetime | None
+    zero_unix_ms: int | None
+    actor_name: str | None
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRange:
+    """Samples `start` to `end`, half open, with why they are lost (`reason`), when they are."""
+
+    start: int
+    end: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamProgress:
+    """How far a stream has come: durations and fates in samples.
+
+    `frontier` is the sample up to which words are final; on recovery audio from there is heard
+    again. `offset_ns` places the stream's sample 0 on the session's timeline.
+    """
+
+    stream: int
+    offset_ns: int | None
+    duration: int
+    frontier: int
+    transcribed: tuple[SampleRange, ...]
+    silent: tuple[SampleRange, ...]
+    lost: tuple[SampleRange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """A stream as stored. `next_seq` and `next_sample` follow the last journaled frame."""
+
+    spec: StreamSpec
+    next_seq: int
+    next_sample: int
+    last_seq: int | None
+    progress: StreamProgress | None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFrame:
+    """One frame as journaled. `content_hash` is 16 bytes over first_sample and payload."""
+
+    stream: int
+    seq: int
+    first_sample: int
+    sample_count: int
+    content_hash: bytes
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFact:
+    """One numbered fact in its wire form."""
+
+    number: int
+    body: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantRow:
+    """A person seen in the session; times are session time, absent while unknown."""
+
+    participant: ParticipantRef
+    joined_ns: int | None
+    left_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerIntervalRow:
+    """The platform's word that somebody spoke; `end_ns` is absent while they still do."""
+
+    participant_id: str
+    name: str
+    start_ns: int
+    end_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationRow:
+    """One segment's translation."""
+
+    segment_id: str
+    source_language: str
+    translation: TranslatedText
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChanges:
+    """All that one step of a session changes; stored in one transaction, or not at all."""
+
+    events: Sequence[DurableEvent] = ()
+    segments: Sequence[Segment] = ()
+    translations: Sequence[TranslationRow] = ()
+    participants: Sequence[ParticipantRow] = ()
+    speaker_intervals: Sequence[SpeakerIntervalRow] = ()
+    streams: Sequence[StreamProgress] = ()
+    status: SessionStatus | None = None
+    status_detail: str | None = None
+    zero_unix_ms: int | None = None
+
+    def is_empty(self) -> bool:
+        return not (
+            self.events
+            or self.segments
+            or self.translations
+            or self.participants
+            or self.speaker_intervals
+            or self.streams
+            or self.status
+            or self.zero_unix_ms
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an actor incarnation finds when it takes a session: everything to go on from."""
+
+    session: SessionRow
+    epoch: int
+    streams: Sequence[StreamRow]
+    last_event_seq: int
+    next_fact: int
+    segment_counts: Mapping[int, int]
+    """Final segments stored so far, by stream."""
+    untranslated: Sequence[tuple[Segment, str]]
+    """Final segments with a target language whose translation is not stored."""
+
+
+class SessionJournal(Protocol):
+    """One session actor's writes. Every write checks the epoch.
+
+    Raises:
+        Fenced: a newer incarnation has claimed the session.
+        UnknownSession: the session is deleted.
+        DatabaseUnavailable: PostgreSQL does not answer; nothing is known to be stored.
+    """
+
+    async def claim(self, session_id: str, actor_name: str) -> Claim:
+        """Take the session: raises its epoch, so that older incarnations' writes are refused."""
+        ...
+
+    async def claimed_by(self, actor_name: str) -> str | None:
+        """The open session this actor name holds, for an actor that restarts."""
+        ...
+
+    async def open_streams(self, session_id: str, epoch: int, specs: Sequence[StreamSpec]) -> None:
+        """Store new streams; known ones stay as they are."""
+        ...
+
+    async def append(
+        self,
+        session_id: str,
+        epoch: int,
+        frames: Sequence[JournalFrame],
+        facts: Sequence[JournalFact],
+    ) -> None:
+        """Journal frames and facts durably, each once however often it is sent."""
+        ...
+
+    async def end_streams(
+        self, session_id: str, epoch: int, last_seq_by_stream: Mapping[int, int]
+    ) -> None:
+        """Store where the sender said its streams end."""
+        ...
+
+    async def commit(self, session_id: str, epoch: int, changes: SessionChanges) -> None:
+        """Store one step's changes in one transaction."""
+        ...
+
+    def frames_from(self, session_id: str, stream: int, sample: int) -> AsyncIterator[JournalFrame]:
+        """Journaled frames of a stream that end after `sample`, in order of seq."""
+        ...
+
+    async def facts(self, session_id: str) -> Sequence[JournalFact]:
+        """All journaled facts, in order."""
+        ...
+
+    async def recent_hashes(self, session_id: str, limit: int) -> Mapping[tuple[int, int], bytes]:
+        """Content hashes of each stream's last `limit` frames, by (stream, seq)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """A final segment with its translations."""
+
+    segment: Segment
+    translations: tuple[TranslatedText, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent view of a session: `seq` is the last durable event it includes."""
+
+    session: SessionRow
+    seq: int
+    segments: Sequence[StoredSegment]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Some rows, and where the next page starts, if there is one."""
+
+    items: Sequence[Row]
+    next_cursor: str | None
+
+
+class Archive(Protocol):
+    """Reading and managing sessions. All raise DatabaseUnavailable when PostgreSQL is away;
+    those that name a session raise UnknownSession."""
+
+    async def create_session(
+        self, spec: SessionSpec, idempotency_hash: bytes
+    ) -> tuple[SessionRow, bool]:
+        """Store a session, or find the same one again (False).
+
+        Raises:
+            SessionConflict: the id exists with another `idempotency_hash`.
+        """
+        ...
+
+    async def session(self, session_id: str) -> SessionRow: ...
+
+    async def sessions(
+        self, statuses: Sequence[SessionStatus] | None, limit: int, cursor: str | None
+    ) -> Page[SessionRow]:
+        """Newest first."""
+        ...
+
+    async def assign_actor(self, session_id: str, actor_name: str | None) -> None: ...
+
+    async def delete_session(self, session_id: str) -> Mapping[str, int]:
+        """Remove every row of a session; returns the number removed by table."""
+        ...
+
+    async def snapshot(self, session_id: str, limit: int) -> Snapshot:
+        """The last `limit` final segments and the event number they stand at."""
+        ...
+
+    async def segments(self, session_id: str) -> Sequence[StoredSegment]:
+        """All final segments in order of start."""
+        ...
+
+    async def events(self, session_id: str, after: int, limit: int) -> Sequence[DurableEvent]: ...
+
+    async def streams(self, session_id: str) -> Sequence[StreamRow]: ...
+
+    async def participants(self, session_id: str) -> Sequence[ParticipantRow]: ...
+
+    def recording(self, session_id: str, stream: int) -> AsyncIterator[JournalFrame]:
+        """The stream's journaled frames in order of seq."""
+        ...
+
+    async def store_ticket(self, ticket_hash: bytes, kind: str, expires_at: datetime) -> None: ...
+
+    async def redeem_ticket(self, ticket_hash: bytes, kind: str, now: datetime, keep: bool) -> bool:
+        """Whether such a ticket is valid; it is used up unless `keep`."""
+        ...
+
+    async def ping(self) -> int:
+        """Round trip to PostgreSQL in milliseconds."""
+        ...

@@ -1,0 +1,305 @@
+"""The archive in PostgreSQL."""
+
+import base64
+import binascii
+import json
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from orchestration.errors import BadRequest, SessionConflict
+from orchestration.session.events import DurableEvent, SessionStatus, TranslatedText
+from orchestration.storage.frame_reader import read_frames
+from orchestration.storage.pool import Connection, Pool, database, unknown_session
+from orchestration.storage.ports import (
+    JournalFrame,
+    Page,
+    ParticipantRow,
+    SessionRow,
+    SessionSpec,
+    Snapshot,
+    StoredSegment,
+    StreamRow,
+)
+from orchestration.storage.rows import (
+    SEGMENT_COLUMNS,
+    SESSION_COLUMNS,
+    STREAMS_OF_SESSION,
+    Row,
+    event_from,
+    optional_text,
+    participant_from,
+    segment_from,
+    session_from,
+    stream_from,
+    translated_from,
+)
+from orchestration.storage.stored_text import storable_text
+
+TABLES_OF_SESSION = (
+    "translations",
+    "correlations",
+    "transcripts",
+    "audio_files",
+    "audio_journal",
+    "gaps",
+    "streams",
+    "facts",
+    "events",
+    "participants",
+    "speaker_intervals",
+    "sessions",
+)
+"""Every table with a session's rows; those that refer to others come first."""
+
+CREATE = """
+INSERT INTO bot_sessions.sessions (session_id, meeting_id, meeting_title, language,
+    target_languages, settings, idempotency_hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (session_id) DO NOTHING RETURNING
+"""
+
+SESSIONS_PAGE = f"""
+SELECT {SESSION_COLUMNS} FROM bot_sessions.sessions
+WHERE ($1::text[] IS NULL OR status = ANY ($1))
+    AND ($2::timestamptz IS NULL OR (created_at, session_id) < ($2, $3))
+ORDER BY created_at DESC, session_id DESC LIMIT $4
+"""
+
+LAST_SEGMENTS = f"""
+SELECT {SEGMENT_COLUMNS} FROM bot_sessions.transcripts WHERE session_id = $1
+ORDER BY start_ns DESC, stream DESC, transcript_id DESC LIMIT $2
+"""
+
+TRANSLATIONS_FROM = """
+SELECT n.source_transcript_id, n.target_language, n.translated_text, n.state
+FROM bot_sessions.translations n
+JOIN bot_sessions.transcripts t
+    ON t.session_id = n.session_id AND t.transcript_id = n.source_transcript_id
+WHERE n.session_id = $1 AND t.start_ns >= $2 ORDER BY n.target_language
+"""
+
+EVENTS_AFTER = """
+SELECT seq, event_type, event_data FROM bot_sessions.events
+WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
+"""
+
+PARTICIPANTS = """
+SELECT participant_id, display_name, email, is_bot, joined_ns, left_ns
+FROM bot_sessions.participants WHERE session_id = $1
+ORDER BY joined_ns NULLS LAST, participant_id
+"""
+
+STORE_TICKET = """
+INSERT INTO bot_sessions.tickets (ticket_hash, kind, expires_at) VALUES ($1, $2, $3)
+ON CONFLICT (ticket_hash) DO NOTHING
+"""
+
+# The hour is for clocks that differ: what another machine still takes for valid must stay.
+DROP_EXPIRED_TICKETS = """
+DELETE FROM bot_sessions.tickets WHERE expires_at < now() - interval '1 hour'
+"""
+
+LOOK_AT_TICKET = """
+SELECT 1 FROM bot_sessions.tickets WHERE ticket_hash = $1 AND kind = $2 AND expires_at > $3
+"""
+
+USE_TICKET = """
+DELETE FROM bot_sessions.tickets WHERE ticket_hash = $1 AND kind = $2 AND expires_at > $3
+RETURNING 1
+"""
+
+
+class PostgresArchive:
+    """`Archive` over a pool. Text that PostgreSQL cannot hold is stored as U+FFFD."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def create_session(
+        self, spec: SessionSpec, idempotency_hash: bytes
+    ) -> tuple[SessionRow, bool]:
+        async with database(self._pool) as connection:
+            created = await connection.fetchrow(
+                CREATE + SESSION_COLUMNS,
+                spec.session_id,
+                optional_text(spec.meeting_id),
+                optional_text(spec.title),
+                optional_text(spec.language),
+                list(spec.target_languages),
+                spec.settings,
+                idempotency_hash,
+            )
+            if created is not None:
+                return session_from(created), True
+            found = await connection.fetchrow(
+                f"SELECT {SESSION_COLUMNS}, idempotency_hash FROM bot_sessions.sessions "
+                "WHERE session_id = $1",
+                spec.session_id,
+            )
+        if found is None:
+            raise unknown_session(spec.session_id)
+        if found["idempotency_hash"] != idempotency_hash:
+            raise SessionConflict(
+                f"Session {spec.session_id!r} exists with another description: choose another "
+                "session_id, or leave it out.",
+                {"session_id": spec.session_id},
+            )
+        return session_from(found), False
+
+    async def session(self, session_id: str) -> SessionRow:
+        async with database(self._pool) as connection:
+            return await _session(connection, session_id)
+
+    async def sessions(
+        self, statuses: Sequence[SessionStatus] | None, limit: int, cursor: str | None
+    ) -> Page[SessionRow]:
+        created_at, session_id = (None, None) if cursor is None else _decode_cursor(cursor)
+        async with database(self._pool) as connection:
+            rows = await connection.fetch(
+                SESSIONS_PAGE, statuses, created_at, session_id, limit + 1
+            )
+        items = [session_from(row) for row in rows[:limit]]
+        return Page(items, _encode_cursor(items[-1]) if len(rows) > limit and items else None)
+
+    async def assign_actor(self, session_id: str, actor_name: str | None) -> None:
+        async with database(self._pool) as connection:
+            known = await connection.fetchval(
+                "UPDATE bot_sessions.sessions SET actor_name = $2, updated_at = now() "
+                "WHERE session_id = $1 RETURNING 1",
+                session_id,
+                actor_name,
+            )
+        if known is None:
+            raise unknown_session(session_id)
+
+    async def delete_session(self, session_id: str) -> Mapping[str, int]:
+        removed = {}
+        async with database(self._pool) as connection, connection.transaction():
+            # Locked first: an actor that still writes is waited for once, then refused.
+            known = await connection.fetchval(
+                "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1 FOR UPDATE", session_id
+            )
+            if known is None:
+                raise unknown_session(session_id)
+            for table in TABLES_OF_SESSION:
+                tag = await connection.execute(
+                    f"DELETE FROM bot_sessions.{table} WHERE session_id = $1", session_id
+                )
+                removed[table] = int(tag.removeprefix("DELETE "))
+        return removed
+
+    async def snapshot(self, session_id: str, limit: int) -> Snapshot:
+        async with _one_view(self._pool) as connection:
+            session = await _session(connection, session_id)
+            seq = await connection.fetchval(
+                "SELECT max(seq) FROM bot_sessions.events WHERE session_id = $1", session_id
+            )
+            segments = await _segments(connection, session_id, limit + 1)
+        truncated = len(segments) > limit
+        return Snapshot(session, seq or 0, segments[1:] if truncated else segments, truncated)
+
+    async def segments(self, session_id: str) -> Sequence[StoredSegment]:
+        async with _one_view(self._pool) as connection:
+            await _session(connection, session_id)
+            return await _segments(connection, session_id, None)
+
+    async def events(self, session_id: str, after: int, limit: int) -> Sequence[DurableEvent]:
+        return [
+            event_from(row)
+            for row in await self._rows(session_id, EVENTS_AFTER, session_id, after, limit)
+        ]
+
+    async def streams(self, session_id: str) -> Sequence[StreamRow]:
+        return [
+            stream_from(row) for row in await self._rows(session_id, STREAMS_OF_SESSION, session_id)
+        ]
+
+    async def participants(self, session_id: str) -> Sequence[ParticipantRow]:
+        return [
+            participant_from(row) for row in await self._rows(session_id, PARTICIPANTS, session_id)
+        ]
+
+    def recording(self, session_id: str, stream: int) -> AsyncIterator[JournalFrame]:
+        return read_frames(self._pool, session_id, stream, after_sample=-1)
+
+    async def store_ticket(self, ticket_hash: bytes, kind: str, expires_at: datetime) -> None:
+        async with database(self._pool) as connection:
+            await connection.execute(STORE_TICKET, ticket_hash, kind, expires_at)
+            await connection.execute(DROP_EXPIRED_TICKETS)
+
+    async def redeem_ticket(self, ticket_hash: bytes, kind: str, now: datetime, keep: bool) -> bool:
+        async with database(self._pool) as connection:
+            valid = await connection.fetchval(
+                LOOK_AT_TICKET if keep else USE_TICKET, ticket_hash, kind, now
+            )
+        return valid is not None
+
+    async def ping(self) -> int:
+        started_s = time.monotonic()
+        async with database(self._pool) as connection:
+            await connection.execute("SELECT 1")
+        return round((time.monotonic() - started_s) * 1000)
+
+    async def _rows(self, session_id: str, query: str, *arguments: object) -> Sequence[Row]:
+        """Rows of a session that exists."""
+        async with database(self._pool) as connection:
+            rows = await connection.fetch(query, *arguments)
+            if not rows:
+                await _session(connection, session_id)
+        return rows
+
+
+@asynccontextmanager
+async def _one_view(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection whose reads all see the same moment."""
+    async with (
+        database(pool) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield connection
+
+
+async def _session(connection: Connection, session_id: str) -> SessionRow:
+    row = await connection.fetchrow(
+        f"SELECT {SESSION_COLUMNS} FROM bot_sessions.sessions WHERE session_id = $1",
+        # An id from a path may hold what no stored id can.
+        storable_text(session_id),
+    )
+    if row is None:
+        raise unknown_session(session_id)
+    return session_from(row)
+
+
+async def _segments(
+    connection: Connection, session_id: str, limit: int | None
+) -> list[StoredSegment]:
+    """The last segments in order of start, with their translations."""
+    rows = await connection.fetch(LAST_SEGMENTS, session_id, limit)
+    if not rows:
+        return []
+    rows.reverse()
+    translations: defaultdict[str, list[TranslatedText]] = defaultdict(list)
+    for row in await connection.fetch(TRANSLATIONS_FROM, session_id, rows[0]["start_ns"]):
+        translations[row["source_transcript_id"]].append(translated_from(row))
+    return [
+        StoredSegment(segment_from(row), tuple(translations[row["transcript_id"]])) for row in rows
+    ]
+
+
+def _encode_cursor(row: SessionRow) -> str:
+    place = json.dumps([row.created_at.isoformat(), row.spec.session_id])
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        created_at, session_id = json.loads(base64.urlsafe_b64decode(padded.encode()))
+        place = datetime.fromisoformat(created_at), storable_text(session_id)
+        if place[0].tzinfo is None:
+            raise ValueError("no time zone")
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        raise BadRequest("The cursor is not one that this service gave.") from error
+    return place
