@@ -1,0 +1,1 @@
+"""Services: adapters of whisper and translation engines."""

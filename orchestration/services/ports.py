@@ -1,0 +1,120 @@
+"""What an engine is to the service: the narrow ports and their values.
+
+Times are milliseconds from the start of the audio that was sent.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+ENGINE_SAMPLE_RATE = 16_000
+"""Samples a second of the audio in every transcription request."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionRequest:
+    """One chunk of one stream. `audio` is mono s16le at `ENGINE_SAMPLE_RATE`."""
+
+    session_id: str
+    stream: int
+    chunk: int
+    audio: bytes
+    language: str | None
+    prompt: str
+
+    @property
+    def duration_ms(self) -> int:
+        return len(self.audio) // 2 * 1000 // ENGINE_SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class HypothesisWord:
+    """A word as the engine heard it; `text` carries its punctuation and no outer spaces."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class HypothesisSegment:
+    """Words that the engine decoded together, with the figures that betray hallucination."""
+
+    words: tuple[HypothesisWord, ...]
+    no_speech_probability: float | None = None
+    average_log_probability: float | None = None
+    compression_ratio: float | None = None
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """An engine's answer for one chunk. `language` is an ISO 639-1 code, lower case."""
+
+    language: str
+    segments: tuple[HypothesisSegment, ...]
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationRequest:
+    """One segment's text to another language; languages are ISO 639-1 codes."""
+
+    session_id: str
+    segment_id: str
+    text: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What a probe found. `detail` says why when the engine is not healthy."""
+
+    name: str
+    kind: str
+    healthy: bool
+    latency_ms: int
+    detail: str = ""
+
+
+class TranscriptionEngine(Protocol):
+    """Speech to words."""
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
+        """Words of one chunk.
+
+        Raises:
+            EngineError: the engine answered uselessly, or not at all.
+            EngineTimeout: the engine did not answer in time.
+        """
+        ...
+
+    async def check(self) -> EngineStatus:
+        """Probe the engine; never raises."""
+        ...
+
+    async def close(self) -> None:
+        """Give up connections and models."""
+        ...
+
+
+class TranslationEngine(Protocol):
+    """Text to another language."""
+
+    async def translate(self, request: TranslationRequest) -> str:
+        """The text in the target language.
+
+        Raises:
+            UnsupportedLanguagePair: the engine will never have this pair.
+            EngineError, EngineTimeout: as for transcription.
+        """
+        ...
+
+    async def check(self) -> EngineStatus:
+        """Probe the engine; never raises."""
+        ...
+
+    async def close(self) -> None:
+        """Give up connections and models."""
+        ...

@@ -1,0 +1,168 @@
+"""Translation services that speak LibreTranslate's HTTP API."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import monotonic
+
+import aiohttp
+
+from orchestration.errors import EngineError, JsonValue, UnsupportedLanguagePair
+from orchestration.services.http_upstream import HttpUpstream
+from orchestration.services.languages import normalise_language
+from orchestration.services.plain_text import plain_text
+from orchestration.services.ports import EngineStatus, TranslationRequest
+
+PAIRS_LIFETIME_S = 300.0
+"""How long the upstream's list of languages is believed."""
+
+_NOT_A_PAIR = re.compile(r"not (supported|available)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A source language by the upstream's own code, and its targets' codes by ISO 639-1."""
+
+    code: str
+    targets: dict[str, str]
+
+
+class LibreTranslate:
+    """A TranslationEngine over HTTP. `clock` counts seconds, monotonically.
+
+    Raises ConfigurationError when made with a URL that is not http or https.
+    """
+
+    kind = "libretranslate"
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+        session: aiohttp.ClientSession | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        # Its key goes in the body, so that a proxy before it can have its own credentials.
+        self._upstream = HttpUpstream(
+            base_url, timeout_s=timeout_s, session=session, secrets=(api_key,) if api_key else ()
+        )
+        self._api_key = api_key
+        self._clock = clock
+        self._sources: dict[str, _Source] | None = None
+        self._sources_expire_s = float("-inf")
+        self._fetching = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """The service's URL without credentials."""
+        return self._upstream.name
+
+    async def translate(self, request: TranslationRequest) -> str:
+        """The text in the target language; raises as the port says."""
+        source, target = normalise_language(request.source), normalise_language(request.target)
+        if source == target or not request.text.strip():
+            return request.text
+        source_code, target_code = await self._codes(source, target)
+        body: dict[str, JsonValue] = {
+            "q": request.text,
+            "source": source_code,
+            "target": target_code,
+            "format": "text",
+        }
+        if self._api_key:
+            body["api_key"] = self._api_key
+        try:
+            answer = await self._upstream.post("translate", body=body)
+        except EngineError as error:
+            excerpt = str(error.facts.get("excerpt", ""))
+            if error.facts.get("status") == HTTPStatus.BAD_REQUEST and _NOT_A_PAIR.search(excerpt):
+                self._sources_expire_s = float("-inf")
+                raise self._unsupported(source, target) from error
+            raise
+        text = answer.get("translatedText") if isinstance(answer, dict) else None
+        if not isinstance(text, str):
+            raise EngineError(
+                f"{self._upstream.name} did not answer with a translation.",
+                {"url": f"{self._upstream.name}/translate", "excerpt": str(answer)[:200]},
+            )
+        return plain_text(text).strip()
+
+    async def check(self) -> EngineStatus:
+        """GET /languages; never raises."""
+        try:
+            status, latency_ms = await self._upstream.probe("languages")
+        except EngineError as error:
+            return EngineStatus(self._upstream.name, self.kind, False, 0, error.message)
+        healthy = status == HTTPStatus.OK
+        detail = "" if healthy else f"answered {status}"
+        return EngineStatus(self._upstream.name, self.kind, healthy, latency_ms, detail)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._upstream.close()
+
+    async def _codes(self, source: str, target: str) -> tuple[str, str]:
+        """The upstream's codes of a pair that it has."""
+        async with self._fetching:
+            if self._clock() >= self._sources_expire_s:
+                self._sources = await self._fetch_sources()
+                self._sources_expire_s = self._clock() + PAIRS_LIFETIME_S
+        if self._sources is None:
+            return source, target
+        known = self._sources.get(source)
+        if known is None or target not in known.targets:
+            raise self._unsupported(source, target)
+        return known.code, known.targets[target]
+
+    async def _fetch_sources(self) -> dict[str, _Source] | None:
+        """The upstream's pairs; None where it speaks /translate alone."""
+        try:
+            answer = await self._upstream.get("languages")
+        except EngineError as error:
+            if error.facts.get("status") == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+        entries = answer if isinstance(answer, list) else None
+        listed = [
+            (code, entry.get("targets"))
+            for entry in entries or ()
+            if isinstance(entry, dict) and isinstance(code := entry.get("code"), str)
+        ]
+        if not listed:
+            raise EngineError(
+                f"{self._upstream.name} did not answer with its languages.",
+                {"url": f"{self._upstream.name}/languages", "excerpt": str(answer)[:200]},
+            )
+        everything = [code for code, _ in listed]
+        sources: dict[str, _Source] = {}
+        for code, targets in listed:
+            # Releases before 1.3 have no targets: each language goes to every other.
+            names = targets if isinstance(targets, list) else everything
+            source = _Source(code, _by_language([name for name in names if isinstance(name, str)]))
+            if code == normalise_language(code):
+                sources[code] = source
+            else:
+                sources.setdefault(normalise_language(code), source)
+        return sources
+
+    def _unsupported(self, source: str, target: str) -> UnsupportedLanguagePair:
+        return UnsupportedLanguagePair(
+            f"{self._upstream.name} cannot translate from {source} to {target}.",
+            {"source": source, "target": target},
+        )
+
+
+def _by_language(codes: list[str]) -> dict[str, str]:
+    """The upstream's codes by ISO 639-1; a plain code goes before its regional relatives."""
+    found: dict[str, str] = {}
+    for code in codes:
+        language = normalise_language(code)
+        if code == language:
+            found[language] = code
+        else:
+            found.setdefault(language, code)
+    return found

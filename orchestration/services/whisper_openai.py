@@ -1,0 +1,104 @@
+"""Whisper services that speak OpenAI's `POST /v1/audio/transcriptions`."""
+
+import io
+import wave
+from http import HTTPStatus
+
+import aiohttp
+
+from orchestration.errors import EngineError
+from orchestration.services.http_upstream import HttpUpstream
+from orchestration.services.ports import (
+    ENGINE_SAMPLE_RATE,
+    EngineStatus,
+    Hypothesis,
+    TranscriptionRequest,
+)
+from orchestration.services.verbose_json import MalformedTranscription, parse_verbose_json
+
+_TRANSCRIPTIONS = "v1/audio/transcriptions"
+
+
+class OpenAIWhisper:
+    """A TranscriptionEngine over HTTP; `base_url` is given with or without its `/v1`.
+
+    Raises ConfigurationError when made with a URL that is not http or https.
+    """
+
+    kind = "openai"
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        model: str,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        root = base_url.rstrip("/").removesuffix("/v1")
+        self._upstream = HttpUpstream(root, bearer=api_key, timeout_s=timeout_s, session=session)
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        """The service's URL without credentials."""
+        return self._upstream.name
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
+        """Send one chunk as WAV; raises as the port says."""
+        answer = await self._upstream.post(_TRANSCRIPTIONS, form=self._form(request))
+        try:
+            return parse_verbose_json(
+                answer,
+                duration_ms=request.duration_ms,
+                language=request.language,
+                engine=f"openai:{self._model}",
+            )
+        except MalformedTranscription as error:
+            raise EngineError(
+                f"{self._upstream.name} did not answer with a transcription: {error}.",
+                {"url": f"{self._upstream.name}/{_TRANSCRIPTIONS}", "excerpt": str(answer)[:200]},
+            ) from error
+
+    async def check(self) -> EngineStatus:
+        """GET /health, or /v1/models where there is none; never raises."""
+        try:
+            status, latency_ms = await self._upstream.probe("health")
+            # Hosted services have no /health; a server that is loading or broken answers 5xx.
+            if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                status, latency_ms = await self._upstream.probe("v1/models")
+        except EngineError as error:
+            return EngineStatus(self._upstream.name, self.kind, False, 0, error.message)
+        healthy = status == HTTPStatus.OK
+        detail = "" if healthy else f"answered {status}"
+        return EngineStatus(self._upstream.name, self.kind, healthy, latency_ms, detail)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._upstream.close()
+
+    def _form(self, request: TranscriptionRequest) -> aiohttp.FormData:
+        form = aiohttp.FormData()
+        form.add_field("file", _wav(request.audio), filename="chunk.wav", content_type="audio/wav")
+        form.add_field("model", self._model)
+        if request.language:
+            form.add_field("language", request.language)
+        if request.prompt:
+            form.add_field("prompt", request.prompt)
+        form.add_field("response_format", "verbose_json")
+        form.add_field("timestamp_granularities[]", "word")
+        form.add_field("timestamp_granularities[]", "segment")
+        form.add_field("temperature", "0")
+        return form
+
+
+def _wav(audio: bytes) -> bytes:
+    """Mono s16le at `ENGINE_SAMPLE_RATE` in a WAV container."""
+    container = io.BytesIO()
+    with wave.open(container, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(ENGINE_SAMPLE_RATE)
+        writer.writeframes(audio)
+    return container.getvalue()

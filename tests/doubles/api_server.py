@@ -1,0 +1,85 @@
+"""The API under a real uvicorn on the loopback, over in-memory doubles at its two ports."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvicorn
+
+from orchestration.api.app import create_api
+from orchestration.config.models import Settings
+from orchestration.errors import JsonObject
+from orchestration.storage.ports import SessionSpec
+from tests.doubles.in_memory_archive import InMemoryArchive
+from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@dataclass
+class ApiServer:
+    """A running API, what lies behind it, and a client that speaks to it."""
+
+    host: str
+    archive: InMemoryArchive
+    sessions: InMemorySessions
+    client: aiohttp.ClientSession
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
+    async def session(self, session_id: str = "s1", **spec: Any) -> InMemorySession:
+        """A running session, made behind the API."""
+        await self.sessions.create(SessionSpec(session_id, **spec))
+        return self.sessions.running[session_id]
+
+    def ingest(self, session_id: str = "s1", **options: Any) -> Any:
+        return self.client.ws_connect(f"{self.url}/ws/ingest/{session_id}", **options)
+
+    def live(self, session_id: str = "s1", query: str = "", **options: Any) -> Any:
+        return self.client.ws_connect(f"{self.url}/ws/live/{session_id}{query}", **options)
+
+    async def json(self, method: str, path: str, **options: Any) -> tuple[int, JsonObject]:
+        """Status and JSON body of one request."""
+        async with self.client.request(method, self.url + path, **options) as response:
+            body: JsonObject = await response.json(content_type=None) or {}
+            return response.status, body
+
+
+@asynccontextmanager
+async def api_server(data_dir: Path, **settings: Any) -> AsyncIterator[ApiServer]:
+    """Serve the API with these settings; the page is a one-line index.html."""
+    web_dir = data_dir / "web"
+    web_dir.mkdir()
+    (web_dir / "index.html").write_text("<!doctype html><title>live</title>")
+    (web_dir / "app.js").write_text("export {};")
+    archive = InMemoryArchive()
+    sessions = InMemorySessions(archive)
+    app = create_api(Settings(data_dir=data_dir, **settings), sessions, archive, web_dir)
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        await server.ready.wait()
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        async with aiohttp.ClientSession() as client:
+            yield ApiServer(host, archive, sessions, client)
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()

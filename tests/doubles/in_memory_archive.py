@@ -1,0 +1,120 @@
+"""The Archive port in memory, for tests of what stands before it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from orchestration.errors import SessionConflict, UnknownSession
+from orchestration.session.events import DurableEvent, SessionStatus
+from orchestration.storage.ports import (
+    JournalFrame,
+    Page,
+    ParticipantRow,
+    SessionRow,
+    SessionSpec,
+    Snapshot,
+    StoredSegment,
+    StreamRow,
+)
+
+
+@dataclass
+class StoredSession:
+    """All that is stored of one session; tests write here directly."""
+
+    row: SessionRow
+    idempotency_hash: bytes
+    streams: dict[int, StreamRow] = field(default_factory=dict)
+    frames: dict[int, list[JournalFrame]] = field(default_factory=dict)
+    events: list[DurableEvent] = field(default_factory=list)
+    segments: list[StoredSegment] = field(default_factory=list)
+    participants: list[ParticipantRow] = field(default_factory=list)
+
+    def set_status(self, status: SessionStatus) -> None:
+        ended_at = datetime.now(UTC) if status in ("completed", "failed") else None
+        self.row = replace(self.row, status=status, ended_at=ended_at)
+
+
+class InMemoryArchive:
+    """`outage`, when set, is raised by every reading of sessions."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, StoredSession] = {}
+        self.tickets: dict[tuple[bytes, str], datetime] = {}
+        self.outage: Exception | None = None
+
+    def of(self, session_id: str) -> StoredSession:
+        if self.outage is not None:
+            raise self.outage
+        if session_id not in self.stored:
+            raise UnknownSession(f"No session {session_id}.", {"session_id": session_id})
+        return self.stored[session_id]
+
+    async def create_session(
+        self, spec: SessionSpec, idempotency_hash: bytes
+    ) -> tuple[SessionRow, bool]:
+        known = self.stored.get(spec.session_id)
+        if known is not None:
+            if known.idempotency_hash != idempotency_hash:
+                raise SessionConflict(f"Session {spec.session_id} exists.")
+            return known.row, False
+        now = datetime.now(UTC)
+        row = SessionRow(spec, "created", None, now, None, None, None, 0)
+        self.stored[spec.session_id] = StoredSession(row, idempotency_hash)
+        return row, True
+
+    async def session(self, session_id: str) -> SessionRow:
+        return self.of(session_id).row
+
+    async def sessions(
+        self, statuses: Sequence[SessionStatus] | None, limit: int, cursor: str | None
+    ) -> Page[SessionRow]:
+        rows = [one.row for one in reversed(self.stored.values())]
+        wanted = [row for row in rows if statuses is None or row.status in statuses]
+        start = int(cursor or 0)
+        more = start + limit < len(wanted)
+        return Page(wanted[start : start + limit], str(start + limit) if more else None)
+
+    async def assign_actor(self, session_id: str, actor_name: str | None) -> None:
+        stored = self.of(session_id)
+        stored.row = replace(stored.row, actor_name=actor_name)
+
+    async def delete_session(self, session_id: str) -> Mapping[str, int]:
+        self.of(session_id)
+        del self.stored[session_id]
+        return {"sessions": 1}
+
+    async def snapshot(self, session_id: str, limit: int) -> Snapshot:
+        stored = self.of(session_id)
+        seq = stored.events[-1].seq if stored.events else 0
+        truncated = len(stored.segments) > limit
+        return Snapshot(stored.row, seq, tuple(stored.segments[-limit:]), truncated)
+
+    async def segments(self, session_id: str) -> Sequence[StoredSegment]:
+        return tuple(self.of(session_id).segments)
+
+    async def events(self, session_id: str, after: int, limit: int) -> Sequence[DurableEvent]:
+        events = self.of(session_id).events
+        return [event for event in events if event.seq > after][:limit]
+
+    async def streams(self, session_id: str) -> Sequence[StreamRow]:
+        return tuple(self.of(session_id).streams.values())
+
+    async def participants(self, session_id: str) -> Sequence[ParticipantRow]:
+        return tuple(self.of(session_id).participants)
+
+    async def recording(self, session_id: str, stream: int) -> AsyncIterator[JournalFrame]:
+        for frame in self.of(session_id).frames.get(stream, []):
+            yield frame
+
+    async def store_ticket(self, ticket_hash: bytes, kind: str, expires_at: datetime) -> None:
+        self.tickets[ticket_hash, kind] = expires_at
+
+    async def redeem_ticket(self, ticket_hash: bytes, kind: str, now: datetime, keep: bool) -> bool:
+        expires_at = self.tickets.get((ticket_hash, kind))
+        if not keep:
+            self.tickets.pop((ticket_hash, kind), None)
+        return expires_at is not None and now < expires_at
+
+    async def ping(self) -> int:
+        return 0
