@@ -1,0 +1,1 @@
+"""Ray actors: mailboxes around ordinary objects."""

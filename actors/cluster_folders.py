@@ -1,0 +1,126 @@
+"""What Ray and Serve write, below the service's data directory, reached by short paths."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from orchestration.errors import ClusterError, DataDirectoryInUse
+
+KEPT_SESSIONS = 3
+# AF_UNIX paths end at 107 bytes, and HAProxy's admin socket needs 80 below its own folder.
+_LONGEST_SHORTCUT = 24
+
+
+@dataclass(frozen=True)
+class RunFolders:
+    """`run/` below the data directory, held by a lock, and a symbolic link that shortens it."""
+
+    root: Path
+    shortcut: Path
+    token_file: Path
+    log_file: Path
+    lock: TextIO
+
+    @property
+    def ray(self) -> Path:
+        return self.shortcut / "ray"
+
+    @property
+    def haproxy(self) -> Path:
+        return self.shortcut / "h"
+
+    @property
+    def scratch(self) -> Path:
+        return self.shortcut / "tmp"
+
+    @property
+    def haproxy_launcher(self) -> Path:
+        return self.shortcut / "haproxy-launcher"
+
+    def release(self) -> None:
+        """Drop the link and the lock; what was written stays."""
+        with contextlib.suppress(FileNotFoundError):
+            self.shortcut.unlink()
+        self.lock.close()
+
+
+def open_folders(data_dir: Path) -> RunFolders:
+    """Create or reuse the folders of `data_dir`, and drop what earlier runs left there.
+
+    Raises `DataDirectoryInUse` when another service holds `data_dir`, and `ClusterError` when no
+    folder for temporary files has a short enough path.
+    """
+    root = data_dir.resolve() / "run"
+    logs = data_dir.resolve() / "logs"
+    for folder in (root, logs):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _lock(root / "lock")
+    for name in ("h", "tmp"):
+        shutil.rmtree(root / name, ignore_errors=True)
+    for name in ("ray", "h", "tmp"):
+        (root / name).mkdir(mode=0o700, exist_ok=True)
+    _drop_old_sessions(root / "ray")
+    return RunFolders(
+        root=root,
+        shortcut=_shortcut_to(root),
+        token_file=_token_file(data_dir.resolve() / "ray_token"),
+        log_file=logs / "cluster.log",
+        lock=lock,
+    )
+
+
+def _lock(path: Path) -> TextIO:
+    lock = path.open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise DataDirectoryInUse(
+            f"Another service runs in {path.parent.parent}: stop it, or choose another directory.",
+            {"data_dir": str(path.parent.parent)},
+        ) from error
+    return lock
+
+
+def _drop_old_sessions(ray_folder: Path) -> None:
+    # The names carry the start time, so that their order is the order of the runs.
+    sessions = sorted(
+        entry for entry in ray_folder.glob("session_*") if entry.is_dir() and not entry.is_symlink()
+    )
+    for session in sessions[:-KEPT_SESSIONS]:
+        shutil.rmtree(session, ignore_errors=True)
+
+
+def _token_file(path: Path) -> Path:
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as token:
+            token.write(secrets.token_hex(32))
+    path.chmod(0o600)
+    return path
+
+
+def _shortcut_to(root: Path) -> Path:
+    """A link to `root` whose name depends on `root`, so that a killed run leaves no second one."""
+    name = "orch-" + hashlib.sha256(str(root).encode()).hexdigest()[:10]
+    for folder in (Path(tempfile.gettempdir()), Path("/tmp")):
+        shortcut = folder / name
+        if len(str(shortcut)) > _LONGEST_SHORTCUT or not os.access(folder, os.W_OK):
+            continue
+        if shortcut.is_symlink() and shortcut.lstat().st_uid == os.getuid():
+            shortcut.unlink()
+        # A foreign entry of this name would be somebody's trap in a folder that all may write.
+        with contextlib.suppress(FileExistsError):
+            shortcut.symlink_to(root)
+            return shortcut
+    raise ClusterError(
+        f"Sockets need a path of at most {_LONGEST_SHORTCUT} bytes: set TMPDIR to a short one, "
+        "such as /tmp."
+    )

@@ -1,0 +1,78 @@
+"""One light actor per node that holds the Serve handles, so that session actors need not.
+
+`ray.serve` costs a process 30 MB; a node has one dispatcher and many session actors.
+"""
+
+import asyncio
+from typing import Any
+
+from ray import serve
+from ray.exceptions import RayError, RayTaskError
+
+from actors.names import APPLICATION
+from orchestration.errors import EngineError, EngineTimeout, OrchestrationError
+from orchestration.services.ports import (
+    EngineStatus,
+    Hypothesis,
+    TranscriptionRequest,
+    TranslationRequest,
+)
+
+TRANSCRIPTION = "Transcription"
+TRANSLATION = "Translation"
+
+
+class Dispatcher:
+    """Passes requests to the Serve deployments; their errors come back as themselves."""
+
+    def __init__(self, timeout_s: float) -> None:
+        """`timeout_s` bounds a request in all, the wait for a free engine included."""
+        self._timeout_s = timeout_s
+        self._handles: dict[str, Any] = {}
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
+        hypothesis: Hypothesis = await self._call(TRANSCRIPTION, "transcribe", request)
+        return hypothesis
+
+    async def translate(self, request: TranslationRequest) -> str:
+        text: str = await self._call(TRANSLATION, "translate", request)
+        return text
+
+    async def check(self) -> tuple[EngineStatus, ...]:
+        """The engines behind both deployments; one that cannot be asked is unhealthy."""
+        probes = await asyncio.gather(
+            *(self._check(deployment) for deployment in (TRANSCRIPTION, TRANSLATION))
+        )
+        return tuple(status for statuses in probes for status in statuses)
+
+    async def _check(self, deployment: str) -> tuple[EngineStatus, ...]:
+        try:
+            statuses: tuple[EngineStatus, ...] = await self._call(deployment, "check")
+            return statuses
+        except OrchestrationError as error:
+            return (EngineStatus(deployment.lower(), "deployment", False, 0, error.message),)
+
+    async def _call(self, deployment: str, method: str, *arguments: object) -> Any:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await getattr(self._handle(deployment), method).remote(*arguments)
+        except TimeoutError as error:
+            raise EngineTimeout(
+                f"{deployment} did not answer within {self._timeout_s:g} s.",
+                {"timeout_s": self._timeout_s},
+            ) from error
+        except RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, OrchestrationError):
+                raise cause from None
+            raise EngineError(f"{deployment} failed: {type(cause).__name__}.") from error
+        except (RayError, serve.exceptions.RayServeException) as error:
+            self._handles.pop(deployment, None)
+            raise EngineError(f"{deployment} is not answering.") from error
+
+    def _handle(self, deployment: str) -> Any:
+        handle = self._handles.get(deployment)
+        if handle is None:
+            handle = serve.get_deployment_handle(deployment, app_name=APPLICATION)
+            self._handles[deployment] = handle
+        return handle

@@ -1,0 +1,65 @@
+"""Starts HAProxy in the place that Ray Serve believes to be HAProxy's.
+
+Serve runs what `RAY_SERVE_HAPROXY_BINARY_PATH` names, with the configuration that it has just
+written. Four things there cannot be set from outside, and are put right here before this process
+becomes HAProxy. It tells every request, tickets in its query too, to syslog. Its statistics and metrics ports bind every interface. Replicas bind the host that
+the frontend binds, so that a public frontend would publish them too. And HAProxy outlives a killed
+manager, holding the port that its successor needs: the successor takes over, and no call is cut.
+
+Only the standard library, and always exec: Serve compares the process id with HAProxy's answer.
+"""
+
+import contextlib
+import os
+import re
+import sys
+from pathlib import Path
+
+BINARY_VARIABLE = "ORCHESTRATION_HAPROXY_BINARY"
+"""Environment variable with the path of the real HAProxy."""
+FRONTEND_VARIABLE = "ORCHESTRATION_FRONTEND"
+"""Environment variable with what Serve's frontend is to bind: `host:port`."""
+
+LOOPBACK = "127.0.0.1"
+_TAKE_OVER = "-sf"
+
+
+def closed_configuration(configuration: str, frontend: str) -> str:
+    """Bind all to loopback but the frontend, which binds `frontend` (`host:port`); no access log."""
+    unlogged = re.sub(r"(?m)^\s*log \S+ local0 info\n", "", configuration)
+    closed = re.sub(r"(?m)^(\s*bind )\*?:(\d+)", rf"\g<1>{LOOPBACK}:\2", unlogged)
+    port = frontend.rpartition(":")[2]
+    return re.sub(rf"(?m)^(\s*bind ){re.escape(LOOPBACK)}:{port}$", rf"\g<1>{frontend}", closed)
+
+
+def orphans(configuration: Path) -> list[int]:
+    """Process ids of HAProxies that run with `configuration`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        # A process may end, or belong to somebody else, between listing and reading.
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+            if command[0] == b"haproxy" and os.fsencode(configuration) in command:
+                found.append(int(entry.name))
+    return found
+
+
+def main() -> None:
+    """Become HAProxy. Arguments are HAProxy's own."""
+    arguments = sys.argv[1:]
+    path = Path(arguments[arguments.index("-f") + 1])
+    # A Ctrl-C in the owner's terminal would cut every call before the replicas say goodbye.
+    os.setpgid(0, 0)
+    rewritten = path.with_suffix(".closed")
+    rewritten.write_text(closed_configuration(path.read_text(), os.environ[FRONTEND_VARIABLE]))
+    # In place, as Serve finds its own HAProxy processes by this path in their arguments.
+    rewritten.replace(path)
+    if _TAKE_OVER not in arguments and (predecessors := orphans(path)):
+        arguments += [_TAKE_OVER, *map(str, predecessors)]
+    os.execv(os.environ[BINARY_VARIABLE], ["haproxy", *arguments])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Probes database, engines, sessions and coordinator, and has restarted what is stuck."""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import Any
+
+import ray
+import structlog
+
+from actors.names import COORDINATOR, NAMESPACE, ask, dispatcher_name
+from orchestration.api.ports import HealthReport
+from orchestration.config.models import Settings
+from orchestration.errors import OrchestrationError, Unavailable
+from orchestration.services.health import HealthBook, Probe
+from orchestration.services.ports import EngineStatus
+from orchestration.storage.pool import connect_pool
+from orchestration.storage.postgres_archive import PostgresArchive
+
+log = structlog.get_logger(__name__)
+
+PROBE_TIMEOUT_S = 5.0
+"""A part that has not answered a probe by then has failed it."""
+
+STUCK_AFTER_PROBES = 3
+"""Probes a session's actor may miss in a row; then its process is ended and Ray restarts it."""
+
+
+class HealthMonitor:
+    """Keeps a report of the service's health, renewed every `health_check_interval_s`."""
+
+    def __init__(self, settings: Settings, dsn: str) -> None:
+        self._settings = settings
+        self._dsn = dsn
+        self._archive: PostgresArchive | None = None
+        self._book = HealthBook()
+        self._engines: tuple[EngineStatus, ...] = ()
+        self._figures: dict[str, int] = {"open_sessions": 0, "warm_actors": 0}
+        self._missed: dict[str, int] = {}
+        self._started_unix_ms = _unix_ms()
+        self._watch: asyncio.Task[None] | None = None
+        self._first_look = asyncio.Event()
+
+    async def report(self) -> HealthReport:
+        """The latest report; the first call waits for the first look."""
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._keep_watch())
+        await self._first_look.wait()
+        return HealthReport(
+            status=self._book.overall,
+            services=self._book.services,
+            open_sessions=self._figures["open_sessions"],
+            warm_actors=self._figures["warm_actors"],
+            started_unix_ms=self._started_unix_ms,
+            engines=self._engines,
+        )
+
+    async def _keep_watch(self) -> None:
+        while True:
+            try:
+                await asyncio.gather(
+                    self._look_at_database(),
+                    self._look_at_engines(),
+                    self._look_at_coordinator_and_sessions(),
+                )
+            except Exception:
+                log.exception("health_check_failed")
+            self._first_look.set()
+            await asyncio.sleep(self._settings.services.health_check_interval_s)
+
+    async def _look_at_database(self) -> None:
+        started_ns = time.monotonic_ns()
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await (await self._connected()).ping()
+            self._record("database", started_ns)
+        except (OrchestrationError, TimeoutError) as error:
+            self._record("database", started_ns, error)
+
+    async def _look_at_engines(self) -> None:
+        started_ns = time.monotonic_ns()
+        try:
+            name = dispatcher_name(ray.get_runtime_context().get_node_id())
+            self._engines = await self._probe(ray.get_actor(name, NAMESPACE).check.remote())
+        except (OrchestrationError, TimeoutError, ValueError) as error:
+            self._record("engines", started_ns, error)
+            return
+        self._record("engines", started_ns)
+        for engine in self._engines:
+            probe = Probe(
+                engine.name, engine.healthy, engine.latency_ms, url=None, detail=engine.detail
+            )
+            self._book.record(probe, _unix_ms())
+
+    async def _look_at_coordinator_and_sessions(self) -> None:
+        started_ns = time.monotonic_ns()
+        try:
+            coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
+            open_sessions = await self._probe(coordinator.open_sessions.remote())
+            self._figures = await self._probe(coordinator.figures.remote())
+        except (OrchestrationError, TimeoutError, ValueError) as error:
+            self._record("coordinator", started_ns, error)
+            return
+        self._record("coordinator", started_ns)
+        await asyncio.gather(*(self._look_at_session(name) for name in open_sessions.values()))
+        self._missed = {
+            name: missed for name, missed in self._missed.items() if name in open_sessions.values()
+        }
+        stuck = sum(missed >= STUCK_AFTER_PROBES for missed in self._missed.values())
+        probe = Probe("sessions", stuck == 0, 0, detail=f"{stuck} stuck" if stuck else "")
+        self._book.record(probe, _unix_ms())
+
+    async def _look_at_session(self, name: str) -> None:
+        try:
+            actor = ray.get_actor(name, NAMESPACE)
+            figures = await self._probe(actor.figures.remote())
+            self._missed.pop(name, None)
+            if figures["status"] in ("completed", "failed"):
+                coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
+                await self._probe(coordinator.session_finished.remote(figures["session_id"]))
+        except (Unavailable, TimeoutError):
+            missed = self._missed[name] = self._missed.get(name, 0) + 1
+            if missed % STUCK_AFTER_PROBES == 0:
+                log.warning("session_actor_stuck", actor=name, missed_probes=missed)
+                ray.kill(actor, no_restart=False)
+        except (OrchestrationError, ValueError) as error:
+            log.warning("session_probe_failed", actor=name, reason=str(error))
+
+    async def _probe(self, answer: Awaitable[Any]) -> Any:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            return await ask(answer, "part")
+
+    def _record(self, name: str, started_ns: int, error: Exception | None = None) -> None:
+        latency_ms = (time.monotonic_ns() - started_ns) // 1_000_000
+        detail = "" if error is None else str(error) or type(error).__name__
+        self._book.record(Probe(name, error is None, latency_ms, detail=detail), _unix_ms())
+
+    async def _connected(self) -> PostgresArchive:
+        if self._archive is None:
+            pool = await connect_pool(
+                self._dsn, min_size=1, max_size=1, connect_timeout_s=PROBE_TIMEOUT_S
+            )
+            self._archive = PostgresArchive(pool)
+        return self._archive
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,45 @@
+"""Where actors are found, and how a call to one fails. Light: every actor imports it."""
+
+from collections.abc import Awaitable
+from typing import Any, TypeVar, cast
+
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    GetTimeoutError,
+    RayActorError,
+    RayTaskError,
+)
+
+from orchestration.errors import OrchestrationError, Unavailable
+
+NAMESPACE = "orchestration"
+COORDINATOR = "coordinator"
+HEALTH_MONITOR = "health-monitor"
+SESSION_PREFIX = "session-"
+DISPATCHER_PREFIX = "dispatcher-"
+APPLICATION = "orchestration"
+
+Answer = TypeVar("Answer")
+
+
+def dispatcher_name(node_id: str) -> str:
+    """The dispatcher of a node."""
+    return f"{DISPATCHER_PREFIX}{node_id}"
+
+
+async def ask(answer: Awaitable[Answer], whom: str) -> Answer:
+    """Await an actor's answer; what went wrong there is raised here as the same error.
+
+    Raises:
+        Unavailable: the actor is dead, restarting, or out of reach.
+    """
+    try:
+        return await answer
+    except RayTaskError as error:
+        cause = cast(Any, error).cause
+        if isinstance(cause, OrchestrationError):
+            raise cause from None
+        raise Unavailable(f"The {whom} failed: {type(cause).__name__}.") from error
+    except (RayActorError, ActorDiedError, ActorUnavailableError, GetTimeoutError) as error:
+        raise Unavailable(f"The {whom} is not answering; ask again.") from error

@@ -1,0 +1,154 @@
+"""One meeting's actor: a mailbox around a `SessionRunner`.
+
+Imports neither `ray.serve` nor scipy nor pydantic: there is one process for each meeting, and its
+memory counts. The engines are reached through the node's dispatcher.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import ray
+
+from actors.names import COORDINATOR, NAMESPACE, ask, dispatcher_name
+from orchestration.errors import Unavailable
+from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
+from orchestration.session.exchange import (
+    IngestBatch,
+    IngestReply,
+    LiveBatch,
+    LiveCursor,
+    Notice,
+    StreamPosition,
+    Welcome,
+)
+from orchestration.session.inputs import StreamSpec
+from orchestration.session.runner import SessionRunner
+from orchestration.session.values import SessionValues
+from orchestration.storage.pool import connect_pool
+from orchestration.storage.postgres_journal import PostgresJournal
+
+POOL_MAX_CONNECTIONS = 2
+"""One for the sender's frames, one for everything else; PostgreSQL's connections are few."""
+
+
+class DispatcherEngines:
+    """The engines as seen from a session actor: the dispatcher of its own node."""
+
+    def __init__(self) -> None:
+        self._name = dispatcher_name(ray.get_runtime_context().get_node_id())
+        self._handle: Any = None
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
+        hypothesis: Hypothesis = await self._ask("transcribe", request)
+        return hypothesis
+
+    async def translate(self, request: TranslationRequest) -> str:
+        text: str = await self._ask("translate", request)
+        return text
+
+    async def _ask(self, method: str, request: object) -> Any:
+        try:
+            if self._handle is None:
+                self._handle = ray.get_actor(self._name, NAMESPACE)
+            return await ask(getattr(self._handle, method).remote(request), "dispatcher")
+        except ValueError as error:
+            raise Unavailable("The dispatcher of this node is not there yet.") from error
+        except Unavailable:
+            self._handle = None
+            raise
+
+
+class SessionActor:
+    """Starts idle in the warm pool; `activate` gives it its session, for the rest of its life.
+
+    After a restart it finds its session again by its own name, at the first call that it gets.
+    """
+
+    def __init__(self, name: str, dsn: str, values: SessionValues) -> None:
+        self._name = name
+        self._dsn = dsn
+        self._values = values
+        self._journal: PostgresJournal | None = None
+        self._runner: SessionRunner | None = None
+        self._activation = asyncio.Lock()
+
+    async def ready(self) -> str:
+        """Answers once the process is up and the database has answered; the actor's name."""
+        await self._connected()
+        return self._name
+
+    async def activate(self, session_id: str) -> int:
+        """Take a session, or keep it. Returns the epoch."""
+        async with self._activation:
+            if self._runner is None or self._runner.is_replaced:
+                self._runner = await self._start(session_id)
+            return self._runner.epoch
+
+    async def connect(self, connection_id: str, streams: Sequence[StreamSpec]) -> Welcome | Notice:
+        return await (await self._running()).connect(connection_id, streams)
+
+    async def open_stream(self, connection_id: str, stream: StreamSpec) -> StreamPosition:
+        return await (await self._running()).open_stream(connection_id, stream)
+
+    async def push(self, connection_id: str, batch: IngestBatch) -> IngestReply:
+        return await (await self._running()).push(connection_id, batch)
+
+    async def notice(self, connection_id: str) -> Notice:
+        return await (await self._running()).notice(connection_id)
+
+    async def disconnect(self, connection_id: str) -> None:
+        await (await self._running()).disconnect(connection_id)
+
+    async def end(self) -> None:
+        await (await self._running()).end()
+
+    async def events(self, cursor: LiveCursor) -> LiveBatch:
+        return await (await self._running()).events(cursor)
+
+    async def figures(self) -> dict[str, int | str]:
+        """How the session is; the supervisors' probe."""
+        if self._runner is None and await (await self._connected()).claimed_by(self._name) is None:
+            return {"status": "idle"}
+        return (await self._running()).figures()
+
+    async def _running(self) -> SessionRunner:
+        runner = self._runner
+        if runner is not None and not runner.is_replaced:
+            return runner
+        async with self._activation:
+            if self._runner is None or self._runner.is_replaced:
+                session_id = await (await self._connected()).claimed_by(self._name)
+                if session_id is None:
+                    raise Unavailable("This actor has no open session; ask the coordinator again.")
+                self._runner = await self._start(session_id)
+            return self._runner
+
+    async def _start(self, session_id: str) -> SessionRunner:
+        journal = await self._connected()
+        claim = await journal.claim(session_id, self._name)
+        runner = SessionRunner(
+            claim, journal, DispatcherEngines(), self._values, _tell_coordinator(session_id)
+        )
+        await runner.start()
+        return runner
+
+    async def _connected(self) -> PostgresJournal:
+        if self._journal is None:
+            pool = await connect_pool(
+                self._dsn, min_size=1, max_size=POOL_MAX_CONNECTIONS, connect_timeout_s=10
+            )
+            self._journal = PostgresJournal(pool)
+        return self._journal
+
+
+def _tell_coordinator(session_id: str) -> Callable[[], Awaitable[None]]:
+    async def tell() -> None:
+        # The coordinator also finds ended sessions by itself; this only makes it sooner.
+        try:
+            coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
+            await ask(coordinator.session_finished.remote(session_id), "coordinator")
+        except (ValueError, Unavailable):
+            return
+
+    return tell

