@@ -1,0 +1,1 @@
+"""The edge: HTTP routes, WebSocket ingest and live, and the wire messages."""

@@ -1,0 +1,77 @@
+"""The edge as one ASGI application: HTTP API, WebSockets, and the live page."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+import orchestration
+from orchestration.api.access import AccessControl, AccessRules, access_router
+from orchestration.api.connection import Detached
+from orchestration.api.health import HealthCache, health_router
+from orchestration.api.ingest import ingest_router
+from orchestration.api.limits import BodyLimit, SecurityHeaders, WebSocketLimit
+from orchestration.api.live import live_router
+from orchestration.api.live_hub import LiveHub
+from orchestration.api.ports import Sessions
+from orchestration.api.problems import UnexpectedErrors, install_problem_handlers
+from orchestration.api.sessions import sessions_router
+from orchestration.api.transcripts import transcripts_router
+from orchestration.config.models import Settings
+from orchestration.storage.ports import Archive
+
+
+def create_api(settings: Settings, sessions: Sessions, archive: Archive, web_dir: Path) -> FastAPI:
+    """The application of one process.
+
+    Args:
+        settings: limits, the key's hash, allowed origins.
+        sessions: the running sessions.
+        archive: what is stored.
+        web_dir: the live page: `index.html` at `/`, all files below `/static/`.
+    """
+    rules = AccessRules(settings.server, archive)
+    health = HealthCache(sessions)
+    detached = Detached()
+    hub = LiveHub(sessions, archive, settings.live.viewer_queue_events)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await health.close()
+        await detached.finish()
+
+    app = FastAPI(
+        title="Orchestration",
+        summary="Meeting audio in, one named and translated transcript out.",
+        version=orchestration.__version__,
+        lifespan=lifespan,
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(UnexpectedErrors),
+            Middleware(AccessControl, rules=rules),
+            Middleware(BodyLimit),
+            Middleware(WebSocketLimit, max_connections=settings.server.websocket_max_connections),
+        ],
+    )
+    install_problem_handlers(app)
+    app.include_router(health_router(health))
+    app.include_router(access_router(settings.server, rules, archive))
+    app.include_router(sessions_router(sessions, archive, settings.sessions.chunking))
+    app.include_router(transcripts_router(archive, settings.data_dir / "recordings_under_way"))
+    app.include_router(ingest_router(settings, sessions, archive, detached))
+    app.include_router(live_router(settings, hub, archive))
+    _add_page(app, web_dir)
+    return app
+
+
+def _add_page(app: FastAPI, web_dir: Path) -> None:
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(web_dir / "index.html")
+
+    app.mount("/static", StaticFiles(directory=web_dir, check_dir=False))

@@ -1,0 +1,26 @@
+"""Coverage as stored: what the archive knows of every sample's fate."""
+
+from collections.abc import Sequence
+
+from orchestration.errors import JsonObject
+from orchestration.storage.ports import Archive, StreamRow
+from orchestration.transcript.coverage import StreamCoverage
+
+
+def stream_coverages(rows: Sequence[StreamRow]) -> list[JsonObject]:
+    """Each stream's coverage. Frames journaled since the last stored progress are pending."""
+    coverages = []
+    for row in rows:
+        sample_rate = row.spec.format.sample_rate
+        if row.progress is None:
+            coverage = StreamCoverage(sample_rate)
+        else:
+            coverage = StreamCoverage.from_progress(sample_rate, row.progress)
+        coverage.extend(row.next_sample)
+        coverages.append(coverage.to_json(row.spec.stream))
+    return coverages
+
+
+async def session_coverage(archive: Archive, session_id: str) -> JsonObject:
+    """`{streams: […]}` as the protocol has it."""
+    return {"streams": list(stream_coverages(await archive.streams(session_id)))}

@@ -1,0 +1,201 @@
+"""HTTP: how the service is, from what its health monitor last said."""
+
+import asyncio
+import time
+from typing import Literal
+
+import structlog
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+
+import orchestration
+from orchestration.api.ports import HealthReport, ServiceHealth, Sessions
+from orchestration.errors import JsonObject
+from orchestration.session.events import iso_utc
+
+REFRESH_S = 1.0
+"""A report older than this is renewed, behind the answer that it gives."""
+FIRST_REPORT_S = 0.5
+"""How long the first question waits for a report; every other is answered at once."""
+STALE_S = 30.0
+"""A report older than this says that the monitor itself is away."""
+
+_log = structlog.get_logger(__name__)
+
+
+class HealthView(BaseModel):
+    """The service in short; open to everybody, so it names no addresses."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    version: str
+    services: dict[str, str]
+    uptime: float
+    healthy_services: int
+    total_services: int
+    timestamp: str
+
+
+class ServiceView(BaseModel):
+    """One part of the service. Times are ISO 8601; `average_response_time` is in milliseconds."""
+
+    name: str
+    url: str | None
+    status: Literal["healthy", "degraded", "unhealthy", "unknown"]
+    detail: str
+    last_check: str | None
+    consecutive_failures: int
+    average_response_time: int | None
+
+
+class EngineView(BaseModel):
+    """What the last probe of an engine found."""
+
+    name: str
+    kind: str
+    healthy: bool
+    latency_ms: int
+    detail: str
+
+
+class ServicesSummary(BaseModel):
+    """The parts counted."""
+
+    total_services: int
+    healthy_services: int
+    degraded_services: int
+    unhealthy_services: int
+    overall_status: Literal["healthy", "degraded", "unhealthy"]
+    open_sessions: int
+    warm_actors: int
+
+
+class ServicesView(BaseModel):
+    """All parts of the service."""
+
+    services: dict[str, ServiceView]
+    engines: list[EngineView]
+    summary: ServicesSummary
+    timestamp: str
+
+
+class HealthCache:
+    """The monitor's last report, renewed in the background: no answer waits for a dead actor."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._report: HealthReport | None = None
+        self._reported_at_s = 0.0
+        self._started_unix_ms = time.time_ns() // 1_000_000
+        self._refresh: asyncio.Task[None] | None = None
+
+    async def report(self) -> HealthReport:
+        """The last report, or one that says that there is none."""
+        now_s = time.monotonic()
+        due = self._report is None or now_s - self._reported_at_s > REFRESH_S
+        if due and (self._refresh is None or self._refresh.done()):
+            self._refresh = asyncio.create_task(self._renew())
+        if self._report is None and self._refresh is not None:
+            await asyncio.wait({self._refresh}, timeout=FIRST_REPORT_S)
+        if self._report is None or now_s - self._reported_at_s > STALE_S:
+            return self._silent()
+        return self._report
+
+    async def close(self) -> None:
+        """Give up a renewal under way."""
+        if self._refresh is not None:
+            self._refresh.cancel()
+            await asyncio.wait({self._refresh})
+
+    async def _renew(self) -> None:
+        try:
+            self._report = await self._sessions.health()
+            self._reported_at_s = time.monotonic()
+        except Exception:
+            _log.exception("health report failed")
+
+    def _silent(self) -> HealthReport:
+        monitor = ServiceHealth(
+            name="health_monitor",
+            status="unknown",
+            url=None,
+            last_check_unix_ms=None,
+            latency_ms=None,
+            consecutive_failures=0,
+            detail="The health monitor does not answer.",
+        )
+        return HealthReport("degraded", (monitor,), 0, 0, self._started_unix_ms)
+
+
+def health_router(cache: HealthCache) -> APIRouter:
+    """`/api/health` and `/api/services`."""
+    router = APIRouter(prefix="/api", tags=["health"])
+
+    @router.get("/health", response_model=HealthView, responses={503: {"model": HealthView}})
+    async def health() -> JSONResponse:
+        """200 while the service is healthy or degraded, 503 when it is not. Wants no key."""
+        report = await cache.report()
+        body = health_json(report, time.time_ns() // 1_000_000)
+        return JSONResponse(body, status_code=503 if report.status == "unhealthy" else 200)
+
+    @router.get("/services", response_model=ServicesView)
+    async def services() -> JSONResponse:
+        """Every part of the service as its monitor last saw it."""
+        return JSONResponse(services_json(await cache.report(), time.time_ns() // 1_000_000))
+
+    return router
+
+
+def health_json(report: HealthReport, now_unix_ms: int) -> JsonObject:
+    """A report in short."""
+    statuses = [service.status for service in report.services]
+    return {
+        "status": report.status,
+        "version": orchestration.__version__,
+        "services": {service.name: service.status for service in report.services},
+        "uptime": max(0, now_unix_ms - report.started_unix_ms) / 1000,
+        "healthy_services": statuses.count("healthy"),
+        "total_services": len(statuses),
+        "timestamp": iso_utc(now_unix_ms),
+    }
+
+
+def services_json(report: HealthReport, now_unix_ms: int) -> JsonObject:
+    """A report in full."""
+    statuses = [service.status for service in report.services]
+    return {
+        "services": {service.name: _service_json(service) for service in report.services},
+        "engines": [
+            {
+                "name": engine.name,
+                "kind": engine.kind,
+                "healthy": engine.healthy,
+                "latency_ms": engine.latency_ms,
+                "detail": engine.detail,
+            }
+            for engine in report.engines
+        ],
+        "summary": {
+            "total_services": len(statuses),
+            "healthy_services": statuses.count("healthy"),
+            "degraded_services": statuses.count("degraded"),
+            "unhealthy_services": statuses.count("unhealthy"),
+            "overall_status": report.status,
+            "open_sessions": report.open_sessions,
+            "warm_actors": report.warm_actors,
+        },
+        "timestamp": iso_utc(now_unix_ms),
+    }
+
+
+def _service_json(service: ServiceHealth) -> JsonObject:
+    checked = service.last_check_unix_ms
+    return {
+        "name": service.name,
+        "url": service.url,
+        "status": service.status,
+        "detail": service.detail,
+        "last_check": None if checked is None else iso_utc(checked),
+        "consecutive_failures": service.consecutive_failures,
+        "average_response_time": service.latency_ms,
+    }

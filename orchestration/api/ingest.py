@@ -1,0 +1,300 @@
+"""The ingest WebSocket: a bot's connection, between the wire and its session.
+
+One call to the session is under way per connection; what arrives meanwhile goes in the next. A
+call that fails because the session's actor restarts is made again: the session stores each frame
+and fact once, however often it comes.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+from fastapi import APIRouter
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from orchestration.api import wire
+from orchestration.api.connection import (
+    CLOSE_DONE,
+    CLOSE_INTERNAL_ERROR,
+    Detached,
+    IdleWatch,
+    close,
+    deny,
+    first_of,
+)
+from orchestration.api.ingest_queue import FactRate, IngestQueue
+from orchestration.api.ports import IngestBatch, Notice, Sessions
+from orchestration.api.session_ids import check_session_id
+from orchestration.api.session_line import SessionIsOver, SessionLine
+from orchestration.audio.pcm import PcmFormat
+from orchestration.config.models import IngestSettings, Settings
+from orchestration.errors import (
+    BadAudio,
+    BadRequest,
+    JsonObject,
+    LimitReached,
+    OrchestrationError,
+    TakenOver,
+)
+from orchestration.session.inputs import EndOfStreams, StreamSpec
+from orchestration.storage.ports import Archive
+
+FAREWELL_TIMEOUT_S = 1
+"""How long a fatal error may wait behind what the sender has not read."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one connection brought, for its line in the log."""
+
+    frames: int = 0
+    audio_bytes: int = 0
+    facts: int = 0
+    unknown_messages: int = 0
+
+
+class IngestConnection:
+    """One bot's connection, from the upgrade to the close."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        line: SessionLine,
+        connection_id: str,
+        limits: IngestSettings,
+        idle: IdleWatch,
+    ) -> None:
+        self._websocket = websocket
+        self._line = line
+        self._connection_id = connection_id
+        self._limits = limits
+        self._idle = idle
+        # Twice a batch: one can be on its way while the next gathers.
+        self._queue = IngestQueue(2 * limits.max_batch_bytes)
+        self._fact_rate = FactRate(limits.max_facts_per_s, asyncio.get_running_loop().time())
+        self._told_of_fact_rate = False
+        self._formats: dict[int, PcmFormat] = {}
+        self._streams: set[int] = set()
+        self._pushing = asyncio.Lock()
+        self.tally = _Tally()
+
+    async def converse(self) -> None:
+        """Serve the sender until all is said; returns once `ended` was sent.
+
+        Raises:
+            WebSocketDisconnect: the sender went away.
+            OrchestrationError: what ends the connection.
+        """
+        try:
+            hello = await self._hello()
+            self._formats = {spec.stream: spec.format for spec in hello.streams}
+            welcome = await self._line.connect(hello.streams)
+            self._streams = {position.stream for position in welcome.streams}
+            await self._send(wire.welcome_message(welcome, self._limits))
+            await first_of(self._read(), self._push(), self._listen(), self._idle.watch())
+        except SessionIsOver as over:
+            await self._say_ended(over.notice)
+
+    # From the sender
+
+    async def _hello(self) -> wire.Hello:
+        try:
+            async with asyncio.timeout(self._limits.hello_timeout_s):
+                message = await self._receive()
+        except TimeoutError:
+            raise BadRequest(
+                f"No hello came within {self._limits.hello_timeout_s:g} s.",
+                {"limit": "hello_timeout_s", "max": self._limits.hello_timeout_s},
+            ) from None
+        if isinstance(message, str):
+            hello = wire.parse_client_message(message, self._limits)
+            if isinstance(hello, wire.Hello):
+                return hello
+        raise BadRequest("The first message must be hello.", {"expected": "hello"})
+
+    async def _receive(self) -> str | bytes:
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1005))
+        self._idle.touch()
+        text = message.get("text")
+        return text if isinstance(text, str) else bytes(message["bytes"])
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._receive()
+            if isinstance(message, bytes):
+                await self._on_frame(message)
+            else:
+                await self._on_message(message)
+
+    async def _on_frame(self, data: bytes) -> None:
+        frame = wire.parse_frame(data, self._limits.max_frame_bytes)
+        pcm_format = self._formats.get(frame.stream)
+        if pcm_format is not None:
+            wire.check_whole_samples(frame, pcm_format)
+        elif frame.stream not in self._streams:
+            raise BadAudio(f"Stream {frame.stream} was not opened.", {"stream": frame.stream})
+        self.tally.frames += 1
+        self.tally.audio_bytes += len(frame.payload)
+        await self._queue.put(frame, len(data), _unix_ms())
+
+    async def _on_message(self, text: str) -> None:
+        received_unix_ms = _unix_ms()
+        message = wire.parse_client_message(text, self._limits)
+        match message:
+            case wire.Ping():
+                await self._send(wire.pong_message(message))
+            case wire.OpenStream(stream=spec):
+                await self._open_stream(spec)
+            case wire.UnknownMessage():
+                self.tally.unknown_messages += 1
+                await self._send(wire.unknown_type_message(message))
+            case wire.Hello():
+                raise BadRequest("hello is said once.", {"field": "type"})
+            case EndOfStreams():
+                await self._queue.put(message, len(text), received_unix_ms)
+            case _:
+                self.tally.facts += 1
+                await self._await_fact_rate()
+                await self._queue.put(message, len(text), received_unix_ms)
+
+    async def _open_stream(self, spec: StreamSpec) -> None:
+        position = await self._line.call(lambda link: link.open_stream(self._connection_id, spec))
+        self._line.add_stream(spec)
+        self._formats[spec.stream] = spec.format
+        self._streams.add(spec.stream)
+        await self._send(wire.stream_open_message(position))
+
+    async def _await_fact_rate(self) -> None:
+        delay_s = self._fact_rate.delay_s(asyncio.get_running_loop().time())
+        if not delay_s:
+            return
+        if not self._told_of_fact_rate:
+            self._told_of_fact_rate = True
+            limit = self._limits.max_facts_per_s
+            error = LimitReached(
+                f"More than {limit} facts a second: they are taken in at that rate.",
+                {"limit": "max_facts_per_s", "max": limit},
+            )
+            await self._send(wire.error_message(error, fatal=False))
+        await asyncio.sleep(delay_s)
+
+    # To the session and back
+
+    async def _push(self) -> None:
+        while True:
+            batch = await self._queue.take(self._limits.max_batch_bytes)
+            async with self._pushing:
+                await self._push_one(batch)
+
+    async def _push_one(self, batch: IngestBatch) -> None:
+        reply = await self._line.call(lambda link: link.push(self._connection_id, batch))
+        await self._send(wire.ack_message(reply))
+        for stream, expected in reply.nacks:
+            await self._send(wire.nack_message(stream, expected))
+        if reply.error is not None:
+            raise reply.error
+
+    async def _listen(self) -> None:
+        while True:
+            notice = await self._line.call(lambda link: link.notice(self._connection_id))
+            if notice.kind == "ended":
+                # The last acks come before the farewell.
+                async with self._pushing:
+                    await self._say_ended(notice)
+                return
+            if notice.kind == "taken_over":
+                raise TakenOver("A newer connection serves this session.")
+            if notice.kind == "goaway":
+                await self._send(wire.goaway_message(notice))
+
+    async def _say_ended(self, notice: Notice) -> None:
+        await self._send(wire.ended_message(notice.coverage or {"streams": []}))
+
+    async def _send(self, message: JsonObject) -> None:
+        self._idle.touch()
+        await self._websocket.send_text(wire.encode_message(message))
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def ingest_router(
+    settings: Settings, sessions: Sessions, archive: Archive, detached: Detached
+) -> APIRouter:
+    """`/ws/ingest/{session_id}`."""
+    router = APIRouter()
+
+    @router.websocket("/ws/ingest/{session_id}")
+    async def ingest(websocket: WebSocket, session_id: str) -> None:
+        try:
+            check_session_id(session_id)
+            await archive.session(session_id)
+        except OrchestrationError as error:
+            await deny(websocket, error)
+            return
+        await websocket.accept()
+        connection_id = uuid4().hex
+        line = SessionLine(session_id, connection_id, sessions, archive)
+        idle = IdleWatch(settings.server.websocket_idle_timeout_s)
+        connection = IngestConnection(websocket, line, connection_id, settings.ingest, idle)
+        log = _log.bind(session_id=session_id, connection_id=connection_id)
+        await _serve(connection, websocket, line, detached, log)
+
+    return router
+
+
+async def _serve(
+    connection: IngestConnection,
+    websocket: WebSocket,
+    line: SessionLine,
+    detached: Detached,
+    log: structlog.typing.FilteringBoundLogger,
+) -> None:
+    """The conversation, its close, and its one line in the log."""
+    code, reason, error_code = CLOSE_DONE, "", ""
+    began_s = time.monotonic()
+    try:
+        await connection.converse()
+    except WebSocketDisconnect as gone:
+        code = gone.code
+    except OrchestrationError as error:
+        code, reason, error_code = error.close_code, error.code, error.code
+        await _say_fatal(websocket, error)
+    except asyncio.CancelledError:
+        code, error_code = 1006, "cancelled"
+        raise
+    except Exception:
+        code, reason, error_code = CLOSE_INTERNAL_ERROR, "internal_error", "internal_error"
+        log.exception("ingest connection failed")
+        await _say_fatal(websocket, OrchestrationError("Something unexpected went wrong."))
+    finally:
+        line.disconnect(detached)
+        tally = connection.tally
+        log.info(
+            "ingest connection ended",
+            close_code=code,
+            error=error_code,
+            epoch=line.epoch,
+            frames=tally.frames,
+            audio_bytes=tally.audio_bytes,
+            facts=tally.facts,
+            unknown_messages=tally.unknown_messages,
+            retries=line.retries,
+            duration_s=round(time.monotonic() - began_s, 3),
+        )
+    await close(websocket, code, reason)
+
+
+async def _say_fatal(websocket: WebSocket, error: OrchestrationError) -> None:
+    try:
+        async with asyncio.timeout(FAREWELL_TIMEOUT_S):
+            await websocket.send_text(wire.encode_message(wire.error_message(error, fatal=True)))
+    except (TimeoutError, WebSocketDisconnect, RuntimeError):
+        return

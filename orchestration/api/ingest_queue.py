@@ -1,0 +1,74 @@
+"""What a sender's connection has read and not yet handed to its session."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from orchestration.api.ports import IngestBatch
+from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    item: AudioFrame | Fact | EndOfStreams
+    size: int
+    received_unix_ms: int
+
+
+class IngestQueue:
+    """Items in order, from one reader to one pusher, bounded in bytes.
+
+    When `max_bytes` wait, `put` does: the reader stops reading, and TCP holds the sender back.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._waiting: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._filled = asyncio.Event()
+        self._drained = asyncio.Event()
+
+    async def put(
+        self, item: AudioFrame | Fact | EndOfStreams, size: int, received_unix_ms: int
+    ) -> None:
+        """Add an item of `size` bytes on the wire, as soon as there is room."""
+        while self._bytes >= self._max_bytes:
+            self._drained.clear()
+            await self._drained.wait()
+        self._waiting.append(_Waiting(item, size, received_unix_ms))
+        self._bytes += size
+        self._filled.set()
+
+    async def take(self, max_bytes: int) -> IngestBatch:
+        """All that waits, up to `max_bytes`, but at least one item."""
+        while not self._waiting:
+            self._filled.clear()
+            await self._filled.wait()
+        taken = [self._waiting.popleft()]
+        size = taken[0].size
+        while self._waiting and size + self._waiting[0].size <= max_bytes:
+            taken.append(self._waiting.popleft())
+            size += taken[-1].size
+        self._bytes -= size
+        self._drained.set()
+        return IngestBatch(tuple(one.item for one in taken), taken[-1].received_unix_ms)
+
+
+class FactRate:
+    """A token bucket: `per_s` facts a second, and as many at once.
+
+    Facts over the rate are not refused: they are numbered, and a hole would stop all that follow.
+    They wait, and the sender with them.
+    """
+
+    def __init__(self, per_s: int, now_s: float) -> None:
+        self._per_s = per_s
+        self._tokens = float(per_s)
+        self._at_s = now_s
+
+    def delay_s(self, now_s: float) -> float:
+        """Seconds that the next fact has to wait; its place is taken."""
+        self._tokens = min(self._per_s, self._tokens + (now_s - self._at_s) * self._per_s)
+        self._at_s = now_s
+        self._tokens -= 1
+        return max(0.0, -self._tokens / self._per_s)

@@ -1,0 +1,120 @@
+"""Middleware: what a caller may bring, and the headers that every answer carries."""
+
+import asyncio
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from orchestration.api.problems import problem_for
+from orchestration.errors import BadRequest, LimitReached, TooLarge
+
+MAX_BODY_BYTES = 65_536
+BODY_TIMEOUT_S = 30
+"""How long a body may take to arrive."""
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class BodyLimit:
+    """Takes a body in whole, within limits, before the application sees the request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in BODY_METHODS:
+            await self._app(scope, receive, send)
+            return
+        try:
+            _check_length(Headers(scope=scope).get("content-length"))
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = await _read_body(receive)
+        except TooLarge as error:
+            await problem_for(error)(scope, receive, send)
+            return
+        except TimeoutError:
+            late = BadRequest(
+                f"The body did not come within {BODY_TIMEOUT_S} s.",
+                {"limit": "body_timeout_s", "max": BODY_TIMEOUT_S},
+            )
+            await problem_for(late)(scope, receive, send)
+            return
+        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        await self._app(scope, replay, send)
+
+
+def _check_length(declared: str | None) -> None:
+    if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        raise _too_large()
+
+
+async def _read_body(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(
+        f"The body is over the limit of {MAX_BODY_BYTES} bytes.",
+        {"limit": "max_body_bytes", "max": MAX_BODY_BYTES},
+    )
+
+
+class WebSocketLimit:
+    """At most `max_connections` WebSockets at once; one more gets 429 before the upgrade."""
+
+    def __init__(self, app: ASGIApp, max_connections: int) -> None:
+        self._app = app
+        self._max_connections = max_connections
+        self._open = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        if self._open >= self._max_connections:
+            error = LimitReached(
+                f"{self._max_connections} WebSockets are open, as many as are allowed.",
+                {"limit": "websocket_max_connections", "max": self._max_connections},
+            )
+            await problem_for(error)(scope, receive, send)
+            return
+        self._open += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open -= 1
+
+
+class SecurityHeaders:
+    """Headers that keep a browser from reading answers as anything but what they are."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("Referrer-Policy", "no-referrer")
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

@@ -1,0 +1,133 @@
+"""What the edge needs of the sessions behind it, whatever runs them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from orchestration.services.ports import EngineStatus
+from orchestration.session.exchange import (
+    IngestBatch,
+    IngestReply,
+    LiveBatch,
+    LiveCursor,
+    Notice,
+    StreamAck,
+    StreamPosition,
+    Welcome,
+)
+from orchestration.session.inputs import StreamSpec
+from orchestration.storage.ports import SessionRow, SessionSpec
+
+__all__ = [
+    "HealthReport",
+    "IngestBatch",
+    "IngestReply",
+    "LiveBatch",
+    "LiveCursor",
+    "Notice",
+    "ServiceHealth",
+    "SessionLink",
+    "Sessions",
+    "StreamAck",
+    "StreamPosition",
+    "Welcome",
+]
+
+
+class SessionLink(Protocol):
+    """One running session, as the edge sees it.
+
+    All raise Unavailable while the session's actor restarts; ask again.
+    """
+
+    async def connect(self, connection_id: str, streams: Sequence[StreamSpec]) -> Welcome | Notice:
+        """Become the session's sender; the former one is told `taken_over`.
+
+        A session that has completed answers with the `ended` notice.
+
+        Raises:
+            BadAudio: a known stream came with another format, or too many streams.
+        """
+        ...
+
+    async def open_stream(self, connection_id: str, stream: StreamSpec) -> StreamPosition:
+        """Open one more stream."""
+        ...
+
+    async def push(self, connection_id: str, batch: IngestBatch) -> IngestReply:
+        """Store a batch; answers when it is durable.
+
+        Raises:
+            TakenOver: a newer connection serves the session.
+        """
+        ...
+
+    async def notice(self, connection_id: str) -> Notice:
+        """Wait (some seconds at most) for something to tell this connection."""
+        ...
+
+    async def disconnect(self, connection_id: str) -> None:
+        """The connection is gone; the session goes on waiting for another."""
+        ...
+
+    async def events(self, cursor: LiveCursor) -> LiveBatch:
+        """Wait (some seconds at most) for events after the cursor."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceHealth:
+    """One part of the service and how it is."""
+
+    name: str
+    status: Literal["healthy", "degraded", "unhealthy", "unknown"]
+    url: str | None
+    last_check_unix_ms: int | None
+    latency_ms: int | None
+    consecutive_failures: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """The service as its monitor sees it."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    services: tuple[ServiceHealth, ...]
+    open_sessions: int
+    warm_actors: int
+    started_unix_ms: int
+    engines: tuple[EngineStatus, ...] = field(default=())
+
+
+class Sessions(Protocol):
+    """The running sessions."""
+
+    async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
+        """Create a session and give it an actor; the same spec again finds it (False).
+
+        Raises:
+            SessionConflict: the id exists with another description.
+            LimitReached: as many sessions are open as the service allows.
+        """
+        ...
+
+    async def link(self, session_id: str) -> SessionLink | None:
+        """The running session, or None when it has ended for good.
+
+        Raises:
+            UnknownSession: no session has this id.
+        """
+        ...
+
+    async def end(self, session_id: str) -> SessionRow:
+        """End a session as if its sender had said `end`; returns at once with its new status."""
+        ...
+
+    async def delete(self, session_id: str) -> None:
+        """End the session's actor and remove all its rows and files."""
+        ...
+
+    async def health(self) -> HealthReport:
+        """What the health monitor knows; never raises."""
+        ...

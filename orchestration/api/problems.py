@@ -1,0 +1,109 @@
+"""Errors as RFC 9457 problem bodies, for HTTP and for WebSockets refused before the upgrade."""
+
+import http
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from orchestration.errors import JsonObject, OrchestrationError
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+MAX_VALIDATION_ERRORS = 20
+"""A body with more mistakes is told of the first ones only."""
+
+_log = structlog.get_logger(__name__)
+
+
+class ProblemResponse(JSONResponse):
+    media_type = PROBLEM_MEDIA_TYPE
+
+
+def problem(status: int, code: str, detail: str, facts: JsonObject | None = None) -> Response:
+    """One problem. `code` and `facts` are extension members; facts never hide a standard one."""
+    body: JsonObject = (facts or {}) | {
+        "type": "about:blank",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    return ProblemResponse(body, status_code=status)
+
+
+def problem_for(error: OrchestrationError) -> Response:
+    """The problem that a named error is."""
+    response = problem(error.http_status, error.code, error.message, error.facts)
+    if error.http_status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if error.http_status == 503:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def unexpected_problem() -> Response:
+    """What the world sees of an error that nobody foresaw."""
+    return problem(500, "internal_error", "Something unexpected went wrong; it was logged.")
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make every error that a route raises a problem body."""
+
+    async def on_named(request: Request, error: Exception) -> Response:
+        assert isinstance(error, OrchestrationError)
+        if error.http_status >= 500:
+            _log.warning("request failed", code=error.code, path=request.url.path)
+        return problem_for(error)
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        mistakes: JsonObject = {
+            "errors": [
+                {"field": ".".join(str(part) for part in one["loc"]), "message": str(one["msg"])}
+                for one in error.errors()[:MAX_VALIDATION_ERRORS]
+            ]
+        }
+        return problem(422, "invalid_request", "The request is not as documented.", mistakes)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        phrase = http.HTTPStatus(error.status_code).phrase
+        code = phrase.lower().replace(" ", "_").replace("-", "_")
+        response = problem(error.status_code, code, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
+
+    app.add_exception_handler(OrchestrationError, on_named)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+
+
+class UnexpectedErrors:
+    """Logs an error that nobody foresaw, once, and answers without its internals."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except OrchestrationError as error:
+            if started:
+                raise
+            await problem_for(error)(scope, receive, send)
+        except Exception:
+            if scope["type"] != "http":
+                raise
+            _log.exception("unexpected error", path=scope["path"])
+            if not started:
+                await unexpected_problem()(scope, receive, send)

@@ -1,0 +1,64 @@
+"""The page that a browser without the key gets at `/`: it asks for the key, and nothing else."""
+
+import base64
+import hashlib
+
+_STYLE = """
+body { margin: 0; min-height: 100vh; display: grid; place-items: center;
+  background: #14161a; color: #e8e6e3; font: 16px/1.5 system-ui, sans-serif; }
+form { display: grid; gap: 12px; width: min(320px, 86vw); }
+input, button { font: inherit; padding: 10px 12px; border-radius: 8px; border: 1px solid #3a3f47; }
+input { background: #1d2026; color: inherit; }
+button { background: #e8e6e3; color: #14161a; cursor: pointer; }
+p { margin: 0; min-height: 1.5em; color: #f0a58f; }
+"""
+
+_SCRIPT = """
+const form = document.querySelector("form");
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const said = form.querySelector("p");
+  said.textContent = "";
+  try {
+    const answer = await fetch("/api/sign-in", {
+      method: "POST",
+      headers: { Authorization: "Bearer " + form.elements.key.value.trim() },
+    });
+    if (answer.ok) location.reload();
+    else said.textContent = "That is not the key of this service.";
+  } catch {
+    said.textContent = "The service does not answer.";
+  }
+});
+"""
+
+
+def _source(content: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+SIGN_IN_POLICY = (
+    f"default-src 'none'; script-src {_source(_SCRIPT)}; style-src {_source(_STYLE)}; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+SIGN_IN_PAGE = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sign in · Orchestration</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<form>
+<label for="key">The key of this service</label>
+<input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
+<button>Sign in</button>
+<p role="alert"></p>
+</form>
+<script>{_SCRIPT}</script>
+</body>
+</html>
+"""
