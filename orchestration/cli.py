@@ -1,0 +1,53 @@
+"""The `orchestration` program."""
+
+import os
+from typing import Any
+
+import click
+
+from orchestration.commands.bot import bot_command
+from orchestration.commands.demo import demo_command
+from orchestration.commands.export import export_command
+from orchestration.commands.status import status_command
+from orchestration.commands.up import up_command
+from orchestration.commands.watch import watch_command
+from orchestration.errors import OrchestrationError
+
+
+class OneSentenceErrors(click.Group):
+    """Errors that the service or client can name are one sentence on stderr and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OrchestrationError as error:
+            raise click.ClickException(error.message) from error
+        except BaseExceptionGroup as several:
+            named = several.subgroup(OrchestrationError)
+            if named is None:
+                raise
+            raise click.ClickException(_first(named).message) from several
+
+
+def _first(errors: BaseExceptionGroup[OrchestrationError]) -> OrchestrationError:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+@click.group(cls=OneSentenceErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="orchestration")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Orchestration for meeting bots: audio in, one named and translated transcript out."""
+    ctx.obj = os.environ.get("ORCHESTRATION_API_KEY") or None
+
+
+for _command in (
+    up_command,
+    status_command,
+    bot_command,
+    watch_command,
+    export_command,
+    demo_command,
+):
+    main.add_command(_command)

@@ -1,0 +1,1 @@
+"""The reference client: HTTP, ingest and live, as the protocol documents say."""

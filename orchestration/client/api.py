@@ -1,0 +1,226 @@
+"""The service's HTTP API for Python programs.
+
+Every method raises ServiceUnreachable when nothing answers, and otherwise the error that the
+service names in its problem body (UnknownSession, NotAuthenticated, SessionConflict, ...).
+"""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from orchestration.client.problems import error_for_problem
+from orchestration.errors import JsonObject, ServiceUnreachable
+
+CONNECT_TIMEOUT_S = 10
+ANSWER_TIMEOUT_S = 60
+"""Silence of the service in the middle of an answer beyond which it counts as unreachable."""
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""A WebSocket message larger than this ends the connection; a snapshot has 1,000 segments."""
+
+TranscriptFormat = Literal["json", "txt", "srt", "vtt"]
+
+
+class OrchestrationClient:
+    """A service at `base_url`, as in `http://127.0.0.1:3000`; use as an async context manager."""
+
+    def __init__(self, base_url: str, api_key: str | None = None) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=ANSWER_TIMEOUT_S
+        )
+        self._http = aiohttp.ClientSession(headers=self._headers, timeout=timeout)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    # Sessions
+
+    async def create_session(
+        self,
+        session_id: str | None = None,
+        *,
+        meeting_id: str | None = None,
+        title: str | None = None,
+        language: str | None = None,
+        target_languages: Sequence[str] = (),
+        settings: JsonObject | None = None,
+    ) -> JsonObject:
+        """Create a session, or find the one created with this id and description before."""
+        given: dict[str, Any] = {
+            "session_id": session_id,
+            "meeting_id": meeting_id,
+            "title": title,
+            "language": language,
+            "target_languages": list(target_languages) or None,
+            "settings": settings,
+        }
+        body = {key: value for key, value in given.items() if value is not None}
+        return await self._json("POST", "/api/sessions", body=body)
+
+    async def session(self, session_id: str) -> JsonObject:
+        return await self._json("GET", _session_path(session_id))
+
+    async def sessions(
+        self, *, status: str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> JsonObject:
+        """One page, newest first: `{items, next_cursor}`."""
+        query = {"status": status, "limit": limit, "cursor": cursor}
+        return await self._json("GET", "/api/sessions", query=query)
+
+    async def end_session(self, session_id: str) -> JsonObject:
+        """End a session as if its bot had; returns at once with its new status."""
+        return await self._json("POST", _session_path(session_id, "/end"))
+
+    async def delete_session(self, session_id: str) -> JsonObject:
+        """Remove a session, its rows and its files."""
+        return await self._json("DELETE", _session_path(session_id))
+
+    # What a session gave
+
+    async def transcript(self, session_id: str, *, language: str | None = None) -> JsonObject:
+        """`{session_id, status, language, segments, coverage}`."""
+        query = {"format": "json", "language": language}
+        return await self._json("GET", _session_path(session_id, "/transcript"), query=query)
+
+    async def transcript_text(
+        self, session_id: str, form: TranscriptFormat, *, language: str | None = None
+    ) -> str:
+        """The transcript as the file that the service makes of it."""
+        query = {"format": form, "language": language}
+        path = _session_path(session_id, "/transcript")
+        async with self._request("GET", path, query=query) as response:
+            return await response.text("utf-8")
+
+    async def coverage(self, session_id: str) -> JsonObject:
+        return await self._json("GET", _session_path(session_id, "/coverage"))
+
+    async def events(self, session_id: str, *, after: int = 0) -> JsonObject:
+        """Durable events with a sequence number above `after`."""
+        query = {"after": after}
+        return await self._json("GET", _session_path(session_id, "/events"), query=query)
+
+    async def recording(self, session_id: str, stream: int) -> AsyncIterator[bytes]:
+        """A stream's audio as FLAC, piece by piece."""
+        path = _session_path(session_id, "/recording")
+        async with self._request("GET", path, query={"stream": stream}) as response:
+            async for piece in response.content.iter_chunked(65_536):
+                yield piece
+
+    # The service
+
+    async def health(self) -> JsonObject:
+        """The service's own word on itself, also when it is unhealthy (HTTP 503)."""
+        return await self._json("GET", "/api/health", accept=(503,))
+
+    async def services(self) -> JsonObject:
+        return await self._json("GET", "/api/services")
+
+    @asynccontextmanager
+    async def websocket(
+        self, path: str, query: dict[str, Any] | None = None
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket of the service, without compression (PCM and JSON lines gain little).
+
+        Raises:
+            ServiceUnreachable: nothing answers, or what answers speaks no WebSocket.
+            OrchestrationError: the service refused the upgrade and said why by its status.
+        """
+        try:
+            socket = await self._session.ws_connect(
+                self.base_url + path,
+                params=_present(query),
+                compress=0,
+                max_msg_size=MAX_MESSAGE_BYTES,
+                timeout=aiohttp.ClientWSTimeout(ws_close=5),
+            )
+        except aiohttp.WSServerHandshakeError as refusal:
+            if refusal.status < 400:
+                raise self._unreachable(refusal) from refusal
+            raise error_for_problem(refusal.status, {}) from refusal
+        except (TimeoutError, aiohttp.ClientError, OSError) as trouble:
+            raise self._unreachable(trouble) from trouble
+        try:
+            yield socket
+        finally:
+            await socket.close()
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            raise RuntimeError("OrchestrationClient is to be used as an async context manager")
+        return self._http
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, Any] | None = None,
+        body: JsonObject | None = None,
+        accept: tuple[int, ...] = (),
+    ) -> JsonObject:
+        async with self._request(method, path, query=query, body=body, accept=accept) as response:
+            return await self._body(response)
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, Any] | None = None,
+        body: JsonObject | None = None,
+        accept: tuple[int, ...] = (),
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        url = self.base_url + path
+        try:
+            async with self._session.request(
+                method, url, params=_present(query), json=body
+            ) as response:
+                if response.status >= 400 and response.status not in accept:
+                    raise error_for_problem(response.status, await self._body(response))
+                yield response
+        except (TimeoutError, aiohttp.ClientError, OSError) as trouble:
+            raise self._unreachable(trouble) from trouble
+
+    async def _body(self, response: aiohttp.ClientResponse) -> JsonObject:
+        text = await response.text("utf-8", errors="replace")
+        try:
+            body = json.loads(text) if text else {}
+        except ValueError as not_json:
+            if response.status >= 400:
+                return {}
+            raise self._unreachable(not_json) from not_json
+        return body if isinstance(body, dict) else {}
+
+    def _unreachable(self, reason: Exception) -> ServiceUnreachable:
+        return ServiceUnreachable(
+            f"No orchestration service answers at {self.base_url}:"
+            " start one with `orchestration up`, or name another with --url.",
+            {"url": self.base_url, "reason": str(reason) or type(reason).__name__},
+        )
+
+
+def _present(query: dict[str, Any] | None) -> dict[str, str]:
+    return {key: str(value) for key, value in (query or {}).items() if value is not None}
+
+
+def _session_path(session_id: str, rest: str = "") -> str:
+    return f"/api/sessions/{quote(session_id, safe='')}{rest}"

@@ -1,0 +1,301 @@
+"""What a bot has said and the service has not yet acknowledged.
+
+Frames and facts wait here until their ack, are sent in order within the window, and go again from
+wherever a welcome or a nack says (go-back-N). Pure: time is an argument, in monotonic nanoseconds.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestration.client.wire import Origin, fact_message, fact_streams, frame_bytes
+from orchestration.errors import BadAudio, FrameConflict, JsonObject
+from orchestration.session.inputs import Fact, StreamSpec
+
+NS_PER_SECOND = 1_000_000_000
+
+HELD_AUDIO_S = 150
+"""Audio held per stream until acked. Beyond it new audio is skipped, which the service records as
+a gap: what is numbered already cannot be taken back, for the service may hold what follows it."""
+
+HELD_FACTS = 10_000
+"""Facts held until acked; beyond it new ones are dropped and counted."""
+
+RESEND_SPEED = 4
+"""Audio goes again at most this many times real time, so that a thousand bots that come back at
+once do not drown the service that has just come back itself."""
+
+REWIND_INTERVAL_NS = 1_000_000_000
+"""A nack that repeats the last one is obeyed this long after it. Each frame under way past a hole
+may bring a nack of its own; obeying each would send the whole window again for each."""
+
+FACTS_PER_S = 40
+FACTS_BURST = 10
+"""Together at most 50 facts in any one second, the service's default limit."""
+
+MAX_FRAME_BYTES = 65_536
+"""With the header; larger payloads are cut into several frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFrame:
+    """A frame on this client's own count. `order` is its place among all that was ever added;
+    it is not sent before fact number `after_fact` - 1, so that audio never overtakes a fact."""
+
+    first_sample: int
+    sample_count: int
+    payload: bytes
+    order: int
+    after_fact: int
+
+
+class StreamOutbox:
+    """One stream's frames: numbered when added, held until acked."""
+
+    def __init__(self, spec: StreamSpec) -> None:
+        self.spec = spec
+        self.origin: Origin | None = None
+        self.window = 0
+        self.is_open = False
+        self.acked = 0
+        """Own number of the first frame that is not acked."""
+        self.acked_sample = 0
+        self.next_to_send = 0
+        self.next_sample = 0
+        self.sent_sample = 0
+        self.skipped_samples = 0
+        self._held: deque[HeldFrame] = deque()
+        self._held_samples = 0
+        self._paced_below = 0
+        self._pace_ns = 0
+        self._rewound_to = -1
+        self._rewound_ns = 0
+        self._rewind_due_ns: int | None = None
+
+    @property
+    def next_seq(self) -> int:
+        return self.acked + len(self._held)
+
+    @property
+    def limit_samples(self) -> int:
+        return HELD_AUDIO_S * self.spec.format.sample_rate
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a sender that can wait should add more."""
+        return self._held_samples <= self.limit_samples // 2
+
+    @property
+    def all_sent(self) -> bool:
+        return self.is_open and self.next_to_send == self.next_seq
+
+    @property
+    def last_seq(self) -> int:
+        """The session's number of the last frame, -1 where there was none."""
+        return (self.origin or Origin()).seq + self.next_seq - 1
+
+    def add(self, payload: bytes, order: int, after_fact: int) -> int:
+        """Take captured audio; returns how many of its samples were skipped for want of room."""
+        sample_bytes = self.spec.format.sample_bytes
+        if not payload or len(payload) % sample_bytes:
+            raise BadAudio(
+                f"Audio must be whole samples of {sample_bytes} bytes, and at least one.",
+                {"stream": self.spec.stream, "sample_bytes": sample_bytes, "bytes": len(payload)},
+            )
+        largest = (MAX_FRAME_BYTES - 20) // sample_bytes * sample_bytes
+        skipped = 0
+        for start in range(0, len(payload), largest):
+            skipped += self._add_frame(payload[start : start + largest], order, after_fact)
+        return skipped
+
+    def _add_frame(self, payload: bytes, order: int, after_fact: int) -> int:
+        samples = len(payload) // self.spec.format.sample_bytes
+        if self._held_samples + samples > self.limit_samples:
+            self.skip(samples)
+            return samples
+        self._held.append(HeldFrame(self.next_sample, samples, payload, order, after_fact))
+        self._held_samples += samples
+        self.next_sample += samples
+        return 0
+
+    def skip(self, samples: int) -> None:
+        """Capture missed this much; the next frame's first sample says so."""
+        self.next_sample += samples
+        self.skipped_samples += samples
+
+    def place(self, next_seq: int, next_sample: int, window: int, *, again: bool) -> None:
+        """The service says where it stands, in its own count; sending goes on from there.
+
+        `again` is whether the connection replaces one that was lost: what is held is then paced.
+
+        Raises:
+            FrameConflict: the service stands where this client has never been, or has left.
+        """
+        if self.origin is None:
+            self.origin = Origin(next_seq, next_sample)
+        self.acknowledge(next_seq - 1, window)
+        if self.acked != next_seq - self.origin.seq:
+            raise self._conflict(next_seq)
+        self.is_open = True
+        self.next_to_send = self.acked
+        self._rewind_due_ns = None
+        self._rewound_to = -1
+        self._paced_below = self.next_seq if again else 0
+
+    def acknowledge(self, upto: int, window: int) -> None:
+        """Forget frames up to the session's number `upto`.
+
+        Raises:
+            FrameConflict: a frame is acked that was never there.
+        """
+        acked = upto + 1 - (self.origin or Origin()).seq
+        if acked > self.next_seq:
+            raise self._conflict(upto + 1)
+        self.window = window
+        while self.acked < acked:
+            frame = self._held.popleft()
+            self._held_samples -= frame.sample_count
+            self.acked_sample = frame.first_sample + frame.sample_count
+            self.acked += 1
+        self.next_to_send = max(self.next_to_send, self.acked)
+        if self.acked > self._rewound_to:
+            self._rewind_due_ns = None
+
+    def _conflict(self, next_seq: int) -> FrameConflict:
+        return FrameConflict(
+            "The service's count of this stream does not fit what this bot has sent;"
+            " another bot may have served the session: start the bot again.",
+            {"stream": self.spec.stream, "next_seq": next_seq},
+        )
+
+    def rewind(self, expected: int, now_ns: int) -> None:
+        """A nack: everything from the session's number `expected` on was dropped."""
+        target = expected - (self.origin or Origin()).seq
+        if not self.acked <= target < self.next_to_send:
+            return
+        if target == self._rewound_to and now_ns < self._rewound_ns + REWIND_INTERVAL_NS:
+            self._rewind_due_ns = self._rewound_ns + REWIND_INTERVAL_NS
+            return
+        self._rewound_to = target
+        self._rewound_ns = now_ns
+        self._rewind_due_ns = None
+        self._paced_below = max(self._paced_below, self.next_to_send)
+        self.next_to_send = target
+
+    def close(self) -> None:
+        """The connection is gone: nothing goes out until the next `place`."""
+        self.is_open = False
+        self._rewind_due_ns = None
+
+    def due(self, now_ns: int, facts_sent: int) -> HeldFrame | None:
+        """The frame that may go out now, if there is one; `sent` takes it."""
+        if self._rewind_due_ns is not None and now_ns >= self._rewind_due_ns:
+            self._rewound_ns = now_ns
+            self._rewind_due_ns = None
+            self.next_to_send = max(self.acked, self._rewound_to)
+        ready = self._unpaced(facts_sent)
+        if ready is None or (self._is_paced and now_ns < self._pace_ns):
+            return None
+        return ready
+
+    def sent(self, frame: HeldFrame, now_ns: int) -> bytes:
+        """Take what `due` gave, as the bytes to send."""
+        if self._is_paced:
+            duration_ns = frame.sample_count * NS_PER_SECOND // self.spec.format.sample_rate
+            self._pace_ns = max(self._pace_ns, now_ns) + duration_ns // RESEND_SPEED
+        origin = self.origin or Origin()
+        seq = origin.seq + self.next_to_send
+        self.next_to_send += 1
+        self.sent_sample = max(self.sent_sample, frame.first_sample + frame.sample_count)
+        first_sample = origin.sample + frame.first_sample
+        return frame_bytes(self.spec.stream, seq, first_sample, frame.payload)
+
+    def wake_ns(self, facts_sent: int) -> int | None:
+        """When `due` may have something that it has not now, if time alone decides."""
+        times = [self._rewind_due_ns] if self._rewind_due_ns is not None else []
+        if self._is_paced and self._unpaced(facts_sent) is not None:
+            times.append(self._pace_ns)
+        return min(times, default=None)
+
+    @property
+    def _is_paced(self) -> bool:
+        return self.next_to_send < self._paced_below
+
+    def _unpaced(self, facts_sent: int) -> HeldFrame | None:
+        index = self.next_to_send - self.acked
+        if not self.is_open or index >= min(self.window, len(self._held)):
+            return None
+        frame = self._held[index]
+        return frame if frame.after_fact <= facts_sent else None
+
+
+class FactOutbox:
+    """The session's facts: numbered when added, held until acked, sent at a bounded rate."""
+
+    def __init__(self) -> None:
+        self.origin: int | None = None
+        self.acked = 0
+        self.next_to_send = 0
+        self.dropped = 0
+        self._held: deque[Fact] = deque()
+        self._full_at_ns = 0
+
+    @property
+    def next_number(self) -> int:
+        return self.acked + len(self._held)
+
+    @property
+    def all_sent(self) -> bool:
+        return self.origin is not None and self.next_to_send == self.next_number
+
+    @property
+    def last_fact(self) -> int:
+        """The session's number of the last fact, -1 where there was none."""
+        return (self.origin or 0) + self.next_number - 1
+
+    def add(self, fact: Fact) -> bool:
+        """Whether there was room for it."""
+        if len(self._held) >= HELD_FACTS:
+            self.dropped += 1
+            return False
+        self._held.append(fact)
+        return True
+
+    def place(self, next_fact: int) -> None:
+        """The service says which fact it expects; sending goes on from there."""
+        if self.origin is None:
+            self.origin = next_fact
+        self.acknowledge(next_fact - 1)
+        self.next_to_send = self.acked
+
+    def acknowledge(self, upto: int) -> None:
+        """Forget facts up to the session's number `upto`."""
+        acked = min(upto + 1 - (self.origin or 0), self.next_number)
+        while self.acked < acked:
+            self._held.popleft()
+            self.acked += 1
+        self.next_to_send = max(self.next_to_send, self.acked)
+
+    def take(self, now_ns: int, origins: Mapping[int, Origin]) -> JsonObject | None:
+        """The next fact's message, if it may go out now; `origins` has the streams placed."""
+        fact = self._waiting(origins)
+        if fact is None or self.origin is None or now_ns < self._free_ns:
+            return None
+        self._full_at_ns = max(self._full_at_ns, now_ns) + NS_PER_SECOND // FACTS_PER_S
+        number = self.origin + self.next_to_send
+        self.next_to_send += 1
+        return fact_message(fact, number, origins)
+
+    def wake_ns(self, origins: Mapping[int, Origin]) -> int | None:
+        """When the rate lets another fact go, if one waits for that alone."""
+        return None if self._waiting(origins) is None else self._free_ns
+
+    def _waiting(self, origins: Mapping[int, Origin]) -> Fact | None:
+        if self.origin is None or self.next_to_send >= self.next_number:
+            return None
+        fact = self._held[self.next_to_send - self.acked]
+        return fact if all(stream in origins for stream in fact_streams(fact)) else None
+
+    @property
+    def _free_ns(self) -> int:
+        return self._full_at_ns - (FACTS_BURST - 1) * NS_PER_SECOND // FACTS_PER_S

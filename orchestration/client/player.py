@@ -1,0 +1,161 @@
+"""Playing audio files as a bot: frames when their time has come, clock and speaker facts beside."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import soundfile
+
+from orchestration.audio.pcm import PcmFormat
+from orchestration.client.ingest import BotConnection
+from orchestration.errors import UnreadableFile
+from orchestration.session.inputs import (
+    ClockFact,
+    ParticipantRef,
+    SampleMoment,
+    SpeakerFact,
+    StreamSpec,
+)
+
+FRAME_MS = 100
+CLOCK_INTERVAL_MS = 5000
+MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 48_000
+MAX_CHANNELS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerEvent:
+    """Somebody starts or stops speaking at a sample of the file."""
+
+    event: Literal["start", "stop"]
+    participant_id: str
+    name: str
+    sample: int
+
+
+def load_speaker_events(path: Path) -> tuple[SpeakerEvent, ...]:
+    """The events of a JSON list of `{event, participant_id, name, sample}`, in order of sample.
+
+    Raises:
+        UnreadableFile: it cannot be read, or is something else.
+    """
+    try:
+        events = [
+            SpeakerEvent(
+                one["event"], str(one["participant_id"]), str(one["name"]), int(one["sample"])
+            )
+            for one in json.loads(path.read_text("utf-8"))
+        ]
+    except OSError as trouble:
+        raise UnreadableFile(f"Cannot read {path}: {trouble.strerror or trouble}.") from trouble
+    except (ValueError, KeyError, TypeError) as trouble:
+        raise UnreadableFile(
+            f"{path} is not a list of speaker events"
+            " (each with event, participant_id, name and sample)."
+        ) from trouble
+    if any(one.event not in ("start", "stop") for one in events):
+        raise UnreadableFile(f'{path} has a speaker event that is neither "start" nor "stop".')
+    return tuple(sorted(events, key=lambda one: one.sample))
+
+
+class AudioTrack:
+    """A WAV, FLAC or other file that libsndfile reads, as s16le PCM at its own rate."""
+
+    def __init__(
+        self,
+        stream: int,
+        path: Path,
+        participant: ParticipantRef | None = None,
+        speaker_events: Sequence[SpeakerEvent] = (),
+    ) -> None:
+        try:
+            self._file = soundfile.SoundFile(str(path))
+        except (soundfile.SoundFileError, OSError) as trouble:
+            reason = "there is no such file" if not path.exists() else "it is not audio I know"
+            raise UnreadableFile(f"Cannot read {path}: {reason}.") from trouble
+        self.sample_rate: int = self._file.samplerate
+        self.sample_count: int = self._file.frames
+        channels: int = self._file.channels
+        if not MIN_SAMPLE_RATE <= self.sample_rate <= MAX_SAMPLE_RATE or channels > MAX_CHANNELS:
+            self.close()
+            raise UnreadableFile(
+                f"Cannot play {path}: it has {channels} channels at {self.sample_rate} Hz,"
+                " and the service takes mono or stereo at 8 to 48 kHz."
+            )
+        self.spec = StreamSpec(stream, PcmFormat("s16le", self.sample_rate, channels), participant)
+        self.position = 0
+        """Samples played."""
+        self._events = list(speaker_events)
+        self._next_clock = 0
+
+    @property
+    def finished(self) -> bool:
+        return self.position >= self.sample_count
+
+    def read_until(self, sample: int) -> bytes:
+        """PCM from the position up to `sample`, less at the end of the file.
+
+        Raises:
+            UnreadableFile: the file is damaged.
+        """
+        try:
+            block = self._file.read(max(0, sample - self.position), dtype="int16")
+        except soundfile.SoundFileError as trouble:
+            raise UnreadableFile(f"{self._file.name} is damaged.") from trouble
+        self.position += len(block)
+        if len(block) == 0:
+            self.sample_count = self.position
+        return bytes(block.astype("<i2").tobytes())
+
+    def facts_until(self, sample: int, start_unix_ms: int) -> list[SpeakerFact | ClockFact]:
+        """What a platform and a clock would have said by `sample`."""
+        facts: list[SpeakerFact | ClockFact] = []
+        while self._next_clock < sample:
+            unix_ms = start_unix_ms + self._next_clock * 1000 // self.sample_rate
+            facts.append(ClockFact(0, self.spec.stream, self._next_clock, unix_ms))
+            self._next_clock += self.sample_rate * CLOCK_INTERVAL_MS // 1000
+        while self._events and self._events[0].sample < sample:
+            one = self._events.pop(0)
+            at = SampleMoment(self.spec.stream, one.sample)
+            facts.append(SpeakerFact(0, one.event, one.participant_id, one.name, at))
+        return facts
+
+    def close(self) -> None:
+        self._file.close()
+
+
+async def play(bot: BotConnection, tracks: Sequence[AudioTrack], *, speed: float = 1.0) -> None:
+    """Feed all tracks from their beginning to their end.
+
+    `speed` is times real time; 0 is as fast as the service takes it. Clock facts count from the
+    moment of the call at the files' own pace, as the clock of a real capture would.
+    """
+    start_unix_ms = time.time_ns() // 1_000_000
+    start_s = asyncio.get_running_loop().time()
+    frame = 0
+    while not all(track.finished for track in tracks):
+        frame += 1
+        if speed > 0:
+            # A frame exists when its last sample has been captured, not before.
+            due_s = start_s + frame * FRAME_MS / 1000 / speed
+            await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
+        for track in tracks:
+            if track.finished:
+                continue
+            if speed <= 0:
+                await bot.wait_for_room(track.spec.stream)
+            end = frame * FRAME_MS * track.sample_rate // 1000
+            payload = track.read_until(end)
+            for fact in track.facts_until(track.position, start_unix_ms):
+                bot.add_fact(fact)
+            if payload:
+                bot.add_audio(track.spec.stream, payload)
+    for track in tracks:
+        # A stop on the very last sample comes after the audio.
+        for fact in track.facts_until(track.position + 1, start_unix_ms):
+            if isinstance(fact, SpeakerFact):
+                bot.add_fact(fact)

@@ -1,0 +1,1 @@
+"""The commands of the `orchestration` program, one file each."""

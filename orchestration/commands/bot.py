@@ -1,0 +1,163 @@
+"""`orchestration bot`: audio files as a meeting bot's streams."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from orchestration.client.api import OrchestrationClient
+from orchestration.client.ingest import BotConnection
+from orchestration.client.ingest_protocol import (
+    AudioSkipped,
+    Complaint,
+    ConnectionLost,
+    IngestEvent,
+)
+from orchestration.client.player import AudioTrack, load_speaker_events, play
+from orchestration.commands.connection import live_page_url, url_option, with_client
+from orchestration.commands.rendering import coverage_summary
+from orchestration.errors import BadRequest, JsonObject
+from orchestration.session.inputs import ParticipantRef
+
+PROGRESS_INTERVAL_S = 0.2
+
+
+def open_tracks(
+    files: Sequence[Path], names: Sequence[str], speakers: Path | None
+) -> list[AudioTrack]:
+    """One stream per file; a name each makes them their participants' own streams.
+
+    Raises:
+        UnreadableFile: a file is not what it should be.
+        BadRequest: the options do not fit together.
+    """
+    if names and len(names) != len(files):
+        raise BadRequest(f"Give --name once for each file: {len(files)} times, not {len(names)}.")
+    if speakers and len(files) > 1:
+        raise BadRequest("--speakers goes with one mixed file; use --name for several stems.")
+    events = load_speaker_events(speakers) if speakers else ()
+    with ExitStack() as opened:
+        tracks = []
+        for stream, path in enumerate(files):
+            participant = (
+                ParticipantRef(f"p-{names[stream].casefold()}", names[stream]) if names else None
+            )
+            tracks.append(AudioTrack(stream, path, participant, events))
+            opened.callback(tracks[-1].close)
+        opened.pop_all()
+    return tracks
+
+
+def describe_event(event: IngestEvent) -> str | None:
+    """What a person should know of it."""
+    match event:
+        case ConnectionLost():
+            return "The connection was lost; what is not stored yet will be sent again."
+        case AudioSkipped():
+            return f"{event.samples} samples of stream {event.stream} had no room and are lost."
+        case Complaint():
+            return f"The service says: {event.message}"
+    return None
+
+
+async def send(
+    client: OrchestrationClient,
+    session_id: str,
+    tracks: Sequence[AudioTrack],
+    speed: float,
+    console: Console,
+) -> JsonObject:
+    """Play the tracks with a progress bar; returns the coverage of the ended session."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} of {task.total:.0f} s"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+    def report(event: IngestEvent) -> None:
+        sentence = describe_event(event)
+        if sentence:
+            progress.console.print(sentence, style="yellow", markup=False)
+
+    with progress:
+        async with BotConnection(
+            client, session_id, [track.spec for track in tracks], on_event=report
+        ) as bot:
+            shown = asyncio.create_task(_show_progress(progress, bot, tracks))
+            try:
+                await play(bot, tracks, speed=speed)
+                return await bot.end()
+            finally:
+                shown.cancel()
+                await asyncio.gather(shown, return_exceptions=True)
+
+
+async def _show_progress(
+    progress: Progress, bot: BotConnection, tracks: Sequence[AudioTrack]
+) -> None:
+    total_s = max(track.sample_count / track.sample_rate for track in tracks)
+    sent = progress.add_task("sent", total=total_s)
+    stored = progress.add_task("stored", total=total_s)
+    rates = {track.spec.stream: track.sample_rate for track in tracks}
+    while True:
+        outboxes = bot.protocol.streams
+        sent_s = max(outboxes[one].sent_sample / rate for one, rate in rates.items())
+        stored_s = max(outboxes[one].acked_sample / rate for one, rate in rates.items())
+        progress.update(sent, completed=sent_s)
+        progress.update(stored, completed=stored_s)
+        await asyncio.sleep(PROGRESS_INTERVAL_S)
+
+
+@click.command("bot")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--session", "session_id", help="The session's id; else the service makes one.")
+@click.option("--title", help="The meeting's title.")
+@click.option("--language", help="What is spoken, as in en; else it is detected.")
+@click.option("--translate", "targets", multiple=True, help="Translate to this, as in pt.")
+@click.option("--name", "names", multiple=True, help="Whose file it is; once for each FILE.")
+@click.option(
+    "--speakers",
+    type=click.Path(path_type=Path),
+    help="JSON list of who starts and stops speaking at which sample of a mixed file.",
+)
+@click.option(
+    "--speed", type=click.FloatRange(min=0), default=1.0, show_default=True, help="0: no waiting."
+)
+@url_option
+@click.pass_obj
+def bot_command(
+    api_key: str | None,
+    files: tuple[Path, ...],
+    session_id: str | None,
+    title: str | None,
+    language: str | None,
+    targets: tuple[str, ...],
+    names: tuple[str, ...],
+    speakers: Path | None,
+    speed: float,
+    url: str,
+) -> None:
+    """Play FILES (WAV, FLAC, ...) as a meeting bot: each file is a stream."""
+    tracks = open_tracks(files, names, speakers)
+    console = Console(stderr=True, highlight=False)
+
+    async def work(client: OrchestrationClient) -> str:
+        created = await client.create_session(
+            session_id, title=title, language=language, target_languages=targets
+        )
+        session = str(created["session_id"])
+        click.echo(f"Session {session}, live at {live_page_url(url, session)}")
+        return coverage_summary(await send(client, session, tracks, speed, console))
+
+    try:
+        click.echo(with_client(url, api_key, work))
+    finally:
+        for track in tracks:
+            track.close()

@@ -1,0 +1,44 @@
+"""What commands share that talk to a running service."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import click
+
+from orchestration.client.api import OrchestrationClient
+
+DEFAULT_URL = "http://127.0.0.1:3000"
+Result = TypeVar("Result")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def url_option(command: Command) -> Command:
+    """Adds `--url`; the key comes from the environment alone, because arguments are public."""
+    return click.option(
+        "--url",
+        envvar="ORCHESTRATION_URL",
+        default=DEFAULT_URL,
+        show_default=True,
+        help="Where the service is (ORCHESTRATION_URL). The key, if any: ORCHESTRATION_API_KEY.",
+    )(command)
+
+
+def with_client(
+    url: str,
+    api_key: str | None,
+    work: Callable[[OrchestrationClient], Coroutine[Any, Any, Result]],
+    run_coroutine: Callable[[Coroutine[Any, Any, Result]], Result] = asyncio.run,
+) -> Result:
+    """Run `work` with a client of the service at `url`."""
+
+    async def run() -> Result:
+        async with OrchestrationClient(url, api_key) as client:
+            return await work(client)
+
+    return run_coroutine(run())
+
+
+def live_page_url(base_url: str, session_id: str) -> str:
+    """Where a browser sees the session."""
+    return f"{base_url.rstrip('/')}/#{session_id}"

@@ -1,0 +1,116 @@
+"""`orchestration demo`: a recorded meeting becomes a transcript, live."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from orchestration.client.api import OrchestrationClient
+from orchestration.client.ingest import BotConnection
+from orchestration.client.live_transcript import LiveTranscript
+from orchestration.client.player import AudioTrack, play
+from orchestration.commands.bot import open_tracks
+from orchestration.commands.connection import live_page_url, url_option, with_client
+from orchestration.commands.rendering import coverage_summary
+from orchestration.commands.stopping import StopRequested, StopSignal
+from orchestration.commands.up import running_service
+from orchestration.commands.watch import show_transcript
+from orchestration.errors import JsonObject, ServiceUnreachable, UnreadableFile
+
+DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
+TITLE = "Website release planning"
+LANGUAGE, TARGET_LANGUAGE = "en", "pt"
+
+
+def demo_tracks() -> list[AudioTrack]:
+    """The demo meeting, which lies beside the code in a clone.
+
+    Raises:
+        UnreadableFile: this is an installation without it.
+    """
+    meeting, speakers = DATA / "meeting.flac", DATA / "meeting_speakers.json"
+    if not meeting.exists() or not speakers.exists():
+        raise UnreadableFile(
+            f"The demo needs {meeting.name} of a clone's tests/data folder, and this installation"
+            " has none: run it from a clone, or play a file of yours with `orchestration bot`."
+        )
+    return open_tracks([meeting], [], speakers)
+
+
+async def play_meeting(
+    client: OrchestrationClient, session_id: str, tracks: Sequence[AudioTrack]
+) -> JsonObject:
+    """Play the meeting to its end; returns its coverage."""
+    async with BotConnection(client, session_id, [track.spec for track in tracks]) as bot:
+        await play(bot, tracks)
+        return await bot.end()
+
+
+async def hold_meeting(client: OrchestrationClient, tracks: Sequence[AudioTrack]) -> None:
+    """Create a session, play the meeting, show the transcript meanwhile, and sum up."""
+    created = await client.create_session(
+        title=TITLE, language=LANGUAGE, target_languages=[TARGET_LANGUAGE]
+    )
+    session_id = str(created["session_id"])
+    page = live_page_url(client.base_url, session_id)
+    click.echo(f"\nA four-person meeting, translated to Portuguese. In a browser: {page}\n")
+    console = Console(highlight=False)
+    async with asyncio.TaskGroup() as together:
+        shown = together.create_task(show_transcript(client, session_id, console))
+        played = together.create_task(play_meeting(client, session_id, tracks))
+    click.echo(summary(client.base_url, session_id, shown.result(), played.result()))
+
+
+def summary(
+    base_url: str, session_id: str, transcript: LiveTranscript, coverage: JsonObject
+) -> str:
+    """What came of the meeting, and where to look next."""
+    names = ", ".join(transcript.speaker_names) or "nobody named"
+    return "\n".join(
+        (
+            "",
+            f"The meeting is {transcript.status}: {len(transcript.finals)} lines; {names}.",
+            coverage_summary(coverage),
+            "",
+            f"Live page  {live_page_url(base_url, session_id)}",
+            f"API        {base_url}/docs",
+            f"Subtitles  orchestration export {session_id} --format srt"
+            f" --language {TARGET_LANGUAGE}",
+        )
+    )
+
+
+def _answers(url: str, api_key: str | None) -> bool:
+    try:
+        with_client(url, api_key, lambda client: client.health())
+    except ServiceUnreachable:
+        return False
+    return True
+
+
+@click.command("demo")
+@click.option("--exit", "exit_after", is_flag=True, help="Stop when the meeting is over.")
+@url_option
+@click.pass_obj
+def demo_command(api_key: str | None, exit_after: bool, url: str) -> None:
+    """Hold a recorded four-person meeting and show its transcript grow."""
+    tracks = demo_tracks()
+    signals = StopSignal()
+    try:
+        with ExitStack() as running:
+            started = not _answers(url, api_key)
+            if started:
+                url = running.enter_context(running_service(signals, None, {})).api
+            signals.install()
+            with_client(url, api_key, lambda client: hold_meeting(client, tracks), signals.run)
+            if started and not exit_after:
+                click.echo("\nThe service stays up for you to look around; Ctrl-C stops it.")
+                signals.wait()
+    except StopRequested:
+        click.echo("Stopped.", err=True)
+    finally:
+        for track in tracks:
+            track.close()

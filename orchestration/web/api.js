@@ -1,0 +1,38 @@
+// The service's HTTP API, and how a browser opens its WebSockets.
+
+export class Problem extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** JSON of a GET or POST; a Problem when the service refuses or does not answer. */
+export async function request(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { credentials: "same-origin", ...options });
+  } catch {
+    throw new Problem(0, "The service does not answer. Trying again …");
+  }
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    const said = body.detail || body.title || `The service answered with status ${response.status}.`;
+    throw new Problem(response.status, said);
+  }
+  return body;
+}
+
+export function sessionPath(sessionId, rest = "") {
+  return `/api/sessions/${encodeURIComponent(sessionId)}${rest}`;
+}
+
+/** The live WebSocket's URL, with a fresh single-use ticket. */
+export async function liveUrl(sessionId, after) {
+  const { ticket } = await request("/api/tickets", { method: "POST" });
+  const url = new URL(`/ws/live/${encodeURIComponent(sessionId)}`, location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  if (after !== null) url.searchParams.set("after", String(after));
+  if (ticket) url.searchParams.set("ticket", ticket);
+  return url.href;
+}

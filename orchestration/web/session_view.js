@@ -1,0 +1,135 @@
+// One session: its head, its transcript, its connection.
+
+import { request, sessionPath } from "./api.js";
+import { duration, element, moment } from "./format.js";
+import { LiveConnection } from "./live.js";
+import { Transcript } from "./transcript.js";
+import { TranscriptView } from "./transcript_view.js";
+
+const FATES = ["transcribed", "silent", "pending", "lost"];
+const LAG_WORTH_SAYING_S = 1;
+const ENDED = new Set(["completed", "failed"]);
+const byId = (id) => document.getElementById(id);
+
+export class SessionView {
+  #sessionId;
+  #transcript = new Transcript();
+  #lines;
+  #connection;
+  #linkTrouble = "";
+  #closed = false;
+
+  constructor(sessionId) {
+    this.#sessionId = sessionId;
+    byId("title").textContent = sessionId;
+    byId("meta").textContent = "";
+    byId("coverage").hidden = true;
+    this.#lines = new TranscriptView(this.#transcript);
+    this.#lines.waitingText("Waiting for the first words …");
+    this.#showExports();
+    this.#showState();
+    this.#fetchCoverage();
+    this.#connection = new LiveConnection(sessionId, {
+      onMessage: (message) => this.#receive(message),
+      onState: (state, code, why) => this.#connectionChanged(state, code, why),
+    });
+  }
+
+  close() {
+    this.#closed = true;
+    this.#connection.close();
+    this.#lines.close();
+  }
+
+  #receive(message) {
+    const changed = this.#transcript.apply(message);
+    if (changed === "all") {
+      this.#lines.showAll();
+      this.#showExports();
+      if (this.#transcript.truncated) this.#fetchEarlier();
+    } else if (changed === "pending") this.#lines.showPending();
+    else if (Array.isArray(changed)) this.#lines.show(changed);
+    if (message.type === "status" && ENDED.has(message.status)) this.#fetchCoverage();
+    this.#showState();
+  }
+
+  #connectionChanged(state, code, why) {
+    if (state === "open") this.#linkTrouble = "";
+    else if (state === "reconnecting") this.#linkTrouble = why || "Connection lost. Reconnecting …";
+    else if (code === 4004) {
+      this.#linkTrouble = "There is no such session.";
+      this.#lines.waitingText("");
+    } else if (code !== 1000) this.#linkTrouble = why || "The service refused this page: sign in.";
+    this.#showState();
+  }
+
+  async #fetchCoverage() {
+    try {
+      const { streams } = await request(sessionPath(this.#sessionId, "/coverage"));
+      if (this.#closed) return;
+      this.#transcript.coverage = streams;
+      this.#showState();
+    } catch {
+      // The connection to the live feed says what is wrong, if anything is.
+    }
+  }
+
+  async #fetchEarlier() {
+    try {
+      const { segments } = await request(sessionPath(this.#sessionId, "/transcript?format=json"));
+      if (this.#closed) return;
+      this.#transcript.addEarlier(segments);
+      this.#lines.showAll();
+    } catch (problem) {
+      this.#linkTrouble = `Earlier lines are missing: ${problem.message}`;
+      this.#showState();
+    }
+  }
+
+  #showState() {
+    const { session, status, detail, lag, alert, coverage } = this.#transcript;
+    const title = session.title || session.meeting_id || this.#sessionId;
+    byId("title").textContent = title;
+    document.title = `${title} · Orchestration`;
+    const pill = byId("status");
+    pill.className = `status is-${status}`;
+    pill.replaceChildren(element("span", "dot"), element("span", "", status));
+    byId("meta").textContent = this.#meta(session, status, lag);
+    const failure = status === "failed" && detail ? detail : "";
+    const notice = this.#linkTrouble || failure || alert;
+    byId("notice").textContent = notice;
+    byId("notice").hidden = !notice;
+    showCoverage(coverage);
+    if (ENDED.has(status)) this.#lines.waitingText("Nothing was said.");
+  }
+
+  #meta(session, status, lag) {
+    const parts = [];
+    if (session.created_at) parts.push(moment(session.created_at));
+    const targets = session.target_languages ?? [];
+    const spoken = session.language ?? "any language";
+    if (session.session_id) parts.push([spoken, ...targets].join(" → "));
+    if (!ENDED.has(status) && lag >= LAG_WORTH_SAYING_S) parts.push(`${lag.toFixed(1)} s behind`);
+    return parts.join("  ·  ");
+  }
+
+  #showExports() {
+    const links = ["txt", "srt", "vtt", "json"].map((format) => {
+      const link = element("a", "", format.toUpperCase());
+      link.href = sessionPath(this.#sessionId, `/transcript?format=${format}`);
+      link.download = `${this.#sessionId}.${format}`;
+      return link;
+    });
+    byId("exports").replaceChildren(element("span", "", "Export"), ...links);
+  }
+}
+
+function showCoverage(streams) {
+  const block = byId("coverage");
+  block.hidden = streams.length === 0;
+  for (const fate of FATES) {
+    const seconds = streams.reduce((sum, one) => sum + one[fate] / one.sample_rate, 0);
+    block.querySelector(`.fate.${fate}`).style.flexGrow = String(seconds);
+    block.querySelector(`.coverage-legend .${fate} dd`).textContent = duration(seconds);
+  }
+}

@@ -1,0 +1,129 @@
+// A session's transcript as its live messages build it. No DOM here.
+
+const PALETTE_SIZE = 8;
+
+export class Transcript {
+  session = {};
+  status = "created";
+  detail = "";
+  finals = new Map();
+  pending = new Map();
+  coverage = [];
+  lag = 0;
+  alert = "";
+  truncated = false;
+  #colours = new Map();
+
+  /** Takes a message; returns what changed: "all", "pending", "state", or a list of segments. */
+  apply(message) {
+    switch (message.type) {
+      case "snapshot":
+        return this.#snapshot(message);
+      case "segment":
+        return this.#segment(message.segment);
+      case "retract":
+        return this.#retract(message.segment_id);
+      case "translation":
+        return this.#translation(message);
+      case "speaker":
+        return this.#speaker(message);
+      case "status":
+        this.status = message.status;
+        this.detail = message.detail ?? "";
+        return "state";
+      case "coverage":
+        this.coverage = message.streams;
+        return "state";
+      case "lag":
+        this.lag = message.seconds;
+        return "state";
+      case "alert":
+        this.alert = message.message;
+        return "state";
+      default:
+        return "state";
+    }
+  }
+
+  /** Adds final segments that a truncated snapshot left out; what is newer here stays. */
+  addEarlier(segments) {
+    for (const segment of segments) {
+      if (!this.finals.has(segment.segment_id)) this.finals.set(segment.segment_id, segment);
+    }
+    this.truncated = false;
+  }
+
+  inOrder() {
+    return [...this.finals.values()].sort((a, b) => a.start - b.start);
+  }
+
+  pendingInOrder() {
+    return [...this.pending.values()].filter((one) => one.text).sort((a, b) => a.start - b.start);
+  }
+
+  /**
+   * A palette index for a speaker, or null. The id decides, so that a colour survives a reload;
+   * who comes second to a taken one moves on, so that two share one only when all are used.
+   */
+  colour(speaker) {
+    if (!speaker) return null;
+    if (!this.#colours.has(speaker.id)) {
+      let index = 0;
+      for (const character of speaker.id) index += character.codePointAt(0) * 31;
+      index %= PALETTE_SIZE;
+      const taken = new Set(this.#colours.values());
+      while (taken.has(index) && taken.size < PALETTE_SIZE) index = (index + 1) % PALETTE_SIZE;
+      this.#colours.set(speaker.id, index);
+    }
+    return this.#colours.get(speaker.id);
+  }
+
+  #snapshot(message) {
+    this.session = message.session ?? {};
+    this.status = this.session.status ?? this.status;
+    this.truncated = message.truncated;
+    this.finals.clear();
+    this.pending.clear();
+    for (const segment of message.segments) this.#segment(segment);
+    return "all";
+  }
+
+  #segment(segment) {
+    if (segment.state === "pending") {
+      this.pending.set(segment.stream, segment);
+      return "pending";
+    }
+    const waiting = this.pending.get(segment.stream);
+    if (waiting && (waiting.end <= segment.end || waiting.segment_id === segment.segment_id)) {
+      this.pending.delete(segment.stream);
+    }
+    this.finals.set(segment.segment_id, segment);
+    return [segment];
+  }
+
+  #retract(segmentId) {
+    for (const [stream, segment] of this.pending) {
+      if (segment.segment_id === segmentId) this.pending.delete(stream);
+    }
+    return "pending";
+  }
+
+  #translation({ segment_id: segmentId, language, text, state }) {
+    const segment = this.finals.get(segmentId);
+    if (!segment) return [];
+    segment.translations = { ...segment.translations, [language]: { text, state } };
+    return [segment];
+  }
+
+  #speaker({ speaker, segments }) {
+    const changed = [];
+    for (const { segment_id: segmentId, revision } of segments) {
+      const segment = this.finals.get(segmentId);
+      if (!segment) continue;
+      segment.speaker = speaker;
+      segment.revision = revision;
+      changed.push(segment);
+    }
+    return changed;
+  }
+}

@@ -1,0 +1,126 @@
+// The transcript's lines in the page.
+
+import { clock, element } from "./format.js";
+
+const NEAR_END_PX = 80;
+
+export class TranscriptView {
+  #transcript;
+  #lines = new Map();
+  #follows = true;
+  #scroller = document.getElementById("scroller");
+  #finals = document.getElementById("lines");
+  #pending = document.getElementById("pending");
+  #waiting = document.getElementById("waiting");
+  #jump = document.getElementById("jump");
+  #count = document.getElementById("line-count");
+  #abort = new AbortController();
+
+  constructor(transcript) {
+    this.#transcript = transcript;
+    const { signal } = this.#abort;
+    this.#scroller.addEventListener("scroll", () => this.#scrolled(), { signal, passive: true });
+    this.#jump.addEventListener("click", () => this.#toEnd(), { signal });
+    this.#jump.hidden = true;
+    this.showAll();
+  }
+
+  close() {
+    this.#abort.abort();
+  }
+
+  showAll() {
+    this.#lines.clear();
+    this.#finals.replaceChildren();
+    for (const segment of this.#transcript.inOrder()) this.#place(segment);
+    this.showPending();
+  }
+
+  /** Shows new or changed final segments. */
+  show(segments) {
+    for (const segment of segments) {
+      const known = this.#lines.has(segment.segment_id);
+      this.#place(segment);
+      if (!known) this.#lines.get(segment.segment_id).classList.add("is-new");
+    }
+    this.showPending();
+  }
+
+  showPending() {
+    const lines = this.#transcript.pendingInOrder().map((segment) => this.#line(segment));
+    this.#pending.replaceChildren(...lines);
+    this.#group(this.#pending.firstElementChild, this.#finals.lastElementChild);
+    for (const line of lines.slice(1)) this.#group(line, line.previousElementSibling);
+    this.#waiting.hidden = this.#lines.size > 0 || lines.length > 0;
+    const count = this.#lines.size;
+    this.#count.textContent = count === 1 ? "1 line" : `${count} lines`;
+    if (this.#follows) this.#toEnd();
+  }
+
+  waitingText(text) {
+    this.#waiting.textContent = text;
+  }
+
+  #place(segment) {
+    const line = this.#line(segment);
+    const former = this.#lines.get(segment.segment_id);
+    this.#lines.set(segment.segment_id, line);
+    if (former) former.replaceWith(line);
+    else {
+      // New lines belong at the end, or a little before it when streams overlap.
+      let before = this.#finals.lastElementChild;
+      while (before && Number(before.dataset.start) > segment.start) {
+        before = before.previousElementSibling;
+      }
+      if (before) before.after(line);
+      else this.#finals.prepend(line);
+    }
+    this.#group(line, line.previousElementSibling);
+    this.#group(line.nextElementSibling, line);
+  }
+
+  #line(segment) {
+    const { speaker } = segment;
+    const colour = this.#transcript.colour(speaker);
+    const line = element("li", colour === null ? "line" : `line speaker-${colour}`);
+    line.dataset.start = segment.start;
+    line.dataset.speaker = speaker ? speaker.id : "";
+    const time = element("time", "", clock(segment.start));
+    time.dateTime = segment.absolute_start;
+    time.title = new Date(segment.absolute_start).toLocaleTimeString();
+    const said = element("div", "said");
+    said.append(element("span", "speaker", speaker ? speaker.name : "Unknown"));
+    const words = element("p", "words", segment.text);
+    if (segment.language) words.lang = segment.language;
+    said.append(words);
+    for (const [language, { text }] of Object.entries(segment.translations ?? {})) {
+      if (text) said.append(translation(language, text));
+    }
+    line.append(time, said);
+    return line;
+  }
+
+  #group(line, previous) {
+    line?.classList.toggle("continues", previous?.dataset.speaker === line.dataset.speaker);
+  }
+
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    this.#follows = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    this.#jump.hidden = this.#follows;
+  }
+
+  #toEnd() {
+    this.#follows = true;
+    this.#jump.hidden = true;
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+}
+
+function translation(language, text) {
+  const line = element("p", "translation");
+  const words = element("span", "", text);
+  words.lang = language;
+  line.append(element("span", "tag", language), words);
+  return line;
+}
