@@ -29,6 +29,9 @@ Answer = TypeVar("Answer")
 REPORT_INTERVAL_S = 2.0
 """How old the health report that requests are answered from may be."""
 
+REPORT_WAIT_S = 2.0
+"""Who asks after a long while waits this long for a fresh report."""
+
 REPORT_TIMEOUT_S = 10.0
 """A monitor that has not reported by then is taken for away."""
 
@@ -121,15 +124,16 @@ class RaySessions:
         await self._coordinate("delete", session_id)
 
     async def health(self) -> HealthReport:
-        """The latest report, at once; a report that is too old says so."""
+        """The latest report, nearly at once; a report that is too old says so."""
         age_s = time.monotonic() - self._reported_s
         if age_s > REPORT_INTERVAL_S and (self._refreshing is None or self._refreshing.done()):
             self._refreshing = asyncio.create_task(self._refresh())
-        if self._report is None and self._refreshing is not None:
-            await asyncio.wait([self._refreshing], timeout=REPORT_TIMEOUT_S)
+        too_old_s = REPORT_TIMEOUT_S + REPORT_INTERVAL_S
+        if age_s > too_old_s and self._refreshing is not None:
+            await asyncio.wait([self._refreshing], timeout=REPORT_WAIT_S)
         if self._report is None:
             return HealthReport("unhealthy", (), 0, 0, self._started_unix_ms)
-        if age_s > REPORT_TIMEOUT_S + REPORT_INTERVAL_S:
+        if time.monotonic() - self._reported_s > too_old_s:
             services = tuple(out_of_date(one) for one in self._report.services)
             return replace(self._report, status="degraded", services=services)
         return self._report

@@ -23,7 +23,7 @@ this, and mode 3, which calls most audio silence, missed up to -25 dBFS inside w
 in those recordings stayed below -38 dBFS in 95 of 100 windows. Lower would send rooms to whisper,
 higher would let mode 3 cut words.
 """
-_LOUD_MEAN_SQUARE = (FULL_SCALE * 10 ** (LOUD_DBFS / 20)) ** 2
+_LOUD_MEAN_SQUARE: float = (FULL_SCALE * 10 ** (LOUD_DBFS / 20)) ** 2
 
 
 @dataclass(frozen=True, slots=True)

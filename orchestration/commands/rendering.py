@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
 from rich.text import Text
 
@@ -123,13 +123,14 @@ class LivePrinter:
         self._console = console
         self._transcript = transcript
         self._settled: set[str] = set()
-        self._live = Live(self, console=console, refresh_per_second=8, transient=True)
+        # Refreshed here only: a thread of its own would read the transcript while it changes.
+        self._live = Live(self, console=console, auto_refresh=False, transient=True)
 
     def start(self) -> None:
         self._live.start()
 
     def update(self, message: Mapping[str, Any], changed: Changed) -> None:
-        """Move what will not change soon above the redrawn part."""
+        """Move what will not change soon above the redrawn part, and redraw that."""
         unsettled = self._unsettled()
         wanted = set(self._transcript.target_languages)
         while unsettled:
@@ -140,6 +141,7 @@ class LivePrinter:
             ):
                 break
             self._settle(unsettled.pop(0))
+        self._live.refresh()
 
     def stop(self) -> None:
         for segment in self._unsettled():
@@ -174,8 +176,7 @@ class LivePrinter:
 
     def _settle(self, segment: Mapping[str, Any]) -> None:
         self._settled.add(segment["segment_id"])
-        for line in self._lines(segment):
-            self._console.print(line)
+        self._console.print(Group(*self._lines(segment)))
 
     def _lines(self, segment: Mapping[str, Any]) -> list[Text]:
         lines = [segment_text(self._transcript, segment)]

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -69,10 +68,8 @@ class StopSignal:
         yield
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._stopping:
+        if self._stopping or self._requested.is_set():
             click.echo("already stopping", err=True)
-            sys.stderr.flush()
             return
-        if not self._requested.is_set():
-            self._requested.set()
-            raise StopRequested
+        self._requested.set()
+        raise StopRequested

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from orchestration.errors import BadRequest, UnknownSession
+from orchestration.errors import BadRequest, OrchestrationError, UnknownSession
 from orchestration.storage.availability import CONNECT_FAILURES, UNAVAILABILITY, unavailable
 from orchestration.storage.stored_text import decode_json, encode_json
 
@@ -78,13 +78,13 @@ async def _keep_as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> No
 
 
 @asynccontextmanager
-async def database(pool: Pool, session_id: str | None = None) -> AsyncIterator[Connection]:
+async def database(pool: Pool) -> AsyncIterator[Connection]:
     """A connection for one operation; what fails inside is raised as an error of the service.
 
     Raises:
         DatabaseUnavailable: PostgreSQL does not answer within `OPERATION_TIMEOUT_S`.
         BadRequest: a value is beyond what its column can hold.
-        UnknownSession: a row belongs to the session named, and that is gone.
+        OrchestrationError: a row contradicts others; that is a fault of the caller's.
     """
     try:
         async with (
@@ -94,10 +94,11 @@ async def database(pool: Pool, session_id: str | None = None) -> AsyncIterator[C
             yield connection
     except (asyncpg.DataError, UnicodeEncodeError) as error:
         raise BadRequest("The database cannot hold one of these values.") from error
-    except asyncpg.ForeignKeyViolationError as error:
-        if session_id is None:
-            raise
-        raise unknown_session(session_id) from error
+    except asyncpg.IntegrityConstraintViolationError as error:
+        name = error.constraint_name
+        raise OrchestrationError(
+            f"The database refused a row that contradicts others ({name}).", {"constraint": name}
+        ) from error
     except UNAVAILABILITY as error:
         raise unavailable(error) from error
 

@@ -80,7 +80,7 @@ class PostgresJournal:
 
     async def open_streams(self, session_id: str, epoch: int, specs: Sequence[StreamSpec]) -> None:
         people = [spec.participant for spec in specs]
-        async with database(self._pool, session_id) as connection:
+        async with database(self._pool) as connection:
             held = await connection.fetchval(
                 sql.OPEN_STREAMS,
                 session_id,
@@ -140,7 +140,7 @@ class PostgresJournal:
             await _require(connection, held, session_id, epoch)
 
     async def commit(self, session_id: str, epoch: int, changes: SessionChanges) -> None:
-        async with database(self._pool, session_id) as connection, connection.transaction():
+        async with database(self._pool) as connection, connection.transaction():
             row = await connection.fetchrow(sql.HOLD_EPOCH, session_id, epoch)
             await _require(connection, row is not None, session_id, epoch)
             assert row is not None

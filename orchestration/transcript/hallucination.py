@@ -24,7 +24,11 @@ MIN_LOG_PROBABILITY = -1.3
 MAX_COMPRESSION_RATIO = 2.4
 """Length of the text over its zlib length; above this it is a loop."""
 
-DropReason = Literal["no_speech", "repetition", "improbable", "empty"]
+MIN_LAST_WORD_PROBABILITY = 0.1
+"""Below this a chunk's last word is dropped: where the audio stops, whisper likes to end a
+sentence that was not spoken. If the word was real, the overlapping next chunk hears it again."""
+
+DropReason = Literal["no_speech", "repetition", "improbable", "improbable_end", "empty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,9 @@ def credible_words(hypothesis: Hypothesis) -> Filtered:
                 words.append(word)
             else:
                 dropped[reason] += 1
+    while words and words[-1].probability < MIN_LAST_WORD_PROBABILITY:
+        words.pop()
+        dropped["improbable_end"] += 1
     return Filtered(tuple(words), dict(dropped))
 
 

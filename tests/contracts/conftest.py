@@ -1,4 +1,4 @@
-"""One PostgreSQL for all contract tests, and a fresh database for each of them."""
+"""One PostgreSQL with one database for all contract tests, emptied before each."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
-from tests.database import temporary_database, temporary_server
+from tests.database import execute, temporary_server
 
 
 @pytest.fixture(scope="session")
@@ -16,17 +16,18 @@ def server_dsn() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def template(server_dsn: str) -> AsyncIterator[str]:
-    """A migrated database, from which copying is faster than migrating again."""
-    async with temporary_database(server_dsn, "migrated") as dsn:
-        await migrate(dsn, connect_timeout_s=10)
-        yield "migrated"
+async def migrated_dsn(server_dsn: str) -> str:
+    await migrate(server_dsn, connect_timeout_s=10)
+    return server_dsn
 
 
 @pytest.fixture
-async def dsn(server_dsn: str, template: str) -> AsyncIterator[str]:
-    async with temporary_database(server_dsn, "contract", template=template) as dsn:
-        yield dsn
+async def dsn(migrated_dsn: str) -> str:
+    """A database without a row in it."""
+    await execute(
+        migrated_dsn, "DELETE FROM bot_sessions.sessions; DELETE FROM bot_sessions.tickets"
+    )
+    return migrated_dsn
 
 
 @pytest.fixture

@@ -46,8 +46,19 @@ except PermissionError:
 """
 
 
+@pytest.fixture(scope="module")
+def made_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory after a first start, to copy: most tests are not about making it."""
+    data_dir = tmp_path_factory.mktemp("made")
+    first = EmbeddedPostgres(data_dir)
+    first.start()
+    first.stop()
+    return data_dir
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+def server(tmp_path: Path, made_before: Path) -> Iterator[EmbeddedPostgres]:
+    shutil.copytree(made_before / "postgres", tmp_path / "postgres")
     made = EmbeddedPostgres(tmp_path)
     yield made
     made.stop()
@@ -83,10 +94,8 @@ async def kept_row(dsn: str) -> object:
 
 
 async def test_data_survives_a_restart(server: EmbeddedPostgres) -> None:
-    assert not server.is_initialized
     await store_a_row(server.start())
     server.stop()
-    assert server.is_initialized
     assert await kept_row(server.start()) == 42
 
 
@@ -146,12 +155,16 @@ def test_a_folder_in_use_is_refused_and_its_server_left_alone(
 
 
 async def test_a_first_start_that_was_interrupted_is_begun_again(
-    server: EmbeddedPostgres, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     half_made = tmp_path / "postgres" / "cluster.new"
     half_made.mkdir(parents=True)
     (half_made / "PG_VERSION").write_text("18\n")
+    server = EmbeddedPostgres(tmp_path)
+    assert not server.is_initialized
     assert await ask(server.start(), "SELECT 1") == 1
+    assert server.is_initialized
+    server.stop()
 
 
 def test_a_failed_start_tells_the_servers_last_words(

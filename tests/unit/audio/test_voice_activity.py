@@ -1,6 +1,5 @@
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -22,12 +21,12 @@ def reading() -> NDArray[np.int16]:
     """The first ten seconds of a person reading, mono at 16 kHz."""
     samples, rate = soundfile.read(READING, dtype="int16", frames=160_000)
     assert rate == 16_000
-    return cast(NDArray[np.int16], samples)
+    return np.asarray(samples, np.int16)
 
 
 def square(level_dbfs: float, count: int) -> NDArray[np.int16]:
     """A 5 kHz tone at 16 kHz, of a known RMS: nothing that webrtcvad takes for speech."""
-    amplitude = 32_768 * 10 ** (level_dbfs / 20) * np.sqrt(2)
+    amplitude: float = 32_768 * 10 ** (level_dbfs / 20) * np.sqrt(2)
     return (amplitude * np.sin(2 * np.pi * 5000 * np.arange(count) / 16_000)).astype(np.int16)
 
 

@@ -149,6 +149,10 @@ class IngestMachine(RuleBasedStateMachine):
         self.ending = False
 
     @property
+    def phase(self) -> str:
+        return self.client.phase
+
+    @property
     def is_connected(self) -> bool:
         return self.client.phase in ("greeting", "open")
 
@@ -247,20 +251,20 @@ class IngestMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Once the service is well again, everything arrives and the session ends."""
-        if self.client.phase == "ended":
+        if self.phase == "ended":
             return
         self.end()
         for _ in range(1000):
-            if self.client.phase == "ended":
+            if self.phase == "ended":
                 break
-            if self.client.phase == "away":
+            if self.phase == "away":
                 self.connect()
             self.change_load(False, 8)
             self.send(100)
             self.service.commit()
             self.hear(1000)
             self.pass_time(500)
-        assert self.client.phase == "ended"
+        assert self.phase == "ended"
         for stream_id, stream in self.service.streams.items():
             assert stream.frames == self.said[stream_id]
         assert [fact["text"] for fact in self.service.facts] == [

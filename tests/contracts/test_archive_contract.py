@@ -1,0 +1,361 @@
+"""What every archive promises."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from orchestration.errors import BadRequest, SessionConflict, UnknownSession
+from orchestration.storage.pool import Pool
+from orchestration.storage.ports import (
+    JournalFact,
+    SampleRange,
+    SessionChanges,
+    SessionSpec,
+    StoredSegment,
+)
+from orchestration.storage.postgres_archive import TABLES_OF_SESSION, PostgresArchive
+from orchestration.storage.postgres_journal import PostgresJournal
+from tests.storage_values import (
+    event,
+    frame,
+    interval,
+    participant,
+    progress,
+    segment,
+    stream_spec,
+    translation,
+)
+
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+SPEC = SessionSpec(
+    "meeting-1",
+    meeting_id="abc-defg-hij",
+    title="Weekly \U0001f5d3",
+    language="en",
+    target_languages=("pt", "es"),
+    settings={"chunking": {"chunk_ms": 4000, "ratios": [0.5, None, True]}},
+)
+
+
+@pytest.fixture
+def archive(pool: Pool) -> PostgresArchive:
+    return PostgresArchive(pool)
+
+
+@pytest.fixture
+def journal(pool: Pool) -> PostgresJournal:
+    return PostgresJournal(pool)
+
+
+async def create(archive: PostgresArchive, session_id: str) -> None:
+    await archive.create_session(SessionSpec(session_id), b"")
+
+
+async def fill(archive: PostgresArchive, journal: PostgresJournal, session_id: str) -> None:
+    """Give a session at least one row in each table that the service writes."""
+    await create(archive, session_id)
+    await journal.claim(session_id, "actor")
+    await journal.open_streams(session_id, 1, [stream_spec(0)])
+    await journal.append(session_id, 1, [frame(0), frame(1)], [JournalFact(0, {})])
+    changes = SessionChanges(
+        events=[event(1), event(2)],
+        segments=[segment(1), segment(2)],
+        translations=[translation(1), translation(1, "es", "hola"), translation(2)],
+        participants=[participant()],
+        speaker_intervals=[interval(0, 1)],
+        streams=[progress(1000, SampleRange(1, 2, "capture_skipped"))],
+        status="active",
+    )
+    await journal.commit(session_id, 1, changes)
+
+
+async def test_a_session_comes_back_as_it_was_created(archive: PostgresArchive) -> None:
+    row, created = await archive.create_session(SPEC, b"hash")
+    assert created
+    assert row.spec == SPEC
+    assert (row.status, row.epoch, row.actor_name, row.zero_unix_ms) == ("created", 0, None, None)
+    assert row.created_at.utcoffset() is not None
+    assert await archive.session(SPEC.session_id) == row
+
+
+async def test_creating_the_same_session_again_finds_it(archive: PostgresArchive) -> None:
+    row, _ = await archive.create_session(SPEC, b"hash")
+    assert await archive.create_session(SPEC, b"hash") == (row, False)
+
+
+async def test_creating_at_once_creates_one(archive: PostgresArchive) -> None:
+    made = await asyncio.gather(*(archive.create_session(SPEC, b"hash") for _ in range(4)))
+    assert sorted(created for _, created in made) == [False, False, False, True]
+
+
+async def test_the_same_id_with_another_description_conflicts(archive: PostgresArchive) -> None:
+    await archive.create_session(SPEC, b"hash")
+    with pytest.raises(SessionConflict):
+        await archive.create_session(SPEC, b"other")
+
+
+@pytest.mark.parametrize("session_id", ["unknown", "", "nul\x00", "\ud83d", "x" * 10_000])
+async def test_an_id_that_names_no_session_is_unknown_to_all_that_read(
+    archive: PostgresArchive, session_id: str
+) -> None:
+    for read in (
+        archive.session(session_id),
+        archive.snapshot(session_id, 10),
+        archive.segments(session_id),
+        archive.events(session_id, 0, 10),
+        archive.streams(session_id),
+        archive.participants(session_id),
+        archive.assign_actor(session_id, "actor"),
+        archive.delete_session(session_id),
+        anext(aiter(archive.recording(session_id, 0))),
+    ):
+        with pytest.raises(UnknownSession):
+            await read
+
+
+async def test_a_session_without_anything_reads_as_empty(archive: PostgresArchive) -> None:
+    await create(archive, "empty")
+    snapshot = await archive.snapshot("empty", 10)
+    assert (snapshot.seq, snapshot.segments, snapshot.truncated) == (0, [], False)
+    assert await archive.segments("empty") == []
+    assert await archive.events("empty", 0, 10) == []
+    assert await archive.streams("empty") == []
+    assert await archive.participants("empty") == []
+    assert [one async for one in archive.recording("empty", 0)] == []
+
+
+async def test_sessions_are_paged_newest_first_without_a_repeat(archive: PostgresArchive) -> None:
+    for number in range(5):
+        await create(archive, f"s{number}")
+    found, cursor = [], None
+    while True:
+        page = await archive.sessions(None, 2, cursor)
+        found.append([row.spec.session_id for row in page.items])
+        if page.next_cursor is None:
+            break
+        # One that comes while somebody pages is on the first page, and moves no other.
+        await create(archive, f"late-{len(found)}")
+        cursor = page.next_cursor
+    assert found == [["s4", "s3"], ["s2", "s1"], ["s0"]]
+
+
+async def test_sessions_created_in_the_same_instant_are_all_paged(
+    archive: PostgresArchive, pool: Pool
+) -> None:
+    for number in range(3):
+        await create(archive, f"s{number}")
+    await pool.execute("UPDATE bot_sessions.sessions SET created_at = $1", NOW)
+    first = await archive.sessions(None, 2, None)
+    second = await archive.sessions(None, 2, first.next_cursor)
+    pages = [[row.spec.session_id for row in page.items] for page in (first, second)]
+    assert pages == [["s2", "s1"], ["s0"]]
+
+
+async def test_sessions_are_found_by_status(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await fill(archive, journal, "active")
+    await create(archive, "created")
+    page = await archive.sessions(["active", "delayed"], 10, None)
+    assert [row.spec.session_id for row in page.items] == ["active"]
+    assert (await archive.sessions([], 10, None)).items == []
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "\x00", "é", "bnVsbA", "WzEsMl0", "WyIyMDI2LTAxLTAxIiwgInMiXQ"]
+)
+async def test_a_cursor_that_was_not_given_is_refused(
+    archive: PostgresArchive, cursor: str
+) -> None:
+    with pytest.raises(BadRequest, match="cursor"):
+        await archive.sessions(None, 10, cursor)
+
+
+async def test_an_actor_is_assigned_and_taken_away(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await create(archive, "s")
+    await archive.assign_actor("s", "actor")
+    assert (await archive.session("s")).actor_name == "actor"
+    assert await journal.claimed_by("actor") == "s"
+    await archive.assign_actor("s", None)
+    assert (await archive.session("s")).actor_name is None
+
+
+@pytest.mark.parametrize("status", ["completed", "failed"])
+async def test_a_session_that_is_over_has_an_end(
+    archive: PostgresArchive, journal: PostgresJournal, status: str
+) -> None:
+    await fill(archive, journal, "s")
+    assert (await archive.session("s")).ended_at is None
+    changes = SessionChanges(status="completed" if status == "completed" else "failed")
+    await journal.commit("s", 1, changes)
+    ended_at = (await archive.session("s")).ended_at
+    assert ended_at is not None
+    await journal.commit("s", 1, changes)
+    assert (await archive.session("s")).ended_at == ended_at
+
+
+async def rows_by_table(pool: Pool, session_id: str) -> dict[str, int]:
+    """Rows of a session in each table that has any session's, by the database's own word."""
+    tables = await pool.fetch(
+        """SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relnamespace = 'bot_sessions'::regnamespace AND c.relkind = 'r'
+            AND a.attname = 'session_id'"""
+    )
+    count = "SELECT count(*) FROM bot_sessions.{} WHERE session_id = $1"
+    return {name: await pool.fetchval(count.format(name), session_id) for (name,) in tables}
+
+
+async def test_deleting_removes_every_row_of_the_session_and_no_other(
+    archive: PostgresArchive, journal: PostgresJournal, pool: Pool
+) -> None:
+    for session_id in ("kept", "gone"):
+        await fill(archive, journal, session_id)
+        await pool.execute(
+            "INSERT INTO bot_sessions.audio_files (file_id, session_id, file_path, file_name, "
+            "file_size, file_format) VALUES ($1, $1, '', '', 0, 'flac')",
+            session_id,
+        )
+        await pool.execute(
+            "INSERT INTO bot_sessions.correlations (correlation_id, session_id, "
+            "inhouse_transcript_id, correlation_type, correlation_method, speaker_id) "
+            "VALUES ($1, $1, 'segment-1', 'exact', 'temporal', 'speaker_0')",
+            session_id,
+        )
+    before = await rows_by_table(pool, "gone")
+    assert all(before.values()), "a table is missing from the test"
+
+    assert await archive.delete_session("gone") == before
+
+    assert set(before) == set(TABLES_OF_SESSION)
+    assert not any((await rows_by_table(pool, "gone")).values())
+    assert await rows_by_table(pool, "kept") == before
+    with pytest.raises(UnknownSession):
+        await archive.session("gone")
+
+
+async def test_a_segment_comes_with_its_translations(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await fill(archive, journal, "s")
+    spanish, portuguese = (translation(1, "es", "hola"), translation(1))
+    assert list(await archive.segments("s")) == [
+        StoredSegment(segment(1), (spanish.translation, portuguese.translation)),
+        StoredSegment(segment(2), (translation(2).translation,)),
+    ]
+
+
+async def test_segments_are_in_order_of_start_whatever_their_stream(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await create(archive, "s")
+    await journal.claim("s", "actor")
+    spoken = [segment(3), segment(1, stream=1), segment(2)]
+    await journal.commit("s", 1, SessionChanges(segments=spoken))
+    starts = [one.segment.start_ns for one in await archive.segments("s")]
+    assert starts == [10**9, 2 * 10**9, 3 * 10**9]
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(1, [2]), (2, [1, 2]), (9, [1, 2])])
+async def test_a_snapshot_has_the_last_segments_and_the_number_of_the_last_event(
+    archive: PostgresArchive, journal: PostgresJournal, limit: int, kept: list[int]
+) -> None:
+    await fill(archive, journal, "s")
+    snapshot = await archive.snapshot("s", limit)
+    assert [one.segment for one in snapshot.segments] == [segment(number) for number in kept]
+    assert snapshot.seq == 2
+    assert snapshot.truncated == (len(kept) < 2)
+    assert snapshot.session.status == "active"
+
+
+async def test_a_snapshot_never_mixes_two_moments(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await create(archive, "s")
+    await journal.claim("s", "actor")
+
+    async def write() -> None:
+        for number in range(1, 40):
+            changes = SessionChanges(
+                events=[event(number)],
+                segments=[segment(number)],
+                translations=[translation(number)],
+                zero_unix_ms=number,
+            )
+            await journal.commit("s", 1, changes)
+
+    writing = asyncio.create_task(write())
+    while not writing.done():
+        snapshot = await archive.snapshot("s", 100)
+        assert len(snapshot.segments) == snapshot.seq == (snapshot.session.zero_unix_ms or 0)
+        assert all(one.translations for one in snapshot.segments)
+    await writing
+
+
+async def test_events_are_read_after_a_number_in_order(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await fill(archive, journal, "s")
+    await journal.commit("s", 1, SessionChanges(events=[event(3), event(4), event(5)]))
+    assert await archive.events("s", 0, 2) == [event(1), event(2)]
+    assert await archive.events("s", 2, 100) == [event(3), event(4), event(5)]
+    assert await archive.events("s", 5, 100) == []
+
+
+async def test_a_number_beyond_what_the_database_counts_is_a_bad_request(
+    archive: PostgresArchive,
+) -> None:
+    await create(archive, "s")
+    with pytest.raises(BadRequest):
+        await archive.events("s", 2**70, 100)
+
+
+async def test_a_recording_is_the_streams_frames_in_order(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await fill(archive, journal, "s")
+    await journal.open_streams("s", 1, [stream_spec(1)])
+    await journal.append("s", 1, [frame(0, stream=1)], [])
+    assert [one async for one in archive.recording("s", 0)] == [frame(0), frame(1)]
+
+
+async def test_a_ticket_is_good_once(archive: PostgresArchive) -> None:
+    await archive.store_ticket(b"hash", "live", NOW + timedelta(minutes=1))
+    tries = await asyncio.gather(
+        *(archive.redeem_ticket(b"hash", "live", NOW, keep=False) for _ in range(4))
+    )
+    assert sorted(tries) == [False, False, False, True]
+
+
+async def test_a_ticket_that_is_kept_is_good_until_it_expires(
+    archive: PostgresArchive, pool: Pool
+) -> None:
+    # In the database's own future, for it drops what is long expired by its own clock.
+    now = (await pool.fetchval("SELECT now()")) + timedelta(days=1)
+    await archive.store_ticket(b"hash", "browser", now + timedelta(minutes=1))
+    for _ in range(2):
+        assert await archive.redeem_ticket(b"hash", "browser", now, keep=True)
+    assert not await archive.redeem_ticket(b"hash", "live", now, keep=True)
+    assert not await archive.redeem_ticket(b"other", "browser", now, keep=True)
+    later = now + timedelta(minutes=1)
+    assert not await archive.redeem_ticket(b"hash", "browser", later, keep=True)
+
+
+async def test_tickets_long_expired_are_dropped(archive: PostgresArchive, pool: Pool) -> None:
+    await archive.store_ticket(b"old", "live", NOW - timedelta(days=365))
+    await archive.store_ticket(b"new", "live", NOW + timedelta(days=36500))
+    hashes = await pool.fetch("SELECT ticket_hash FROM bot_sessions.tickets")
+    assert [row["ticket_hash"] for row in hashes] == [b"new"]
+
+
+async def test_a_ping_is_answered(archive: PostgresArchive) -> None:
+    assert await archive.ping() >= 0
+
+
+async def test_a_description_may_hold_what_the_database_cannot(archive: PostgresArchive) -> None:
+    spec = replace(SPEC, title="nul \x00", settings={"\x00": "\ud83d"})
+    row, _ = await archive.create_session(spec, b"hash")
+    assert (row.spec.title, row.spec.settings) == ("nul \ufffd", {"\ufffd": "\ufffd"})

@@ -1,0 +1,368 @@
+"""What every session journal promises."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from orchestration.errors import BadAudio, BadRequest, Fenced, OrchestrationError, UnknownSession
+from orchestration.storage import journal_statements as sql
+from orchestration.storage.pool import Pool
+from orchestration.storage.ports import (
+    Claim,
+    JournalFact,
+    JournalFrame,
+    SampleRange,
+    SessionChanges,
+    SessionSpec,
+)
+from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.postgres_journal import PostgresJournal
+from tests.storage_values import (
+    ANA,
+    FRAME_SAMPLES,
+    event,
+    frame,
+    interval,
+    participant,
+    progress,
+    segment,
+    stream_spec,
+    translation,
+)
+
+SESSION = "meeting-1"
+
+
+@pytest.fixture
+def archive(pool: Pool) -> PostgresArchive:
+    return PostgresArchive(pool)
+
+
+@pytest.fixture
+async def journal(pool: Pool, archive: PostgresArchive) -> PostgresJournal:
+    """A journal with one session, claimed at epoch 1, its stream 0 open."""
+    await archive.create_session(SessionSpec(SESSION, target_languages=("pt", "en")), b"hash")
+    made = PostgresJournal(pool)
+    assert (await made.claim(SESSION, "actor-1")).epoch == 1
+    await made.open_streams(SESSION, 1, [stream_spec(0)])
+    return made
+
+
+async def journaled(
+    journal: PostgresJournal, sample: int = 0, *, stream: int = 0
+) -> list[JournalFrame]:
+    return [frame async for frame in journal.frames_from(SESSION, stream, sample)]
+
+
+async def waiting_for_a_lock(pool: Pool, statements: int) -> None:
+    query = """SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+    async with asyncio.timeout(30):
+        while await pool.fetchval(query) != statements:
+            await asyncio.sleep(0.01)
+
+
+async def test_frames_and_facts_come_back_as_they_were_appended(journal: PostgresJournal) -> None:
+    frames = [frame(seq, content=bytes([seq]) * 3200) for seq in range(3)]
+    facts = [JournalFact(0, {"type": "speaker", "name": "Ana"}), JournalFact(1, {"at": 1.5})]
+    await journal.append(SESSION, 1, frames, facts)
+    assert await journaled(journal) == frames
+    assert await journal.facts(SESSION) == facts
+
+
+async def test_what_is_appended_again_is_stored_once_and_the_first_content_stands(
+    journal: PostgresJournal,
+) -> None:
+    await journal.append(SESSION, 1, [frame(0), frame(1)], [JournalFact(0, {"first": True})])
+    again = [frame(1, content=b"other"), frame(2)]
+    await journal.append(SESSION, 1, again, [JournalFact(0, {"first": False})])
+    assert await journaled(journal) == [frame(0), frame(1), frame(2)]
+    assert await journal.facts(SESSION) == [JournalFact(0, {"first": True})]
+
+
+async def test_a_frame_of_a_stream_that_is_not_open_is_refused_with_its_batch(
+    journal: PostgresJournal,
+) -> None:
+    with pytest.raises(BadAudio, match="no stream open"):
+        await journal.append(SESSION, 1, [frame(0), frame(0, stream=7)], [JournalFact(0, {})])
+    assert await journaled(journal) == []
+    assert await journal.facts(SESSION) == []
+
+
+async def test_frames_are_found_from_the_one_that_ends_after_a_sample(
+    journal: PostgresJournal,
+) -> None:
+    await journal.append(SESSION, 1, [frame(seq) for seq in range(4)], [])
+    for sample, first in ((0, 0), (FRAME_SAMPLES - 1, 0), (FRAME_SAMPLES, 1), (10**9, 4)):
+        found = await journaled(journal, sample)
+        assert [one.seq for one in found] == list(range(first, 4))
+
+
+async def test_frames_come_in_order_over_many_pages(journal: PostgresJournal) -> None:
+    await journal.append(SESSION, 1, [frame(seq) for seq in reversed(range(600))], [])
+    assert [one.seq for one in await journaled(journal)] == list(range(600))
+
+
+async def test_hashes_are_of_each_streams_last_frames(journal: PostgresJournal) -> None:
+    await journal.open_streams(SESSION, 1, [stream_spec(1)])
+    frames = [frame(seq, stream=stream) for stream in (0, 1) for seq in range(3)]
+    await journal.append(SESSION, 1, frames, [])
+    hashes = await journal.recent_hashes(SESSION, 2)
+    assert hashes == {(one.stream, one.seq): one.content_hash for one in frames if one.seq > 0}
+
+
+async def test_a_known_stream_stays_as_it_is(
+    journal: PostgresJournal, archive: PostgresArchive
+) -> None:
+    await journal.open_streams(SESSION, 1, [stream_spec(0, "Eve"), stream_spec(1, "Ana")])
+    specs = [row.spec for row in await archive.streams(SESSION)]
+    assert specs == [stream_spec(0), stream_spec(1, "Ana")]
+
+
+async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> None:
+    await journal.open_streams(SESSION, 1, [stream_spec(1)])
+    await journal.append(SESSION, 1, [frame(0), frame(1)], [JournalFact(4, {})])
+    await journal.end_streams(SESSION, 1, {0: 1, 1: -1})
+    lost = SampleRange(20_000, 24_000, "capture_skipped")
+    heard = [segment(1), segment(2, language="pt"), segment(3)]
+    changes = SessionChanges(
+        events=[event(1), event(2)],
+        segments=heard,
+        translations=[translation(1)],
+        streams=[progress(16_000, lost)],
+        status="delayed",
+        status_detail="whisper is away",
+        zero_unix_ms=1_700_000_000_123,
+    )
+    await journal.commit(SESSION, 1, changes)
+
+    claim = await journal.claim(SESSION, "actor-2")
+
+    assert (claim.epoch, claim.session.epoch, claim.session.actor_name) == (2, 2, "actor-2")
+    assert (claim.session.status, claim.session.status_detail) == ("delayed", "whisper is away")
+    assert claim.session.zero_unix_ms == 1_700_000_000_123
+    assert (claim.last_event_seq, claim.next_fact) == (2, 5)
+    assert claim.segment_counts == {0: 3}
+    # A line is never translated to the language that it is in.
+    assert claim.untranslated == [(heard[1], "en"), (heard[2], "pt")]
+    first, second = claim.streams
+    assert (first.next_seq, first.next_sample, first.last_seq) == (2, 2 * FRAME_SAMPLES, 1)
+    assert first.progress == progress(16_000, lost)
+    assert (second.next_seq, second.next_sample, second.last_seq) == (0, 0, -1)
+    assert second.progress is None
+
+
+async def test_a_claim_of_a_new_session_finds_nothing(archive: PostgresArchive, pool: Pool) -> None:
+    await archive.create_session(SessionSpec("new"), b"")
+    claim = await PostgresJournal(pool).claim("new", "actor")
+    assert claim == Claim(claim.session, 1, [], 0, 0, {}, [])
+
+
+async def test_an_actor_finds_its_open_session_again(journal: PostgresJournal) -> None:
+    assert await journal.claimed_by("actor-1") == SESSION
+    await journal.claim(SESSION, "actor-2")
+    assert await journal.claimed_by("actor-1") is None
+    await journal.commit(SESSION, 2, SessionChanges(status="completed"))
+    assert await journal.claimed_by("actor-2") is None
+
+
+async def write_in_every_way(journal: PostgresJournal, session_id: str, epoch: int) -> list[str]:
+    """Try each write; returns the classes of what they raised."""
+    raised = []
+    for write in (
+        journal.open_streams(session_id, epoch, [stream_spec(9)]),
+        journal.append(session_id, epoch, [frame(0)], [JournalFact(0, {})]),
+        journal.append(session_id, epoch, [], []),
+        journal.end_streams(session_id, epoch, {0: 5}),
+        journal.commit(session_id, epoch, SessionChanges(events=[event(1)], status="failed")),
+    ):
+        with pytest.raises(OrchestrationError) as caught:
+            await write
+        raised.append(type(caught.value).__name__)
+    return raised
+
+
+async def test_no_write_of_an_older_epoch_is_stored(
+    journal: PostgresJournal, archive: PostgresArchive
+) -> None:
+    await journal.claim(SESSION, "actor-2")
+    before = await archive.streams(SESSION), await archive.snapshot(SESSION, 10)
+    assert set(await write_in_every_way(journal, SESSION, 1)) == {Fenced.__name__}
+    assert (await archive.streams(SESSION), await archive.snapshot(SESSION, 10)) == before
+    assert await journaled(journal) == []
+    assert await journal.facts(SESSION) == []
+
+
+async def test_writes_to_a_deleted_session_say_so(
+    journal: PostgresJournal, archive: PostgresArchive
+) -> None:
+    await archive.delete_session(SESSION)
+    assert set(await write_in_every_way(journal, SESSION, 1)) == {UnknownSession.__name__}
+    with pytest.raises(UnknownSession):
+        await journal.claim(SESSION, "actor-2")
+    with pytest.raises(UnknownSession):
+        await journaled(journal)
+
+
+async def test_a_claim_waits_for_a_write_under_way_and_finds_it(
+    journal: PostgresJournal, pool: Pool
+) -> None:
+    async with pool.acquire() as other:
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute(sql.HOLD_EPOCH, SESSION, 1)
+        claim = asyncio.create_task(journal.claim(SESSION, "actor-2"))
+        await waiting_for_a_lock(pool, 1)
+        await other.execute(
+            "INSERT INTO bot_sessions.events VALUES ($1, 1, 'status', NULL, '{}')", SESSION
+        )
+        await transaction.commit()
+    assert (await claim).last_event_seq == 1
+
+
+async def test_writes_that_meet_a_claim_under_way_are_refused_after_it(
+    journal: PostgresJournal, pool: Pool
+) -> None:
+    async with pool.acquire() as other:
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute(sql.LOCK_FOR_CLAIM, SESSION)
+        await other.fetchval(sql.RAISE_EPOCH + "epoch", SESSION, "actor-2")
+        append = asyncio.create_task(journal.append(SESSION, 1, [frame(0)], []))
+        commit = asyncio.create_task(journal.commit(SESSION, 1, SessionChanges(events=[event(1)])))
+        await waiting_for_a_lock(pool, 2)
+        await transaction.commit()
+    for write in (append, commit):
+        with pytest.raises(Fenced):
+            await write
+    assert await journaled(journal) == []
+
+
+async def test_appends_and_commits_of_one_session_do_not_wait_for_each_other(
+    journal: PostgresJournal,
+) -> None:
+    async def append(seq: int) -> None:
+        await journal.append(SESSION, 1, [frame(seq)], [JournalFact(seq, {})])
+
+    async def commit(number: int) -> None:
+        changes = SessionChanges(segments=[segment(number)], status="active", zero_unix_ms=number)
+        await journal.commit(SESSION, 1, changes)
+
+    await asyncio.gather(*map(append, range(20)), *map(commit, range(1, 20)))
+    assert len(await journaled(journal)) == 20
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        pytest.param(SessionChanges(translations=[translation(99)]), id="no such segment"),
+        pytest.param(SessionChanges(speaker_intervals=[interval(5, 4)]), id="ends before it starts"),
+        pytest.param(SessionChanges(events=[event(3)]), id="a hole before the events"),
+        pytest.param(SessionChanges(events=[event(1), event(3)]), id="a hole within the events"),
+    ],
+)
+async def test_a_commit_that_fails_leaves_nothing(
+    journal: PostgresJournal, archive: PostgresArchive, failing: SessionChanges
+) -> None:
+    changes = SessionChanges(
+        events=failing.events or [event(1)],
+        segments=[segment(1)],
+        translations=failing.translations,
+        speaker_intervals=failing.speaker_intervals,
+        participants=[participant()],
+        streams=[progress(1000)],
+        status="active",
+    )
+    before = await archive.snapshot(SESSION, 10)
+    with pytest.raises(OrchestrationError):
+        await journal.commit(SESSION, 1, changes)
+    assert await archive.snapshot(SESSION, 10) == before
+    assert await archive.participants(SESSION) == []
+    assert (await archive.streams(SESSION))[0].progress is None
+
+
+async def test_a_commit_may_be_repeated_when_its_answer_was_lost(
+    journal: PostgresJournal, archive: PostgresArchive
+) -> None:
+    changes = SessionChanges(
+        events=[event(1), event(2)], segments=[segment(1)], translations=[translation(1)]
+    )
+    await journal.commit(SESSION, 1, changes)
+    before = await archive.snapshot(SESSION, 10)
+    await journal.commit(SESSION, 1, changes)
+    assert await archive.snapshot(SESSION, 10) == before
+    assert await archive.events(SESSION, 0, 10) == [event(1), event(2)]
+
+
+async def test_of_a_segments_revisions_the_highest_stands(
+    journal: PostgresJournal, archive: PostgresArchive
+) -> None:
+    revised = segment(1, speaker=None, revision=3)
+    await journal.commit(SESSION, 1, SessionChanges(segments=[segment(1), revised]))
+    await journal.commit(SESSION, 1, SessionChanges(segments=[segment(1, revision=2)]))
+    assert [one.segment for one in await archive.segments(SESSION)] == [revised]
+
+
+async def test_progress_is_replaced_and_reasons_kept(
+    journal: PostgresJournal, archive: PostgresArchive
+) -> None:
+    skipped = SampleRange(100, 200, "capture_skipped")
+    grown = (SampleRange(50, 60, "engine_failed"), SampleRange(100, 300, "capture_skipped"))
+    for lost in ((skipped,), grown):
+        await journal.commit(SESSION, 1, SessionChanges(streams=[progress(1000, *lost)]))
+        assert (await archive.streams(SESSION))[0].progress == progress(1000, *lost)
+
+
+async def test_participants_and_intervals_are_completed_later(
+    journal: PostgresJournal, archive: PostgresArchive, pool: Pool
+) -> None:
+    first = SessionChanges(participants=[participant()], speaker_intervals=[interval(0, None)])
+    renamed = participant("Ana María")
+    then = SessionChanges(
+        participants=[renamed], speaker_intervals=[interval(0, 5)], zero_unix_ms=1_000_000
+    )
+    for changes in (first, then):
+        await journal.commit(SESSION, 1, changes)
+    assert await archive.participants(SESSION) == [renamed]
+    assert await pool.fetchval("SELECT array_agg(end_ns) FROM bot_sessions.speaker_intervals") == [5]
+    joined_ms = "SELECT extract(epoch FROM join_time) * 1000 FROM bot_sessions.participants"
+    assert await pool.fetchval(joined_ms) == 1_001_500
+
+
+HOSTILE_TEXTS: Sequence[tuple[str, str]] = (
+    ("'; DROP TABLE bot_sessions.sessions; --", "'; DROP TABLE bot_sessions.sessions; --"),
+    ('quotes "double" \\ {braces},[brackets)', 'quotes "double" \\ {braces},[brackets)'),
+    ("\u202eשלום\u202c 👩‍👩‍👧 e\u0301", "\u202eשלום\u202c 👩‍👩‍👧 e\u0301"),
+    ("nul \x00 and \\u0000", "nul \ufffd and \\u0000"),
+    ("half a pair \ud83d", "half a pair \ufffd"),
+)
+
+
+@pytest.mark.parametrize(("given", "stored"), HOSTILE_TEXTS)
+async def test_any_text_is_stored_and_what_postgres_cannot_hold_is_replaced(
+    journal: PostgresJournal, archive: PostgresArchive, given: str, stored: str
+) -> None:
+    speaker = type(ANA)(given, given, 0.5, "temporal")
+    changes = SessionChanges(
+        events=[event(1, given)],
+        segments=[segment(1, text=given, speaker=speaker)],
+        translations=[translation(1, text=given)],
+        participants=[participant(given, given)],
+    )
+    await journal.append(SESSION, 1, [], [JournalFact(0, {given: [given]})])
+    await journal.commit(SESSION, 1, changes)
+    await journal.open_streams(SESSION, 1, [stream_spec(1, given)])
+
+    assert await journal.facts(SESSION) == [JournalFact(0, {stored: [stored]})]
+    assert await archive.events(SESSION, 0, 10) == [event(1, stored)]
+    (line,) = await archive.segments(SESSION)
+    assert line.segment == segment(1, text=stored, speaker=type(ANA)(stored, stored, 0.5, "temporal"))
+    assert line.translations == (translation(1, text=stored).translation,)
+    assert await archive.participants(SESSION) == [participant(stored, stored)]
+    assert (await archive.streams(SESSION))[1].spec == stream_spec(1, stored)
+
+
+async def test_a_number_that_is_not_finite_is_refused(journal: PostgresJournal) -> None:
+    with pytest.raises(BadRequest):
+        await journal.append(SESSION, 1, [], [JournalFact(0, {"at": float("nan")})])

@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from orchestration.audio.pcm import PcmFormat
+from orchestration.client.api import OrchestrationClient
+from orchestration.client.ingest import BotConnection
+from orchestration.client.ingest_protocol import ConnectionLost, IngestEvent
+from orchestration.client.player import AudioTrack, play
+from orchestration.errors import UnknownSession
+from orchestration.session.inputs import ChatFact, StreamSpec
+from tests.doubles.api_server import api_server
+from tests.doubles.unreliable_service import unreliable_service
+
+MONO_8K = PcmFormat("s16le", 8000, 1)
+DATA = Path(__file__).parents[1] / "data"
+
+
+def numbered(count: int) -> list[bytes]:
+    """Distinguishable 100 ms frames."""
+    return [number.to_bytes(2, "little") * 800 for number in range(count)]
+
+
+async def test_every_frame_and_fact_arrives_once_over_connections_that_die() -> None:
+    lost: list[IngestEvent] = []
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        service.cuts = [3, 0, 12]
+        specs = [StreamSpec(0, MONO_8K), StreamSpec(1, MONO_8K)]
+        async with BotConnection(client, "s1", specs, on_event=lost.append) as bot:
+            for number, frame in enumerate(numbered(20)):
+                bot.add_fact(ChatFact(0, "p-1", "Ana", str(number), None))
+                bot.add_audio(0, frame)
+                bot.add_audio(1, frame[::-1])
+            assert await bot.end() == {"streams": []}
+    assert service.payloads == {0: numbered(20), 1: [frame[::-1] for frame in numbered(20)]}
+    assert [fact["text"] for fact in service.facts] == [str(number) for number in range(20)]
+    assert service.connections == 4
+    assert sum(isinstance(event, ConnectionLost) for event in lost) == 3
+
+
+async def test_a_session_that_does_not_exist_is_said_where_the_bot_waits(tmp_path: Path) -> None:
+    async with (
+        api_server(tmp_path) as server,
+        OrchestrationClient(server.url) as client,
+        BotConnection(client, "nobody", [StreamSpec(0, MONO_8K)]) as bot,
+    ):
+        with pytest.raises(UnknownSession):
+            await bot.end()
+        with pytest.raises(UnknownSession):
+            bot.add_audio(0, numbered(1)[0])
+
+
+async def test_a_played_file_arrives_to_the_sample_at_the_real_edge(tmp_path: Path) -> None:
+    track = AudioTrack(0, DATA / "reading.flac")
+    samples = track.sample_count
+    async with api_server(tmp_path) as server, OrchestrationClient(server.url) as client:
+        await server.session("s1")
+        async with BotConnection(client, "s1", [track.spec]) as bot:
+            await play(bot, [track], speed=0)
+            coverage = await bot.end()
+            assert bot.protocol.streams[0].acked_sample == samples
+        assert (await client.session("s1"))["status"] == "completed"
+    track.close()
+    assert isinstance(coverage["streams"], list)

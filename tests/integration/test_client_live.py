@@ -1,0 +1,64 @@
+from typing import Any
+
+import pytest
+
+from orchestration.client.api import OrchestrationClient
+from orchestration.client.live import LiveWatcher, watch
+from orchestration.errors import ServiceUnreachable, TakenOver
+from tests.doubles.unreliable_service import unreliable_service
+
+
+def status(seq: int, name: str = "active") -> dict[str, Any]:
+    return {"type": "status", "seq": seq, "status": name, "detail": None}
+
+
+LAG = {"type": "lag", "seconds": 1.5}
+SNAPSHOT = {"type": "snapshot", "seq": 3, "session": {}, "segments": [], "truncated": False}
+
+
+async def test_each_durable_event_comes_once_over_lost_connections_and_holes() -> None:
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        service.live_parts = [
+            ([SNAPSHOT, status(4), LAG], 1012),
+            # A resend of what is known, then a hole: neither may reach the reader.
+            ([{"type": "resumed", "after": 4, "seq": 5}, status(4), status(5), status(7)], 1012),
+            ([{"type": "resumed", "after": 5, "seq": 8}, status(6), status(7)], 1013),
+            ([{"type": "resumed", "after": 7, "seq": 8}, status(8, "completed")], 1000),
+        ]
+        watcher = LiveWatcher(client, "s1", uniform=lambda: 0.0)
+        seen = [message async for message in watcher.messages()]
+    assert [one["seq"] for one in seen if "seq" in one] == [3, 4, 5, 6, 7, 8]
+    assert LAG in seen
+    assert service.live_queries == [None, "4", "5", "7"]
+
+
+async def test_watching_after_an_event_resumes_behind_it() -> None:
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        service.live_parts = [([status(8), status(9, "completed")], 1000)]
+        seen = [message["seq"] async for message in watch(client, "s1", after=7)]
+    assert seen == [8, 9]
+    assert service.live_queries == ["7"]
+
+
+async def test_a_new_snapshot_starts_the_count_anew() -> None:
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        service.live_parts = [
+            ([SNAPSHOT], 1012),
+            ([{**SNAPSHOT, "seq": 90}, status(91, "completed")], 1000),
+        ]
+        watcher = LiveWatcher(client, "s1", uniform=lambda: 0.0)
+        seen = [message["seq"] async for message in watcher.messages()]
+    assert seen == [3, 90, 91]
+
+
+async def test_a_close_that_a_reconnect_cannot_mend_is_raised() -> None:
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        service.live_parts = [([SNAPSHOT], 4103)]
+        with pytest.raises(TakenOver):
+            _ = [message async for message in watch(client, "s1")]
+
+
+async def test_a_service_that_was_never_there_is_said() -> None:
+    async with OrchestrationClient("http://127.0.0.1:1") as client:
+        with pytest.raises(ServiceUnreachable):
+            _ = [message async for message in LiveWatcher(client, "s1").messages()]

