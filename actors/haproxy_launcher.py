@@ -2,9 +2,13 @@
 
 Serve runs what `RAY_SERVE_HAPROXY_BINARY_PATH` names, with the configuration that it has just
 written. Four things there cannot be set from outside, and are put right here before this process
-becomes HAProxy. It tells every request, tickets in its query too, to syslog. Its statistics and metrics ports bind every interface. Replicas bind the host that
-the frontend binds, so that a public frontend would publish them too. And HAProxy outlives a killed
-manager, holding the port that its successor needs: the successor takes over, and no call is cut.
+becomes HAProxy:
+
+- Its statistics and metrics ports bind every interface.
+- Replicas bind the host that the frontend binds, so that a public frontend would publish them too.
+- It tells syslog of every request, with the tickets in its query.
+- It outlives a killed manager, holding the port that its successor needs. The successor takes
+  over, and no call is cut.
 
 Only the standard library, and always exec: Serve compares the process id with HAProxy's answer.
 """
@@ -25,7 +29,7 @@ _TAKE_OVER = "-sf"
 
 
 def closed_configuration(configuration: str, frontend: str) -> str:
-    """Bind all to loopback but the frontend, which binds `frontend` (`host:port`); no access log."""
+    """Bind all but the frontend to loopback, the frontend to `frontend`, and log no requests."""
     unlogged = re.sub(r"(?m)^\s*log \S+ local0 info\n", "", configuration)
     closed = re.sub(r"(?m)^(\s*bind )\*?:(\d+)", rf"\g<1>{LOOPBACK}:\2", unlogged)
     port = frontend.rpartition(":")[2]

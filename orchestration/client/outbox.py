@@ -18,6 +18,9 @@ HELD_AUDIO_S = 150
 """Audio held per stream until acked. Beyond it new audio is skipped, which the service records as
 a gap: what is numbered already cannot be taken back, for the service may hold what follows it."""
 
+ROOM_AUDIO_S = 30
+"""A sender that is not bound to real time waits while more than this is held."""
+
 HELD_FACTS = 10_000
 """Facts held until acked; beyond it new ones are dropped and counted."""
 
@@ -83,7 +86,7 @@ class StreamOutbox:
     @property
     def has_room(self) -> bool:
         """Whether a sender that can wait should add more."""
-        return self._held_samples <= self.limit_samples // 2
+        return self._held_samples <= ROOM_AUDIO_S * self.spec.format.sample_rate
 
     @property
     def all_sent(self) -> bool:

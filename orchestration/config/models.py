@@ -79,8 +79,8 @@ class ChunkingSettings(Model):
 
     @model_validator(mode="after")
     def lengths_fit(self) -> "ChunkingSettings":
-        if self.overlap_ms >= self.chunk_ms:
-            raise ValueError("overlap_ms must be below chunk_ms")
+        if self.chunk_ms - self.overlap_ms < 500:
+            raise ValueError("overlap_ms must be below chunk_ms by at least 500")
         if self.overlap_ms and self.overlap_ms - self.guard_ms < 1000:
             raise ValueError("overlap_ms must exceed guard_ms by at least 1000")
         if self.max_chunk_ms < self.chunk_ms:

@@ -131,6 +131,7 @@ class Session:
         self._attempts: dict[int, int] = {}
         self._last_fact: int | None = None
         self._idle_since_ms: int | None = now_ms
+        self._audio_at_ms: dict[int, int] = {}
         self._next_passing_ms = now_ms
         self._passing: dict[str, PassingEvent] = {}
         self._events: list[DurableEvent] = []
@@ -211,6 +212,7 @@ class Session:
                 last = batch.frames[-1]
                 end_sample = last.first_sample + last.sample_count
                 self._audio_arrived(stream, end_sample, received_unix_ms)
+                self._audio_at_ms[stream] = now_ms
         for fact in judgement.facts:
             self.next_fact += 1
             self._people.take(fact)
@@ -315,6 +317,8 @@ class Session:
                 del self._retry_at_ms[stream]
                 if chunk is not None:
                     self._order(stream, chunk)
+        if self._idle_since_ms is None:
+            self._stall_quiet_streams(now_ms)
         if now_ms >= self._next_passing_ms and self.status not in TERMINAL:
             self._next_passing_ms = now_ms + self._values.passing_interval_ms
             self._tell_figures()
@@ -573,6 +577,13 @@ class Session:
                 "revision": revision,
             },
         )
+
+    def _stall_quiet_streams(self, now_ms: int) -> None:
+        for stream, audio_at_ms in list(self._audio_at_ms.items()):
+            if now_ms - audio_at_ms >= self._values.stall_after_ms:
+                del self._audio_at_ms[stream]
+                if not self.ledgers[stream].is_complete:
+                    self.pipelines[stream].stall()
 
     def _tell_figures(self) -> None:
         if not self.pipelines:

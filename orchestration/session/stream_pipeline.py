@@ -114,6 +114,12 @@ class StreamPipeline:
             self._chunker.end(self._buffer.end)
             self._settle_silence()
 
+    def stall(self) -> None:
+        """The sender is there but sends nothing: let the utterance end here."""
+        self._chunker.hear(self._gate.flush())
+        self._chunker.stall()
+        self._settle_silence()
+
     @property
     def is_done(self) -> bool:
         """Whether every sample's fate is known and every word final."""

@@ -34,6 +34,9 @@ class SessionValues:
     """Without a sender for this long the session ends by itself."""
     buffer_ms: int = 60_000
     """Audio held in memory per stream; older audio is read back from the journal when needed."""
+    stall_after_ms: int = 3_000
+    """A connected sender whose stream brings nothing for this long has stopped sending silence:
+    the utterance is over, and its last words need not wait for the next."""
     chunk_attempts: int = 10
     """Tries of one chunk, seconds apart, before its audio counts as lost."""
     retry_ms: int = 1000

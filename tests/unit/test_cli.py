@@ -220,7 +220,6 @@ def test_bot_plays_a_file_with_its_speakers_and_tells_where_to_look(tmp_path: Pa
     speakers.write_text(json.dumps(events))
     with service_in_a_thread() as service:
         service.answers["POST", "/api/sessions"] = (201, {"session_id": "s1"})
-        service.cuts = [5]
         result = run(
             "bot", str(DATA / "reading.flac"), "--speakers", str(speakers), "--speed", "0",
             "--title", "Reading", "--translate", "pt", "--url", service.url,

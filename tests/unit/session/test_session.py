@@ -268,6 +268,28 @@ def test_slow_transcripts_make_the_session_delayed_and_good_ones_active_again() 
     assert meeting.status() == "active"
 
 
+def test_the_last_words_do_not_wait_for_a_sender_that_sends_no_silence() -> None:
+    meeting = Meeting.begun(values=SessionValues(stall_after_ms=3000))
+    meeting.play(speech(20))
+    assert meeting.orders == []
+
+    meeting.wait(3000)
+    meeting.answer(words(("Hello.", 100, 900)))
+    assert meeting.lines() == [(None, "Hello.")]
+
+    meeting.play(speech(20) + silence(10))
+    meeting.answer(words(("Again.", 100, 900)))
+    assert meeting.lines()[1:] == [(None, "Again.")]
+
+
+def test_a_sender_that_lost_its_connection_ends_no_utterance() -> None:
+    meeting = Meeting.begun(values=SessionValues(stall_after_ms=3000))
+    meeting.play(speech(20))
+    meeting.session.disconnected(meeting.now_ms)
+    meeting.wait(10_000)
+    assert meeting.orders == []
+
+
 def test_every_state_but_the_last_has_a_way_out() -> None:
     assert {state for state, ways in TRANSITIONS.items() if not ways} == {"completed", "failed"}
     assert {one for ways in TRANSITIONS.values() for one in ways} <= set(TRANSITIONS)
