@@ -67,6 +67,11 @@ ENGINE_MAX_REQUESTS = 256
 """Requests waiting in a deployment; sessions keep one chunk under way for each stream."""
 
 
+def _weighted(engine: Any, weight: int) -> WeightedEngine[Any]:
+    """An upstream under its own name, which has no credentials in it as its URL may."""
+    return WeightedEngine(engine.name, engine, weight)
+
+
 class HandleEngine:
     """An engine in a deployment of its own, behind the port that remote ones have too."""
 
@@ -141,8 +146,7 @@ class Transcription:
         configure_logs(settings.log_level)
         services = settings.services
         engines: list[WeightedEngine[TranscriptionEngine]] = [
-            WeightedEngine(
-                upstream.url,
+            _weighted(
                 OpenAIWhisper(
                     upstream.url,
                     model=upstream.model,
@@ -174,8 +178,7 @@ class Translation:
         configure_logs(settings.log_level)
         services = settings.services
         engines: list[WeightedEngine[TranslationEngine]] = [
-            WeightedEngine(
-                upstream.url,
+            _weighted(
                 LibreTranslate(
                     upstream.url, api_key=upstream.api_key, timeout_s=services.timeout_s
                 ),

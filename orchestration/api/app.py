@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 import orchestration
@@ -19,6 +19,7 @@ from orchestration.api.live import live_router
 from orchestration.api.live_hub import LiveHub
 from orchestration.api.ports import Sessions
 from orchestration.api.problems import UnexpectedErrors, install_problem_handlers
+from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.sessions import sessions_router
 from orchestration.api.transcripts import transcripts_router
 from orchestration.config.models import Settings
@@ -50,6 +51,8 @@ def create_api(settings: Settings, sessions: Sessions, archive: Archive, web_dir
         summary="Meeting audio in, one named and translated transcript out.",
         version=orchestration.__version__,
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(UnexpectedErrors),
@@ -65,13 +68,18 @@ def create_api(settings: Settings, sessions: Sessions, archive: Archive, web_dir
     app.include_router(transcripts_router(archive, settings.data_dir / "recordings_under_way"))
     app.include_router(ingest_router(settings, sessions, archive, detached))
     app.include_router(live_router(settings, hub, archive))
-    _add_page(app, web_dir)
+    _add_pages(app, web_dir)
     return app
 
 
-def _add_page(app: FastAPI, web_dir: Path) -> None:
+def _add_pages(app: FastAPI, web_dir: Path) -> None:
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(web_dir / "index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def reference() -> HTMLResponse:
+        headers = {"Content-Security-Policy": REFERENCE_POLICY}
+        return HTMLResponse(reference_page(app.openapi()), headers=headers)
 
     app.mount("/static", StaticFiles(directory=web_dir, check_dir=False))

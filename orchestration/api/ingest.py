@@ -26,6 +26,18 @@ from orchestration.api.connection import (
 )
 from orchestration.api.ingest_queue import FactRate, IngestQueue
 from orchestration.api.ports import IngestBatch, Notice, Sessions
+from orchestration.api.server_messages import (
+    ack_message,
+    encode_message,
+    ended_message,
+    error_message,
+    goaway_message,
+    nack_message,
+    pong_message,
+    stream_open_message,
+    unknown_type_message,
+    welcome_message,
+)
 from orchestration.api.session_ids import check_session_id
 from orchestration.api.session_line import SessionIsOver, SessionLine
 from orchestration.audio.pcm import PcmFormat
@@ -94,7 +106,7 @@ class IngestConnection:
             self._formats = {spec.stream: spec.format for spec in hello.streams}
             welcome = await self._line.connect(hello.streams)
             self._streams = {position.stream for position in welcome.streams}
-            await self._send(wire.welcome_message(welcome, self._limits))
+            await self._send(welcome_message(welcome, self._limits))
             await first_of(self._read(), self._push(), self._listen(), self._idle.watch())
         except SessionIsOver as over:
             await self._say_ended(over.notice)
@@ -148,12 +160,12 @@ class IngestConnection:
         message = wire.parse_client_message(text, self._limits)
         match message:
             case wire.Ping():
-                await self._send(wire.pong_message(message))
+                await self._send(pong_message(message))
             case wire.OpenStream(stream=spec):
                 await self._open_stream(spec)
             case wire.UnknownMessage():
                 self.tally.unknown_messages += 1
-                await self._send(wire.unknown_type_message(message))
+                await self._send(unknown_type_message(message))
             case wire.Hello():
                 raise BadRequest("hello is said once.", {"field": "type"})
             case EndOfStreams():
@@ -168,7 +180,7 @@ class IngestConnection:
         self._line.add_stream(spec)
         self._formats[spec.stream] = spec.format
         self._streams.add(spec.stream)
-        await self._send(wire.stream_open_message(position))
+        await self._send(stream_open_message(position))
 
     async def _await_fact_rate(self) -> None:
         delay_s = self._fact_rate.delay_s(asyncio.get_running_loop().time())
@@ -181,7 +193,7 @@ class IngestConnection:
                 f"More than {limit} facts a second: they are taken in at that rate.",
                 {"limit": "max_facts_per_s", "max": limit},
             )
-            await self._send(wire.error_message(error, fatal=False))
+            await self._send(error_message(error, fatal=False))
         await asyncio.sleep(delay_s)
 
     # To the session and back
@@ -194,9 +206,9 @@ class IngestConnection:
 
     async def _push_one(self, batch: IngestBatch) -> None:
         reply = await self._line.call(lambda link: link.push(self._connection_id, batch))
-        await self._send(wire.ack_message(reply))
+        await self._send(ack_message(reply))
         for stream, expected in reply.nacks:
-            await self._send(wire.nack_message(stream, expected))
+            await self._send(nack_message(stream, expected))
         if reply.error is not None:
             raise reply.error
 
@@ -211,14 +223,14 @@ class IngestConnection:
             if notice.kind == "taken_over":
                 raise TakenOver("A newer connection serves this session.")
             if notice.kind == "goaway":
-                await self._send(wire.goaway_message(notice))
+                await self._send(goaway_message(notice))
 
     async def _say_ended(self, notice: Notice) -> None:
-        await self._send(wire.ended_message(notice.coverage or {"streams": []}))
+        await self._send(ended_message(notice.coverage or {"streams": []}))
 
     async def _send(self, message: JsonObject) -> None:
         self._idle.touch()
-        await self._websocket.send_text(wire.encode_message(message))
+        await self._websocket.send_text(encode_message(message))
 
 
 def _unix_ms() -> int:
@@ -295,6 +307,6 @@ async def _serve(
 async def _say_fatal(websocket: WebSocket, error: OrchestrationError) -> None:
     try:
         async with asyncio.timeout(FAREWELL_TIMEOUT_S):
-            await websocket.send_text(wire.encode_message(wire.error_message(error, fatal=True)))
+            await websocket.send_text(encode_message(error_message(error, fatal=True)))
     except (TimeoutError, WebSocketDisconnect, RuntimeError):
         return

@@ -23,6 +23,11 @@ from orchestration.api.live_hub import (
     ViewerQueue,
     durable_outgoing,
 )
+from orchestration.api.server_messages import (
+    encode_message,
+    pong_message,
+    unknown_type_message,
+)
 from orchestration.api.session_ids import check_session_id
 from orchestration.api.sessions import session_json
 from orchestration.config.models import Settings
@@ -123,13 +128,11 @@ class LiveConnection:
         session = session_json(snapshot.session, self._websocket.url.scheme, host)
         self.seq = snapshot.seq
         # A thousand segments with their words take a while to encode.
-        text = await asyncio.to_thread(
-            lambda: wire.encode_message(snapshot_message(snapshot, session))
-        )
+        text = await asyncio.to_thread(lambda: encode_message(snapshot_message(snapshot, session)))
         await self._send(text)
 
     async def _replay(self, after: int, to_seq: int) -> None:
-        await self._send(wire.encode_message({"type": "resumed", "after": after, "seq": to_seq}))
+        await self._send(encode_message({"type": "resumed", "after": after, "seq": to_seq}))
         self.seq = after
         while self.seq < to_seq:
             limit = min(REPLAY_PAGE_EVENTS, to_seq - self.seq)
@@ -163,9 +166,9 @@ class LiveConnection:
                 raise BadRequest("A viewer sends text only.")
             parsed = wire.parse_viewer_message(text, limits)
             if isinstance(parsed, wire.Ping):
-                await self._send(wire.encode_message(wire.pong_message(parsed)))
+                await self._send(encode_message(pong_message(parsed)))
             else:
-                await self._send(wire.encode_message(wire.unknown_type_message(parsed)))
+                await self._send(encode_message(unknown_type_message(parsed)))
 
     async def _send(self, text: str) -> None:
         self._idle.touch()

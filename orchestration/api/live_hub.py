@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from orchestration.api.connection import CLOSE_DONE, CLOSE_INTERNAL_ERROR
 from orchestration.api.ports import LiveBatch, LiveCursor, SessionLink, Sessions
-from orchestration.api.wire import encode_message
+from orchestration.api.server_messages import encode_message
 from orchestration.errors import Fenced, LimitReached, OrchestrationError, Unavailable
 from orchestration.session.events import DurableEvent, PassingEvent
 from orchestration.storage.ports import Archive
@@ -159,7 +159,7 @@ class SessionFeed:
         self._ready.set_result(None)
 
     async def _pump(self) -> None:
-        """Until the session says no more, or has ended for good."""
+        """Until the session has ended for good; an actor that leaves early is sought anew."""
         while True:
             try:
                 if self._link is None:
@@ -168,24 +168,26 @@ class SessionFeed:
                     return
                 batch = await self._link.events(self._cursor)
                 await self._deliver(batch)
+                if not batch.closed:
+                    continue
+                row = await self._archive.session(self._session_id)
+                if row.status in LAST_STATUSES:
+                    return
             except (Unavailable, Fenced):
-                self._link = None
-                await asyncio.sleep(RETRY_S)
-                continue
-            if batch.closed:
-                return
+                pass
+            self._link = None
+            await asyncio.sleep(RETRY_S)
 
     async def _deliver(self, batch: LiveBatch) -> None:
         if batch.missed:
-            before = batch.durable[0].seq - 1 if batch.durable else batch.cursor.seq
-            await self._catch_up(before)
+            await self._catch_up()
         for event in batch.durable:
             if event.seq > self._seq + 1:
                 await self._catch_up(event.seq - 1)
             self._offer_durable(event)
         for passing in batch.passing:
             self._offer(passing_outgoing(passing))
-        self._cursor = batch.cursor
+        self._cursor = replace(batch.cursor, seq=self._seq)
 
     async def _catch_up(self, to_seq: int | None = None) -> None:
         """Read from the archive what the session did not bring, up to `to_seq` or the end."""

@@ -36,6 +36,9 @@ Speech needs 4 to 15 a second. Noise can send the decoder into a loop that only 
 WARM_UP_S = 1
 """Seconds of faint noise that the first transcription is spent on."""
 
+REASON_CHARACTERS = 200
+"""How much of a library's error goes into the sentence for people."""
+
 Samples = npt.NDArray[np.float32]
 
 
@@ -163,9 +166,10 @@ def _load(model: str, cache_dir: Path, threads: int, compute_type: str) -> Whisp
             if isinstance(location, Path)
             else "It could not be fetched; set WHISPER_MODEL to base, tiny.en or a folder"
         )
+        reason = " ".join(str(error).split())
         raise ModelMissing(
-            f"The whisper model {model} cannot be loaded. {advice}: {error}",
-            {"model": model, "compute_type": compute_type, "reason": str(error)},
+            f"The whisper model {model} cannot be loaded. {advice} ({reason[:REASON_CHARACTERS]}).",
+            {"model": model, "compute_type": compute_type, "reason": reason},
         ) from error
 
 

@@ -1,6 +1,5 @@
 """Translation services that speak LibreTranslate's HTTP API."""
 
-import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,7 +53,6 @@ class LibreTranslate:
         self._clock = clock
         self._sources: dict[str, _Source] | None = None
         self._sources_expire_s = float("-inf")
-        self._fetching = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -107,10 +105,11 @@ class LibreTranslate:
 
     async def _codes(self, source: str, target: str) -> tuple[str, str]:
         """The upstream's codes of a pair that it has."""
-        async with self._fetching:
-            if self._clock() >= self._sources_expire_s:
-                self._sources = await self._fetch_sources()
-                self._sources_expire_s = self._clock() + PAIRS_LIFETIME_S
+        # Requests that find the list old at once each fetch it: behind a lock, one fetch that hangs
+        # would hold up all of them, one after the other.
+        if self._clock() >= self._sources_expire_s:
+            self._sources = await self._fetch_sources()
+            self._sources_expire_s = self._clock() + PAIRS_LIFETIME_S
         if self._sources is None:
             return source, target
         known = self._sources.get(source)

@@ -29,6 +29,7 @@ from orchestration.session.events import (
 from orchestration.session.ingest_ledger import LedgerBatch, StreamLedger
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
 from orchestration.session.people import People
+from orchestration.session.spoken_languages import SpokenLanguages
 from orchestration.session.stream_pipeline import Heard, SpeakerOf, StreamPipeline
 from orchestration.session.translation_desk import TranslationDesk
 from orchestration.session.values import SessionValues
@@ -118,7 +119,7 @@ class Session:
         self.ledgers: dict[int, StreamLedger] = {}
         self.pipelines: dict[int, StreamPipeline] = {}
         self._values = values
-        self._language = spec.language
+        self._languages = SpokenLanguages(spec.language)
         self._clock = SessionClock()
         self._people = People(self._clock, values.max_participants)
         self._desk = TranslationDesk(
@@ -255,6 +256,7 @@ class Session:
         if pipeline.in_flight != chunk:
             return
         self._attempts.pop(stream, None)
+        self._languages.heard(stream, hypothesis)
         self._clock.settle(stream)
         self._publish(stream, pipeline.answered(chunk, hypothesis, self._speaker_of(stream)))
         self._advance(now_ms)
@@ -502,7 +504,7 @@ class Session:
 
     def _order(self, stream: int, chunk: Chunk) -> None:
         prompt = self.pipelines[stream].prompt(chunk)
-        self._orders.append(TranscribeOrder(stream, chunk, self._language, prompt))
+        self._orders.append(TranscribeOrder(stream, chunk, self._languages.of(stream), prompt))
 
     def _speaker_of(self, stream: int) -> SpeakerOf:
         def speaker_of(start_sample: int, end_sample: int) -> SpeakerName | None:

@@ -14,7 +14,11 @@ from orchestration.storage.stored_text import decode_json, encode_json
 COMMAND_TIMEOUT_S = 10
 """One statement may take this long; then its connection is given up."""
 OPERATION_TIMEOUT_S = 20
-"""One use of the database, with the wait for a free connection."""
+"""All statements of one operation."""
+ACQUIRE_TIMEOUT_S = 10
+"""The wait for a free connection, or a new one."""
+RELEASE_TIMEOUT_S = 2
+"""The wait for a statement that was given up to end, before its connection is closed."""
 IDLE_CONNECTION_LIFETIME_S = 300
 APPLICATION_NAME = "orchestration"
 
@@ -82,16 +86,18 @@ async def database(pool: Pool) -> AsyncIterator[Connection]:
     """A connection for one operation; what fails inside is raised as an error of the service.
 
     Raises:
-        DatabaseUnavailable: PostgreSQL does not answer within `OPERATION_TIMEOUT_S`.
+        DatabaseUnavailable: PostgreSQL does not answer within the timeouts above.
         BadRequest: a value is beyond what its column can hold.
         OrchestrationError: a row contradicts others; that is a fault of the caller's.
     """
     try:
-        async with (
-            asyncio.timeout(OPERATION_TIMEOUT_S),
-            pool.acquire(timeout=COMMAND_TIMEOUT_S) as connection,
-        ):
-            yield connection
+        connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        try:
+            async with asyncio.timeout(OPERATION_TIMEOUT_S):
+                yield connection
+        finally:
+            # Outside the timeout: a release that is cancelled fails where nobody hears it.
+            await pool.release(connection, timeout=RELEASE_TIMEOUT_S)
     except (asyncpg.DataError, UnicodeEncodeError) as error:
         raise BadRequest("The database cannot hold one of these values.") from error
     except asyncpg.IntegrityConstraintViolationError as error:

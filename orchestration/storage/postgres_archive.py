@@ -264,8 +264,7 @@ async def _one_view(pool: Pool) -> AsyncIterator[Connection]:
 async def _session(connection: Connection, session_id: str) -> SessionRow:
     row = await connection.fetchrow(
         f"SELECT {SESSION_COLUMNS} FROM bot_sessions.sessions WHERE session_id = $1",
-        # An id from a path may hold what no stored id can.
-        storable_text(session_id),
+        session_id,
     )
     if row is None:
         raise unknown_session(session_id)

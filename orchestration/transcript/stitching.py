@@ -28,6 +28,9 @@ TRAILING_GAP_SCORE = -0.1
 """Score of a heard word behind the last pair. It is likely to be new, so that lacking a partner
 says little; at the full gap score, the end of "yes, yes, yes" is drawn back onto its beginning."""
 
+CARRIED_PROBABILITY = 0.5
+"""Pending words at least this probable outlast a hypothesis that stops before it reaches them."""
+
 TAIL_WORDS = 512
 """Committed words remembered for alignment and prompts; older ones are forgotten. A prompt needs
 at most 200, and an overlap of 10 s holds far fewer."""
@@ -76,7 +79,7 @@ class StitchingPolicy:
 class Splice:
     """What one hypothesis added.
 
-    `committed` are the words final from now on; `pending` replaces all that was pending before.
+    `committed` are the words final from now on; `pending` takes the place of all that was pending.
     `anchored` is False where committed words lay in the overlap and none was heard again.
     """
 
@@ -133,7 +136,8 @@ class Stitcher:
 
         hypothesis = [_inside(word, chunk_start, chunk_end) for word in words]
         first_new, anchored = self._first_new(chunk_start, hypothesis)
-        fresh = self._ordered(hypothesis[first_new:])
+        carried = self._unreached(self._pending[unheard:], hypothesis)
+        fresh = self._ordered([*hypothesis[first_new:], *carried])
         settled_to = chunk_end if is_final else chunk_end - self._policy.guard
         settled = len(fresh)
         if not is_final:
@@ -205,6 +209,21 @@ class Stitcher:
             and hypothesis[0].start_sample <= chunk_start + tolerance
             and hypothesis[0].end_sample <= self._settled_to
         )
+
+    def _unreached(self, pending: Sequence[Word], hypothesis: Sequence[Word]) -> Sequence[Word]:
+        """Pending words behind the hypothesis's last one that are sure enough to be kept.
+
+        Whisper sometimes falls silent in the middle of a chunk, or its answer is not credible at
+        all. That it says nothing is weaker evidence than the words it said before.
+        """
+        pairs = _align(pending, hypothesis, self._policy)
+        behind = pending[pairs[-1][0] + 1 :] if pairs else pending
+        heard_to = hypothesis[-1].end_sample if hypothesis else 0
+        return [
+            word
+            for word in behind
+            if word.middle_sample >= heard_to and word.probability >= CARRIED_PROBABILITY
+        ]
 
     def _ordered(self, words: Sequence[Word]) -> tuple[Word, ...]:
         """The words with starts that never fall behind what is committed, nor behind each other."""

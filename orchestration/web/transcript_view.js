@@ -15,18 +15,22 @@ export class TranscriptView {
   #jump = document.getElementById("jump");
   #count = document.getElementById("line-count");
   #abort = new AbortController();
+  // The head grows and shrinks, phones turn: who follows the end goes on doing so.
+  #resizes = new ResizeObserver(() => this.#follows && this.#toEnd());
 
   constructor(transcript) {
     this.#transcript = transcript;
     const { signal } = this.#abort;
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { signal, passive: true });
     this.#jump.addEventListener("click", () => this.#toEnd(), { signal });
+    this.#resizes.observe(this.#scroller);
     this.#jump.hidden = true;
     this.showAll();
   }
 
   close() {
     this.#abort.abort();
+    this.#resizes.disconnect();
   }
 
   showAll() {

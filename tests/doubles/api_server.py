@@ -14,6 +14,7 @@ import uvicorn
 from orchestration.api.app import create_api
 from orchestration.config.models import Settings
 from orchestration.errors import JsonObject
+from orchestration.logs import configure_logs
 from orchestration.storage.ports import SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
@@ -63,6 +64,7 @@ class ApiServer:
 @asynccontextmanager
 async def api_server(data_dir: Path, **settings: Any) -> AsyncIterator[ApiServer]:
     """Serve the API with these settings; the page is a one-line index.html."""
+    configure_logs("INFO")
     web_dir = data_dir / "web"
     web_dir.mkdir()
     (web_dir / "index.html").write_text("<!doctype html><title>live</title>")

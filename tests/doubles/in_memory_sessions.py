@@ -61,6 +61,8 @@ class InMemorySession:
         """Durable events that the session still has in memory."""
         self.event_calls = 0
         self.closed = False
+        self.leaving = False
+        """This incarnation says no more, and another will."""
         self._passing: list[PassingEvent] = []
         self._notices: dict[str, asyncio.Queue[Notice]] = {}
         self._told = asyncio.Event()
@@ -149,13 +151,13 @@ class InMemorySession:
             except TimeoutError:
                 pass
         events = self.stored.events
-        held_from = max(0, len(events) - self.held_events)
+        missed = cursor.seq < len(events) - self.held_events
         return LiveBatch(
-            LiveCursor(len(events), self.epoch, len(self._passing)),
-            durable=tuple(events[max(cursor.seq, held_from) :]),
+            LiveCursor(cursor.seq if missed else len(events), self.epoch, len(self._passing)),
+            durable=() if missed else tuple(events[cursor.seq :]),
             passing=tuple(self._passing[cursor.passing :]),
-            missed=cursor.seq < held_from,
-            closed=self.closed,
+            missed=missed,
+            closed=self.closed or self.leaving,
         )
 
     # Its judgement

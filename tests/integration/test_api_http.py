@@ -363,6 +363,19 @@ async def test_pages_come_with_their_security_headers(server: ApiServer, path: s
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
+async def test_the_reference_names_every_route_and_shape(server: ApiServer) -> None:
+    _, api = await server.json("GET", "/openapi.json")
+    async with server.client.get(server.url + "/docs") as response:
+        page = await response.text()
+
+    described: Any = api
+    for path in described["paths"]:
+        assert f"<code>{path}</code>" in page
+    for shape in described["components"]["schemas"]:
+        assert f"id='{shape}'" in page
+    assert "<script" not in page
+
+
 @pytest.mark.parametrize("path", ["/static/../data", "/static/%2e%2e/x", "/static/none.js"])
 async def test_static_files_stay_in_their_folder(server: ApiServer, path: str) -> None:
     async with server.client.get(server.url + path) as response:

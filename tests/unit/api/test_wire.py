@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.api.ports import StreamPosition, Welcome
+from orchestration.api.server_messages import error_message, welcome_message
 from orchestration.api.wire import (
     FRAME_HEADER,
     Hello,
@@ -15,15 +16,20 @@ from orchestration.api.wire import (
     UnknownMessage,
     check_whole_samples,
     encode_frame,
-    error_message,
     json_depth_exceeds,
     parse_client_message,
     parse_frame,
-    welcome_message,
 )
 from orchestration.audio.pcm import PcmFormat
 from orchestration.config.models import IngestSettings
-from orchestration.errors import BadAudio, BadRequest, JsonObject, OrchestrationError, TooLarge
+from orchestration.errors import (
+    BadAudio,
+    BadRequest,
+    JsonObject,
+    JsonValue,
+    OrchestrationError,
+    TooLarge,
+)
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM
 from orchestration.session.inputs import AudioFrame, EndOfStreams, ParticipantRef, StreamSpec
 
@@ -85,7 +91,7 @@ def test_half_a_sample_is_refused() -> None:
 
 
 def test_hello_names_its_streams() -> None:
-    participant = {"id": "p1", "name": "Ana", "email": "ana@example.org"}
+    participant: JsonObject = {"id": "p1", "name": "Ana", "email": "ana@example.org"}
     message = parse(
         {
             "type": "hello",
@@ -181,7 +187,7 @@ def test_a_stream_named_twice_is_refused() -> None:
 
 
 def test_too_many_streams_are_refused_with_the_limits_name() -> None:
-    streams = [STREAM | {"id": number} for number in range(65)]
+    streams: list[JsonValue] = [STREAM | {"id": number} for number in range(65)]
     with pytest.raises(BadAudio) as refused:
         parse({"type": "hello", "protocol": 1, "streams": streams})
 

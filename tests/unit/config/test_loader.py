@@ -69,7 +69,9 @@ def test_a_bad_file_is_refused_with_a_sentence(tmp_path: Path, text: str) -> Non
 def test_lengths_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "o.yaml"
     file.write_text("sessions: {chunking: {chunk_ms: 2000, overlap_ms: 2000}}")
-    with pytest.raises(ConfigurationError, match="overlap_ms must be below chunk_ms by at least 500"):
+    with pytest.raises(
+        ConfigurationError, match="overlap_ms must be below chunk_ms by at least 500"
+    ):
         load_settings({}, file)
 
 

@@ -141,19 +141,39 @@ def test_a_word_right_at_the_start_of_a_chunk_after_a_final_one_is_new() -> None
     assert texts(splice.committed) == ["yes"]
 
 
-def test_an_empty_answer_withdraws_what_was_pending_and_keeps_what_was_committed() -> None:
+def test_a_hypothesis_that_stops_early_keeps_the_sure_words_it_did_not_reach() -> None:
+    stitcher = Stitcher(POLICY)
+    heard = [word("Tuesday.", 2600, 3100), word("Perfect.", 3300, 3800)]
+    stitcher.splice(chunk_start=0, chunk_end=4000, is_final=False, words=heard)
+    splice = stitcher.splice(chunk_start=2000, chunk_end=6000, is_final=False, words=heard[:1])
+    assert texts(splice.committed) == ["Perfect."]
+
+
+def test_an_empty_answer_withdraws_unsure_pending_words_and_commits_sure_ones() -> None:
     stitcher = Stitcher(POLICY)
     stitcher.splice(
         chunk_start=0,
         chunk_end=4000,
         is_final=False,
-        words=[word("so", 2500, 2700), word("thank", 3700, 3900)],
+        words=[word("so", 2500, 2700), word("yes", 3300, 3500), Word("thank", 3600, 3900, 0.4)],
     )
     splice = stitcher.splice(chunk_start=2000, chunk_end=6000, is_final=False, words=[])
-    assert splice.committed == splice.pending == ()
+    assert texts(splice.committed) == ["yes"]
+    assert splice.pending == ()
     assert splice.anchored
     assert stitcher.unanchored_seams == 0
-    assert stitcher.frontier == 2700
+    assert stitcher.frontier == 3500
+
+
+def test_an_early_stop_that_moves_a_pending_word_does_not_double_it() -> None:
+    stitcher = Stitcher(POLICY)
+    stitcher.splice(
+        chunk_start=0, chunk_end=4000, is_final=False, words=[word("Perfect.", 3300, 3800)]
+    )
+    splice = stitcher.splice(
+        chunk_start=2000, chunk_end=6000, is_final=False, words=[word("perfect", 3000, 3400)]
+    )
+    assert texts(splice.committed) == ["perfect"]
 
 
 def test_pending_words_before_the_next_chunk_are_committed_because_nobody_hears_them_again() -> (

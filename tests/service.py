@@ -1,0 +1,114 @@
+"""The real service as its users run it: `orchestration up` in a process of its own."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+START_LIMIT_S = 180
+STOP_LIMIT_S = 60
+ORCHESTRATION = [sys.executable, "-m", "orchestration"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(data_dir: Path, **variables: str) -> dict[str, str]:
+    """This process's environment without settings of its own, with those given."""
+    settings = ("ORCHESTRATION", "WHISPER", "TRANSLATION", "AUDIO_SERVICE", "DATABASE", "RAY_")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(settings) and name not in ("HOST", "PORT", "PYTHONWARNINGS")
+    }
+    return {
+        **kept,
+        "ORCHESTRATION_DATA_DIR": str(data_dir),
+        "WHISPER_MODEL": "tiny.en",
+        **variables,
+    }
+
+
+@dataclass
+class RunningService:
+    """A started service; `url` is its API."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+    data_dir: Path
+
+    def run(self, *arguments: str, timeout_s: float = 300) -> "subprocess.CompletedProcess[str]":
+        """A client command against this service."""
+        return subprocess.run(
+            [*ORCHESTRATION, *arguments, "--url", self.url],
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            env=environment(self.data_dir),
+            check=False,
+        )
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Signal the service and wait until it is gone; its exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(STOP_LIMIT_S)
+
+
+@contextlib.contextmanager
+def service(data_dir: Path, **variables: str) -> Iterator[RunningService]:
+    """Start the service and stop it afterwards. Fails with its output when it does not start."""
+    port = variables.pop("PORT", str(free_port()))
+    log = data_dir.parent / f"{data_dir.name}-{port}.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [*ORCHESTRATION, "up"],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment(data_dir, PORT=port, **variables),
+            start_new_session=True,
+        )
+    try:
+        yield RunningService(process, _await_url(process, log), data_dir)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _await_url(process: "subprocess.Popen[str]", log: Path) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        found = re.match(r"API\s+(http\S+)", line)
+        if found:
+            return found[1]
+    process.wait(START_LIMIT_S)
+    raise AssertionError(f"the service did not start:\n{log.read_text()}")
+
+
+def processes_mentioning(text: str) -> list[str]:
+    """Command lines and environments of running processes that mention a text."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                command = (folder / "cmdline").read_bytes()
+                marks = command + (folder / "environ").read_bytes()
+                if text.encode() in marks and command:
+                    found.append(command.replace(b"\0", b" ").decode(errors="replace")[:200])
+    return found
