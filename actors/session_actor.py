@@ -107,10 +107,11 @@ class SessionActor:
         return await (await self._running()).events(cursor)
 
     async def figures(self) -> dict[str, int | str]:
-        """How the session is; the supervisors' probe."""
+        """How the session is, and on which node; the supervisors' probe."""
+        node_id = str(ray.get_runtime_context().get_node_id())
         if self._runner is None and await (await self._connected()).claimed_by(self._name) is None:
-            return {"status": "idle"}
-        return (await self._running()).figures()
+            return {"status": "idle", "node_id": node_id}
+        return {**(await self._running()).figures(), "node_id": node_id}
 
     async def _running(self) -> SessionRunner:
         runner = self._runner

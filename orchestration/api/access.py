@@ -6,6 +6,7 @@ SHA-256 hashes, and never in a log: a ticket is taken out of the URL before anyb
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
 from datetime import UTC, datetime, timedelta
 from http.cookies import CookieError, SimpleCookie
@@ -29,7 +30,6 @@ COOKIE_NAME = "orchestration_sign_in"
 TICKET_PARAMETER = "ticket"
 TICKET_BYTES = 32
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def sha256(secret: str) -> bytes:
@@ -65,7 +65,9 @@ class AccessRules:
         self._allowed_origins = frozenset(
             origin.lower().rstrip("/") for origin in server.allowed_origins
         )
-        self._own_names = LOOPBACK_NAMES | {server.host.lower()}
+        self._own_names = {"localhost", server.host.lower()} | {
+            urlsplit(origin).hostname for origin in self._allowed_origins
+        }
         self._archive = archive
 
     @property
@@ -96,13 +98,11 @@ class AccessRules:
         """
         if self.wants_key:
             return True
-        host = headers.get("host", "").lower()
         try:
-            name = urlsplit(f"//{host}").hostname
+            name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
         except ValueError:
             return False
-        allowed = {urlsplit(origin).hostname for origin in self._allowed_origins}
-        return name in self._own_names or name in allowed
+        return name in self._own_names or _is_loopback(name)
 
     async def cookie_is_right(self, headers: Headers, is_safe: bool) -> bool:
         """A signed-in browser may read; for the rest its page has to be the service's own."""
@@ -126,6 +126,13 @@ class AccessRules:
         return await self._archive.redeem_ticket(
             sha256(ticket), "websocket", datetime.now(UTC), False
         )
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 class AccessControl:

@@ -18,7 +18,7 @@ from orchestration.api.limits import BodyLimit, SecurityHeaders, WebSocketLimit
 from orchestration.api.live import live_router
 from orchestration.api.live_hub import LiveHub
 from orchestration.api.ports import Sessions
-from orchestration.api.problems import UnexpectedErrors, install_problem_handlers
+from orchestration.api.problems import ProblemView, UnexpectedErrors, install_problem_handlers
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.sessions import sessions_router
 from orchestration.api.transcripts import transcripts_router
@@ -51,6 +51,10 @@ def create_api(settings: Settings, sessions: Sessions, archive: Archive, web_dir
         summary="Meeting audio in, one named and translated transcript out.",
         version=orchestration.__version__,
         lifespan=lifespan,
+        responses={
+            "4XX": {"model": ProblemView, "description": "What the caller got wrong"},
+            422: {"model": ProblemView, "description": "Not as documented"},
+        },
         docs_url=None,
         redoc_url=None,
         middleware=[

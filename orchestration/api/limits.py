@@ -44,6 +44,8 @@ class BodyLimit:
             )
             await problem_for(late)(scope, receive, send)
             return
+        if body is None:
+            return
         waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
@@ -57,10 +59,13 @@ def _check_length(declared: str | None) -> None:
         raise _too_large()
 
 
-async def _read_body(receive: Receive) -> bytes:
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body, or None of a caller that went away before its end."""
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
             raise _too_large()

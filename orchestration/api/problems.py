@@ -5,6 +5,7 @@ import http
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +17,18 @@ MAX_VALIDATION_ERRORS = 20
 """A body with more mistakes is told of the first ones only."""
 
 _log = structlog.get_logger(__name__)
+
+
+class ProblemView(BaseModel):
+    """A problem (application/problem+json); facts of the error are further members."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
 
 
 class ProblemResponse(JSONResponse):

@@ -79,6 +79,7 @@ async def send(
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
 
     def report(event: IngestEvent) -> None:

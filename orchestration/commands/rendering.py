@@ -5,12 +5,27 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from orchestration.client.live_transcript import Changed, LiveTranscript, speaker_name
 from orchestration.errors import JsonObject
 
-COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red", "bright_cyan", "bright_green")
+COLOURS = (
+    "#7cc4ff",
+    "#7ee0a8",
+    "#f2c572",
+    "#e79bf0",
+    "#ff9d8a",
+    "#74dbd9",
+    "#bbaaff",
+    "#cfe07a",
+)
+"""The live page's speaker colours."""
+FEW_COLOURS = ("cyan", "green", "yellow", "magenta", "bright_blue", "red", "white", "bright_green")
+"""For terminals of 16 colours, where those above would fall together."""
+FAINT = "bright_black"
+TIME_WIDTH = 7
 REDRAWN_LINES = 3
 """The newest lines, complete or not, are redrawn: a name may still be corrected."""
 UNSETTLED_LINES = 12
@@ -53,22 +68,19 @@ def safe(text: str) -> str:
     return "".join(character for character in text if character.isprintable())
 
 
-def segment_text(
-    transcript: LiveTranscript, segment: Mapping[str, Any], *, pending: bool = False
-) -> Text:
-    """One line of the transcript: time, speaker, words."""
-    colour = transcript.colour(segment)
-    line = Text()
-    line.append(f"{clock_text(float(segment['start'])):>7}  ", style="bright_black")
-    name_style = "bright_black" if colour is None else f"bold {COLOURS[colour]}"
-    line.append(f"{safe(speaker_name(segment) or 'Unknown')}  ", style=name_style)
-    line.append(safe(str(segment["text"])), style="italic bright_black" if pending else "")
-    return line
-
-
-def translation_text(language: str, translation: Mapping[str, Any]) -> Text:
-    """A translation beneath its line."""
-    return Text(f"{'':7}  {safe(language)}  {safe(str(translation['text']))}", style="dim")
+def segment_rows(segment: Mapping[str, Any], colour: str | None, *, pending: bool = False) -> Table:
+    """A line of the transcript: time, speaker and words, its translations beneath."""
+    words = Text()
+    name_style = FAINT if colour is None else f"bold {colour}"
+    words.append(f"{safe(speaker_name(segment) or 'Unknown')}  ", style=name_style)
+    words.append(safe(str(segment["text"])), style=f"italic {FAINT}" if pending else "")
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    rows.add_column(width=TIME_WIDTH, justify="right", style=FAINT)
+    rows.add_column()
+    rows.add_row(clock_text(float(segment["start"])), words)
+    for language, translation in shown_translations(segment):
+        rows.add_row(safe(language), Text(safe(str(translation["text"])), style="dim"))
+    return rows
 
 
 def shown_translations(segment: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -133,32 +145,34 @@ class LivePrinter:
         """Move what will not change soon above the redrawn part, and redraw that."""
         unsettled = self._unsettled()
         wanted = set(self._transcript.target_languages)
-        while unsettled:
-            complete = wanted <= set(unsettled[0].get("translations") or {})
-            named = unsettled[0].get("speaker") is not None
-            if len(unsettled) <= UNSETTLED_LINES and not (
-                complete and named and len(unsettled) > 3
-            ):
+        # What is redrawn must fit the screen with its translations, or its end would be cut off.
+        most = max(REDRAWN_LINES, min(UNSETTLED_LINES, self._console.height // 4))
+        settled = 0
+        while len(unsettled) - settled > REDRAWN_LINES:
+            oldest = unsettled[settled]
+            translated = wanted <= set(oldest.get("translations") or {})
+            complete = translated and oldest.get("speaker") is not None
+            if len(unsettled) - settled <= most and not complete:
                 break
-            self._settle(unsettled.pop(0))
+            settled += 1
+        self._settle(unsettled[:settled])
         self._live.refresh()
 
     def stop(self) -> None:
-        for segment in self._unsettled():
-            self._settle(segment)
         self._transcript.pending.clear()
+        self._settle(self._unsettled())
         self._live.stop()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for segment in self._unsettled():
-            yield from self._lines(segment)
+            yield self._rows(segment)
         for segment in self._transcript.pending_in_order():
-            yield segment_text(self._transcript, segment, pending=True)
+            yield self._rows(segment, pending=True)
         yield self._footer()
 
     def _footer(self) -> Text:
         transcript = self._transcript
-        footer = Text(f"\n  {transcript.status}", style="bright_black")
+        footer = Text(f"\n  {transcript.status}", style=FAINT)
         if transcript.lag_s >= 1:
             footer.append(f" · {transcript.lag_s:.0f} s behind")
         if transcript.coverage:
@@ -174,14 +188,15 @@ class LivePrinter:
             if segment_id not in self._settled
         ]
 
-    def _settle(self, segment: Mapping[str, Any]) -> None:
-        self._settled.add(segment["segment_id"])
-        self._console.print(Group(*self._lines(segment)))
+    def _settle(self, segments: Sequence[Mapping[str, Any]]) -> None:
+        if segments:
+            self._settled.update(segment["segment_id"] for segment in segments)
+            self._console.print(Group(*(self._rows(segment) for segment in segments)))
 
-    def _lines(self, segment: Mapping[str, Any]) -> list[Text]:
-        lines = [segment_text(self._transcript, segment)]
-        lines += [translation_text(*one) for one in shown_translations(segment)]
-        return lines
+    def _rows(self, segment: Mapping[str, Any], *, pending: bool = False) -> Table:
+        index = self._transcript.colour(segment)
+        palette = COLOURS if self._console.color_system in ("256", "truecolor") else FEW_COLOURS
+        return segment_rows(segment, None if index is None else palette[index], pending=pending)
 
 
 def transcript_printer(console: Console, transcript: LiveTranscript) -> PlainPrinter | LivePrinter:

@@ -56,8 +56,12 @@ def _services_table(services: list[Mapping[str, Any]]) -> Table:
 def _sessions_table(sessions: list[Mapping[str, Any]]) -> Table | Text:
     if not sessions:
         return Text("No sessions yet: `orchestration demo` makes one.", style="bright_black")
-    table = Table("session", "status", "title", "created", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("session", "status", "created"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("title")
     for one in sessions:
-        columns = ("session_id", "status", "title", "created_at")
-        table.add_row(*(Text(safe(str(one.get(column) or ""))) for column in columns))
+        created = str(one.get("created_at") or "")[:16].replace("T", " ")
+        values = (one.get("session_id"), one.get("status"), created, one.get("title"))
+        table.add_row(*(Text(safe(str(value or ""))) for value in values))
     return table

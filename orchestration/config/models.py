@@ -96,6 +96,9 @@ class SessionPolicy(Model):
     """Idle session actors kept ready, so that a session starts at once."""
     abandoned_after_s: int = Field(300, ge=1)
     """A session without its bot for this long is ended."""
+    prompt_characters: int = Field(0, ge=0, le=1000)
+    """Text said just before that whisper is given with each chunk. 200 suits large models, which
+    punctuate better with it; small ones repeat it instead of listening."""
     chunking: ChunkingSettings = ChunkingSettings()
 
 

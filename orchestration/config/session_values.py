@@ -11,5 +11,6 @@ def session_values(settings: Settings) -> SessionValues:
         window_frames=settings.ingest.window_frames,
         max_streams=settings.ingest.max_streams,
         max_participants=settings.ingest.max_participants,
+        prompt_characters=settings.sessions.prompt_characters,
         abandoned_after_ms=settings.sessions.abandoned_after_s * 1000,
     )

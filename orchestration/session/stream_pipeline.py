@@ -70,6 +70,7 @@ class StreamPipeline:
             StitchingPolicy.from_ms(rate, guard_ms=chunking.guard_ms), frontier=frontier
         )
         self._lines = LineBuilder(LinePolicy.from_ms(rate))
+        self._prompt_characters = values.prompt_characters
         self._language = ""
         self._pending: tuple[Word, ...] = ()
         self.coverage = (
@@ -140,7 +141,9 @@ class StreamPipeline:
 
     def prompt(self, chunk: Chunk) -> str:
         """What was said before the chunk."""
-        return self._stitcher.prompt(chunk.start)
+        if not self._prompt_characters:
+            return ""
+        return self._stitcher.prompt(chunk.start, self._prompt_characters, self._language)
 
     def answered(self, chunk: Chunk, hypothesis: Hypothesis, speaker_of: SpeakerOf) -> Heard:
         """Take the engine's answer for the chunk under way."""

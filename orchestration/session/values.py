@@ -48,6 +48,9 @@ class SessionValues:
     """Less unheard audio than this makes it `active` again."""
     translation_attempts: int = 3
     """Tries of one translation before it counts as failed."""
+    prompt_characters: int = 0
+    """Text said just before that whisper is given with a chunk. Small models repeat or continue
+    it instead of listening; large ones punctuate better with it."""
     live_events: int = 1000
     """Durable events held in memory for viewers; older ones are read from the database."""
     passing_interval_ms: int = 1000

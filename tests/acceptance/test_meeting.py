@@ -116,7 +116,7 @@ async def test_a_viewer_sees_every_durable_event_once_and_can_come_back(
     seen = [message async for message in watch(client, "mixed", after=0)]
     durable = [message for message in seen if "seq" in message and message["type"] != "resumed"]
     assert [one["seq"] for one in durable] == list(range(1, len(durable) + 1))
-    assert durable[: len(stored["events"])] == stored["events"]
+    assert durable[: len(stored["items"])] == stored["items"]
     assert durable[-1]["status"] == "completed"
 
     later = [message async for message in watch(client, "mixed", after=5)]

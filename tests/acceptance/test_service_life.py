@@ -50,7 +50,7 @@ async def first_line_of(client: OrchestrationClient, session_id: str) -> None:
     """Wait until the session has its first final line."""
     while True:
         events: Any = await client.events(session_id)
-        if any(event["type"] == "segment" for event in events["events"]):
+        if any(event["type"] == "segment" for event in events["items"]):
             return
         await asyncio.sleep(0.2)
 
@@ -61,7 +61,7 @@ async def assert_whole(client: OrchestrationClient, session_id: str, coverage: A
     assert (only["pending"], only["lost"]) == (0, 0)
     assert only["transcribed"] + only["silent"] == only["duration"]
     assert word_error_rate(spoken_text(), await final_text(client, session_id)).rate <= 0.06
-    events: Any = (await client.events(session_id))["events"]
+    events: Any = (await client.events(session_id))["items"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert events[-1]["status"] == "completed"
 

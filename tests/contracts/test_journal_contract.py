@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -59,7 +60,7 @@ async def waiting_for_a_lock(pool: Pool, statements: int) -> None:
     query = """SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'"""
     async with asyncio.timeout(30):
-        while await pool.fetchval(query) != statements:
+        while await pool.fetchval(query) != statements:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)
 
 
@@ -257,7 +258,7 @@ async def test_appends_and_commits_of_one_session_do_not_wait_for_each_other(
     "failing",
     [
         pytest.param(SessionChanges(translations=[translation(99)]), id="no such segment"),
-        pytest.param(SessionChanges(speaker_intervals=[interval(5, 4)]), id="ends before it starts"),
+        pytest.param(SessionChanges(speaker_intervals=[interval(5, 4)]), id="ends too early"),
         pytest.param(SessionChanges(events=[event(3)]), id="a hole before the events"),
         pytest.param(SessionChanges(events=[event(1), event(3)]), id="a hole within the events"),
     ],
@@ -325,7 +326,9 @@ async def test_participants_and_intervals_are_completed_later(
     for changes in (first, then):
         await journal.commit(SESSION, 1, changes)
     assert await archive.participants(SESSION) == [renamed]
-    assert await pool.fetchval("SELECT array_agg(end_ns) FROM bot_sessions.speaker_intervals") == [5]
+    assert await pool.fetchval("SELECT array_agg(end_ns) FROM bot_sessions.speaker_intervals") == [
+        5
+    ]
     joined_ms = "SELECT extract(epoch FROM join_time) * 1000 FROM bot_sessions.participants"
     assert await pool.fetchval(joined_ms) == 1_001_500
 
@@ -333,7 +336,10 @@ async def test_participants_and_intervals_are_completed_later(
 HOSTILE_TEXTS: Sequence[tuple[str, str]] = (
     ("'; DROP TABLE bot_sessions.sessions; --", "'; DROP TABLE bot_sessions.sessions; --"),
     ('quotes "double" \\ {braces},[brackets)', 'quotes "double" \\ {braces},[brackets)'),
-    ("\u202eשלום\u202c 👩‍👩‍👧 e\u0301", "\u202eשלום\u202c 👩‍👩‍👧 e\u0301"),
+    (
+        "\u202e\u05e9\u05dc\u05d5\u05dd\u202c 👩‍👩‍👧 e\u0301",
+        "\u202e\u05e9\u05dc\u05d5\u05dd\u202c 👩‍👩‍👧 e\u0301",
+    ),
     ("nul \x00 and \\u0000", "nul \ufffd and \\u0000"),
     ("half a pair \ud83d", "half a pair \ufffd"),
 )
@@ -343,10 +349,9 @@ HOSTILE_TEXTS: Sequence[tuple[str, str]] = (
 async def test_any_text_is_stored_and_what_postgres_cannot_hold_is_replaced(
     journal: PostgresJournal, archive: PostgresArchive, given: str, stored: str
 ) -> None:
-    speaker = type(ANA)(given, given, 0.5, "temporal")
     changes = SessionChanges(
         events=[event(1, given)],
-        segments=[segment(1, text=given, speaker=speaker)],
+        segments=[segment(1, text=given, speaker=replace(ANA, speaker_id=given, name=given))],
         translations=[translation(1, text=given)],
         participants=[participant(given, given)],
     )
@@ -357,7 +362,8 @@ async def test_any_text_is_stored_and_what_postgres_cannot_hold_is_replaced(
     assert await journal.facts(SESSION) == [JournalFact(0, {stored: [stored]})]
     assert await archive.events(SESSION, 0, 10) == [event(1, stored)]
     (line,) = await archive.segments(SESSION)
-    assert line.segment == segment(1, text=stored, speaker=type(ANA)(stored, stored, 0.5, "temporal"))
+    speaker = replace(ANA, speaker_id=stored, name=stored)
+    assert line.segment == segment(1, text=stored, speaker=speaker)
     assert line.translations == (translation(1, text=stored).translation,)
     assert await archive.participants(SESSION) == [participant(stored, stored)]
     assert (await archive.streams(SESSION))[1].spec == stream_spec(1, stored)

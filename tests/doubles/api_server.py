@@ -12,10 +12,11 @@ import aiohttp
 import uvicorn
 
 from orchestration.api.app import create_api
+from orchestration.api.ports import Sessions
 from orchestration.config.models import Settings
 from orchestration.errors import JsonObject
 from orchestration.logs import configure_logs
-from orchestration.storage.ports import SessionSpec
+from orchestration.storage.ports import Archive, SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
 
@@ -63,14 +64,26 @@ class ApiServer:
 
 @asynccontextmanager
 async def api_server(data_dir: Path, **settings: Any) -> AsyncIterator[ApiServer]:
-    """Serve the API with these settings; the page is a one-line index.html."""
+    """Serve the API over doubles with these settings; the page is a one-line index.html."""
+    archive = InMemoryArchive()
+    sessions = InMemorySessions(archive)
+    async with (
+        served(data_dir, sessions, archive, **settings) as host,
+        aiohttp.ClientSession() as client,
+    ):
+        yield ApiServer(host, archive, sessions, client)
+
+
+@asynccontextmanager
+async def served(
+    data_dir: Path, sessions: Sessions, archive: Archive, **settings: Any
+) -> AsyncIterator[str]:
+    """Serve the API over any sessions and archive; yields its host and port."""
     configure_logs("INFO")
     web_dir = data_dir / "web"
     web_dir.mkdir()
     (web_dir / "index.html").write_text("<!doctype html><title>live</title>")
     (web_dir / "app.js").write_text("export {};")
-    archive = InMemoryArchive()
-    sessions = InMemorySessions(archive)
     app = create_api(Settings(data_dir=data_dir, **settings), sessions, archive, web_dir)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
@@ -78,9 +91,7 @@ async def api_server(data_dir: Path, **settings: Any) -> AsyncIterator[ApiServer
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await server.ready.wait()
-        host = f"127.0.0.1:{listener.getsockname()[1]}"
-        async with aiohttp.ClientSession() as client:
-            yield ApiServer(host, archive, sessions, client)
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await serving

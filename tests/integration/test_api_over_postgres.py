@@ -1,0 +1,228 @@
+"""The edge over real sessions and a real database in one process; the engines are scripted."""
+
+import io
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import aiohttp
+import numpy as np
+import pytest
+import soundfile
+
+from orchestration.api.ports import HealthReport, SessionLink
+from orchestration.api.wire import encode_frame
+from orchestration.errors import JsonObject
+from orchestration.services.ports import (
+    Hypothesis,
+    HypothesisSegment,
+    HypothesisWord,
+    TranscriptionRequest,
+    TranslationRequest,
+)
+from orchestration.session.inputs import AudioFrame
+from orchestration.session.runner import SessionRunner
+from orchestration.session.values import SessionValues
+from orchestration.storage.migrations import migrate
+from orchestration.storage.pool import connect_pool
+from orchestration.storage.ports import SessionRow, SessionSpec
+from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.postgres_journal import PostgresJournal
+from tests.database import temporary_server
+from tests.doubles.api_server import served
+
+READING = Path(__file__).parents[1] / "data" / "reading.flac"
+FRAME_SAMPLES = 1600
+ENDED_STATUSES = ("completed", "failed")
+
+
+class ScriptedEngines:
+    """Hears one word in every chunk, and translates it."""
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
+        middle_ms = request.duration_ms // 2
+        word = HypothesisWord("hello", middle_ms - 100, middle_ms + 100, 0.9)
+        return Hypothesis("en", (HypothesisSegment((word,)),), "scripted")
+
+    async def translate(self, request: TranslationRequest) -> str:
+        return "olá"
+
+
+class ActorHandle:
+    """A link that outlives its session's incarnations, as a handle to a restarted actor does."""
+
+    def __init__(self, runners: dict[str, SessionRunner], session_id: str) -> None:
+        self._runners = runners
+        self._session_id = session_id
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._runners[self._session_id], method)
+
+
+class RunningSessions:
+    """The Sessions port over runners in this process."""
+
+    def __init__(self, archive: PostgresArchive, journal: PostgresJournal) -> None:
+        self._archive = archive
+        self._journal = journal
+        self._runners: dict[str, SessionRunner] = {}
+
+    async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
+        row, created = await self._archive.create_session(spec, repr(spec).encode())
+        await self.restart(spec.session_id)
+        return row, created
+
+    async def restart(self, session_id: str) -> None:
+        """As after the death of the session's actor."""
+        former = self._runners.get(session_id)
+        if former is not None:
+            await former.stop()
+        claim = await self._journal.claim(session_id, "actor")
+        runner = SessionRunner(
+            claim, self._journal, ScriptedEngines(), SessionValues(), self._finished
+        )
+        await runner.start()
+        self._runners[session_id] = runner
+
+    async def _finished(self) -> None:
+        return
+
+    async def link(self, session_id: str) -> SessionLink | None:
+        row = await self._archive.session(session_id)
+        if row.status in ENDED_STATUSES:
+            return None
+        handle: Any = ActorHandle(self._runners, session_id)
+        return cast(SessionLink, handle)
+
+    async def end(self, session_id: str) -> SessionRow:
+        await self._runners[session_id].end()
+        return await self._archive.session(session_id)
+
+    async def delete(self, session_id: str) -> None:
+        await self._archive.delete_session(session_id)
+
+    async def health(self) -> HealthReport:
+        return HealthReport("healthy", (), len(self._runners), 0, 0)
+
+    async def stop(self) -> None:
+        for runner in self._runners.values():
+            await runner.stop()
+
+
+@pytest.fixture(scope="module")
+def dsn() -> Iterator[str]:
+    with temporary_server() as started:
+        yield started
+
+
+class Service:
+    """A running edge: its address, its client, and the sessions behind it."""
+
+    def __init__(self, url: str, client: aiohttp.ClientSession, sessions: RunningSessions) -> None:
+        self.url = url
+        self.client = client
+        self.sessions = sessions
+
+    async def get(self, path: str) -> Any:
+        async with self.client.get(self.url + path) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+
+@pytest.fixture
+async def service(dsn: str, tmp_path: Path) -> AsyncIterator[Service]:
+    await migrate(dsn, connect_timeout_s=10)
+    pool = await connect_pool(dsn, min_size=1, max_size=4, connect_timeout_s=10)
+    archive = PostgresArchive(pool)
+    sessions = RunningSessions(archive, PostgresJournal(pool))
+    async with served(tmp_path, sessions, archive) as host, aiohttp.ClientSession() as client:
+        yield Service(f"http://{host}", client, sessions)
+    await sessions.stop()
+    await pool.close()
+
+
+def read_audio(seconds: int) -> np.ndarray:
+    samples, rate = soundfile.read(READING, dtype="int16", stop=seconds * 16_000)
+    assert rate == 16_000
+    return np.asarray(samples)
+
+
+def frames_of(samples: np.ndarray) -> list[bytes]:
+    return [
+        encode_frame(AudioFrame(0, seq, start, samples[start : start + FRAME_SAMPLES].tobytes()))
+        for seq, start in enumerate(range(0, len(samples), FRAME_SAMPLES))
+    ]
+
+
+HELLO: JsonObject = {
+    "type": "hello",
+    "protocol": 1,
+    "streams": [
+        {
+            "id": 0,
+            "encoding": "s16le",
+            "sample_rate": 16000,
+            "channels": 1,
+            "participant": {"id": "p1", "name": "Ana"},
+        }
+    ],
+}
+
+
+async def until(socket: Any, kind: str) -> dict[str, Any]:
+    while True:
+        message: dict[str, Any] = await socket.receive_json()
+        if message["type"] == kind:
+            return message
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_meeting_goes_in_and_a_transcript_comes_out(
+    service: Service, restarts: bool
+) -> None:
+    samples = read_audio(12)
+    frames = frames_of(samples)
+    session_id = f"meeting-{restarts}".lower()
+    body = {"session_id": session_id, "language": "en", "target_languages": ["pt"]}
+    async with service.client.post(f"{service.url}/api/sessions", json=body) as response:
+        session = await response.json()
+        assert response.status == 201
+    async with service.client.ws_connect(session["live_url"]) as viewer:
+        snapshot = await viewer.receive_json()
+        async with service.client.ws_connect(session["ingest_url"]) as bot:
+            await bot.send_json(HELLO)
+            await until(bot, "welcome")
+            for frame in frames[:60]:
+                await bot.send_bytes(frame)
+            if restarts:
+                await service.sessions.restart(session_id)
+            for frame in frames[60:]:
+                await bot.send_bytes(frame)
+            end = {"streams": [{"id": 0, "last_seq": len(frames) - 1}], "last_fact": -1}
+            await bot.send_json({"type": "end", **end})
+            ended = await until(bot, "ended")
+        seen = [message.json() async for message in viewer]
+
+    seqs = [message["seq"] for message in seen if "seq" in message]
+    assert seqs == list(range(snapshot["seq"] + 1, snapshot["seq"] + 1 + len(seqs)))
+    assert viewer.close_code == 1000
+    (stream,) = ended["coverage"]["streams"]
+    assert stream["duration"] == len(samples)
+    assert (stream["pending"], stream["lost"]) == (0, 0)
+    assert stream["transcribed"] + stream["silent"] == len(samples)
+
+    transcript = await service.get(f"/api/sessions/{session_id}/transcript")
+    assert transcript["status"] == "completed"
+    assert transcript["coverage"] == ended["coverage"]
+    assert transcript["segments"]
+    for segment in transcript["segments"]:
+        assert segment["speaker"]["name"] == "Ana"
+        assert segment["translations"] == {"pt": {"text": "olá", "state": "final"}}
+
+    events = await service.get(f"/api/sessions/{session_id}/events?after={snapshot['seq']}")
+    assert events["items"] == [message for message in seen if "seq" in message]
+    async with service.client.get(
+        f"{service.url}/api/sessions/{session_id}/recording?stream=0"
+    ) as response:
+        recorded, _ = soundfile.read(io.BytesIO(await response.read()), dtype="int16")
+    assert (recorded == samples).all()
