@@ -53,6 +53,7 @@ class Coordinator:
         self._archive: PostgresArchive | None = None
         self._open: dict[str, str] = {}
         self._warm: deque[str] = deque()
+        self._actors_made = 0
         self._placing: dict[str, asyncio.Future[str]] = {}
         self._ended: dict[str, float] = {}
         self._begun = asyncio.Lock()
@@ -152,6 +153,10 @@ class Coordinator:
 
     async def _new_actor(self) -> str:
         name = f"{SESSION_PREFIX}{uuid.uuid4().hex[:12]}"
+        # Ray's own SPREAD throws dice for actors that ask for no CPU.
+        nodes = _alive_nodes()
+        self._actors_made += 1
+        node_id = nodes[self._actors_made % len(nodes)]
         actor: Any = (
             ray.remote(SessionActor)
             .options(
@@ -160,7 +165,7 @@ class Coordinator:
                 lifetime="detached",
                 max_restarts=-1,
                 num_cpus=0,
-                scheduling_strategy="SPREAD",
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=True),
                 enable_task_events=False,
             )
             .remote(name, self._dsn, session_values(self._settings))
@@ -221,10 +226,10 @@ class Coordinator:
 
     async def _ensure_dispatchers(self) -> None:
         there = set(_named_actors())
-        for node in ray.nodes():  # type: ignore[no-untyped-call]
-            name = dispatcher_name(node["NodeID"])
-            if node["Alive"] and name not in there:
-                strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        for node_id in _alive_nodes():
+            name = dispatcher_name(node_id)
+            if name not in there:
+                strategy = NodeAffinitySchedulingStrategy(node_id, soft=False)
                 ray.remote(Dispatcher).options(
                     name=name,
                     namespace=NAMESPACE,
@@ -273,6 +278,11 @@ def _description_hash(spec: SessionSpec) -> bytes:
 
 def _named_actors() -> list[str]:
     return [str(name) for name in list_named_actors()]
+
+
+def _alive_nodes() -> list[str]:
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return sorted(str(node["NodeID"]) for node in nodes if node["Alive"])
 
 
 def _actor(name: str) -> Any:

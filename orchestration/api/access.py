@@ -65,9 +65,8 @@ class AccessRules:
         self._allowed_origins = frozenset(
             origin.lower().rstrip("/") for origin in server.allowed_origins
         )
-        self._own_names = {"localhost", server.host.lower()} | {
-            urlsplit(origin).hostname for origin in self._allowed_origins
-        }
+        allowed_names = {urlsplit(origin).hostname or "" for origin in self._allowed_origins}
+        self._own_names = {"localhost", server.host.lower()} | allowed_names
         self._archive = archive
 
     @property
@@ -102,7 +101,7 @@ class AccessRules:
             name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
         except ValueError:
             return False
-        return name in self._own_names or _is_loopback(name)
+        return name != "" and (name in self._own_names or _is_loopback(name))
 
     async def cookie_is_right(self, headers: Headers, is_safe: bool) -> bool:
         """A signed-in browser may read; for the rest its page has to be the service's own."""

@@ -110,12 +110,14 @@ class SessionLine:
 
     async def _retried(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + RETRY_FOR_S
+        give_up_at: float | None = None
         delay_s = RETRY_FIRST_S
         while True:
             try:
                 return await attempt()
             except (Unavailable, Fenced):
+                # Counted from the first failure: a call may well have waited longer than that.
+                give_up_at = give_up_at or loop.time() + RETRY_FOR_S
                 if loop.time() + delay_s > give_up_at:
                     raise
             self.retries += 1

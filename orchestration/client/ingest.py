@@ -21,7 +21,8 @@ from urllib.parse import quote
 import aiohttp
 
 from orchestration.client.api import OrchestrationClient
-from orchestration.client.ingest_protocol import IngestEvent, IngestProtocol
+from orchestration.client.ingest_events import IngestEvent
+from orchestration.client.ingest_protocol import IngestProtocol
 from orchestration.errors import (
     JsonObject,
     LimitReached,

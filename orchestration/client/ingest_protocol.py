@@ -11,11 +11,19 @@ A bot feeds audio and facts; the connection's shell feeds what happens on the so
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestration.client.backoff import Backoff
-from orchestration.client.outbox import FactOutbox, HeldFrame, StreamOutbox
+from orchestration.client.fact_outbox import FactOutbox
+from orchestration.client.ingest_events import (
+    AudioSkipped,
+    Complaint,
+    ConnectionLost,
+    Ended,
+    IngestEvent,
+    Welcomed,
+)
+from orchestration.client.outbox import HeldFrame, StreamOutbox
 from orchestration.client.problems import error_for_close, error_for_code
 from orchestration.client.wire import Origin, encode, fact_streams, hello_message, stream_json
 from orchestration.errors import BadRequest, JsonObject, JsonValue, OrchestrationError
@@ -26,47 +34,6 @@ SILENCE_LIMIT_NS = 30_000_000_000
 """A connection that brings nothing for this long is given up; pings keep a live one from it."""
 
 Phase = Literal["away", "greeting", "open", "ended", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Welcomed:
-    """The service took the connection; `epoch` counts the session actor's incarnations."""
-
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLost:
-    """The connection is gone; another is tried at `connect_at_ns`."""
-
-    close_code: int | None
-    connect_at_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class AudioSkipped:
-    """More was unacked than is held: these samples will be a gap in the session."""
-
-    stream: int
-    samples: int
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """The service disliked something, and goes on."""
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """All is stored; `coverage` says its fate, stream by stream."""
-
-    coverage: JsonObject
-
-
-IngestEvent = Welcomed | ConnectionLost | AudioSkipped | Complaint | Ended
 
 
 class IngestProtocol:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.ingest import BotConnection
-from orchestration.client.ingest_protocol import (
+from orchestration.client.ingest_events import (
     AudioSkipped,
     Complaint,
     ConnectionLost,

@@ -62,11 +62,15 @@ async def connect_pool(dsn: str, *, min_size: int, max_size: int, connect_timeou
             init=_prepare,
             reset=_keep_as_it_is,
         )
+    except CONNECT_FAILURES as error:
+        raise unavailable(error) from error
+    try:
         # With min_size 0 nothing has been tried yet, and a start must fail at the start.
         async with database(pool) as connection:
             await connection.execute("SELECT 1")
-    except CONNECT_FAILURES as error:
-        raise unavailable(error) from error
+    except BaseException:
+        pool.terminate()
+        raise
     return pool
 
 

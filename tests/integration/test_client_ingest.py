@@ -5,7 +5,7 @@ import pytest
 from orchestration.audio.pcm import PcmFormat
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.ingest import BotConnection
-from orchestration.client.ingest_protocol import ConnectionLost, IngestEvent
+from orchestration.client.ingest_events import ConnectionLost, IngestEvent
 from orchestration.client.player import AudioTrack, play
 from orchestration.errors import UnknownSession
 from orchestration.session.inputs import ChatFact, StreamSpec

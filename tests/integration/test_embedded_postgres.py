@@ -76,7 +76,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def ask(dsn: str, statement: str) -> str:
-    psql = installed_programs() / "bin" / "psql"
+    psql = str(installed_programs() / "bin" / "psql")
     command = [psql, "--no-psqlrc", "--tuples-only", "--no-align", "--command", statement, dsn]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return done.stdout.strip()

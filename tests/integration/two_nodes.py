@@ -22,8 +22,14 @@ from actors.cluster_ports import LOOPBACK, PortWindow, claim_ports
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.ingest import BotConnection
 from orchestration.client.player import AudioTrack, play
-from orchestration.config.models import EmbeddedWhisperSettings, ServerSettings, Settings
-from orchestration.config.models import DatabaseSettings, ServicesSettings, SessionPolicy
+from orchestration.config.models import (
+    DatabaseSettings,
+    EmbeddedWhisperSettings,
+    ServerSettings,
+    ServicesSettings,
+    SessionPolicy,
+    Settings,
+)
 from orchestration.storage.embedded import EmbeddedPostgres
 
 READING = Path(__file__).parents[1] / "data" / "reading.flac"
@@ -36,7 +42,7 @@ def two_nodes(folders: RunFolders, ports: PortWindow) -> Iterator[None]:
     import ray
     from ray.cluster_utils import Cluster
 
-    node = {"node_ip_address": LOOPBACK, "num_cpus": 1}
+    node: dict[str, Any] = {"node_ip_address": LOOPBACK, "num_cpus": 1}
     cluster = Cluster(
         initialize_head=True,
         head_node_args={
@@ -52,7 +58,7 @@ def two_nodes(folders: RunFolders, ports: PortWindow) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 async def play_into(client: OrchestrationClient, session_id: str) -> dict[str, Any]:
@@ -120,11 +126,13 @@ def main() -> None:
             sessions=SessionPolicy(warm_actors=0),
         )
         with two_nodes(folders, ports):
-            print(json.dumps(serve_and_exercise(settings)), flush=True)
+            report = serve_and_exercise(settings)
     finally:
         database.stop()
         folders.release()
         ports.release()
+    # Ray prints too; what comes last is ours.
+    print(json.dumps(report))
 
 
 def serve_and_exercise(settings: Settings) -> dict[str, Any]:
@@ -135,9 +143,7 @@ def serve_and_exercise(settings: Settings) -> dict[str, Any]:
     from serve_app import build_app
 
     server = settings.server
-    serve.start(
-        proxy_location="HeadOnly", http_options={"host": server.host, "port": server.port}
-    )
+    serve.start(proxy_location="HeadOnly", http_options={"host": server.host, "port": server.port})
     try:
         serve.run(build_app(settings), name=APPLICATION, route_prefix="/", logging_config=None)
         return asyncio.run(exercise(f"http://{server.host}:{server.port}"))

@@ -5,16 +5,14 @@ from typing import Any
 import pytest
 
 from orchestration.audio.pcm import PcmFormat
+from orchestration.client.fact_outbox import HELD_FACTS
+from orchestration.client.ingest_events import AudioSkipped, Complaint, ConnectionLost, Ended
 from orchestration.client.ingest_protocol import (
     PING_INTERVAL_NS,
     SILENCE_LIMIT_NS,
-    AudioSkipped,
-    Complaint,
-    ConnectionLost,
-    Ended,
     IngestProtocol,
 )
-from orchestration.client.outbox import HELD_AUDIO_S, HELD_FACTS
+from orchestration.client.outbox import HELD_AUDIO_S
 from orchestration.errors import (
     BadAudio,
     BadRequest,

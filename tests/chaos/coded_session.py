@@ -1,0 +1,127 @@
+"""A session of coded audio, played by the reference client and watched live to its end."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import soundfile
+
+from orchestration.client.api import OrchestrationClient
+from orchestration.client.ingest import BotConnection
+from orchestration.client.ingest_events import AudioSkipped, IngestEvent
+from orchestration.client.live import watch
+from orchestration.client.outbox import StreamOutbox
+from orchestration.client.player import AudioTrack, play
+from orchestration.errors import JsonObject
+from tests.chaos.coded_audio import CodedMeeting
+
+POLL_S = 0.01
+COMPLETION_LIMIT_S = 240
+"""A session that has not ended this long after its last frame was captured has failed."""
+
+
+class NotInTime(Exception):
+    """The service did not do what it should within the time that the harness gives it."""
+
+
+@dataclass
+class CodedSession:
+    """One session under way. `events` are the live stream's durable ones, as they came."""
+
+    session_id: str
+    meeting: CodedMeeting
+    bot: BotConnection
+    track: AudioTrack
+    playing: "asyncio.Task[None]"
+    watching: "asyncio.Task[None]"
+    events: list[JsonObject] = field(default_factory=list)
+    skipped: int = 0
+    """Samples that the client could not hold: none in a run that counts."""
+
+    @property
+    def outbox(self) -> StreamOutbox:
+        return self.bot.protocol.streams[0]
+
+    @property
+    def position_ms(self) -> int:
+        """How much of the meeting has been captured."""
+        return self.track.position * 1000 // self.meeting.sample_rate
+
+    async def acks_go_on(self, limit_s: float) -> float:
+        """Seconds until a frame is acked that is captured after this call.
+
+        Raises:
+            NotInTime: none was.
+        """
+        began_s = asyncio.get_running_loop().time()
+        mark = self.outbox.next_seq
+        while self.outbox.acked <= mark:
+            waited_s = asyncio.get_running_loop().time() - began_s
+            if waited_s > limit_s:
+                raise NotInTime(f"{self.session_id}: no new ack in {limit_s:g} s")
+            if self.playing.done():
+                raise NotInTime(f"{self.session_id}: the meeting was over before an ack came")
+            await asyncio.sleep(POLL_S)
+        return asyncio.get_running_loop().time() - began_s
+
+    async def finish(self) -> JsonObject:
+        """Let the meeting end at its next pause; the coverage, once all is transcribed.
+
+        Raises:
+            NotInTime: the session does not end, or does not tell its watcher.
+        """
+        end_ms = self.meeting.pause_after(self.position_ms)
+        self.meeting = self.meeting.until(end_ms)
+        self.track.sample_count = min(self.track.sample_count, len(self.meeting.samples))
+        await self.playing
+        try:
+            async with asyncio.timeout(COMPLETION_LIMIT_S):
+                coverage = await self.bot.end()
+                await self.watching
+        except TimeoutError:
+            raise NotInTime(f"{self.session_id}: not ended in {COMPLETION_LIMIT_S} s") from None
+        played = min(self.track.position, len(self.meeting.samples))
+        assert played == self.track.position == len(self.meeting.samples)
+        return coverage
+
+
+@contextlib.asynccontextmanager
+async def coded_session(
+    client: OrchestrationClient,
+    session_id: str,
+    meeting: CodedMeeting,
+    folder: Path,
+    *,
+    speed: float,
+    sending: OrchestrationClient | None = None,
+) -> AsyncIterator[CodedSession]:
+    """Begin a session; `sending` is another way to the service for the bot alone."""
+    path = folder / f"{session_id}.wav"
+    soundfile.write(path, meeting.samples, meeting.sample_rate, subtype="PCM_16")
+    track = AudioTrack(0, path)
+    await client.create_session(session_id=session_id, language="en")
+
+    def on_event(event: IngestEvent) -> None:
+        if isinstance(event, AudioSkipped):
+            session.skipped += event.samples
+
+    async def watch_live() -> None:
+        async for message in watch(client, session_id, after=0):
+            if "seq" in message and message["type"] not in ("resumed", "snapshot"):
+                session.events.append(message)
+
+    bot = BotConnection(sending or client, session_id, [track.spec], on_event=on_event)
+    async with bot:
+        playing = asyncio.create_task(play(bot, [track], speed=speed))
+        watching = asyncio.create_task(watch_live())
+        session = CodedSession(session_id, meeting, bot, track, playing, watching)
+        try:
+            yield session
+        finally:
+            playing.cancel()
+            watching.cancel()
+            await asyncio.gather(playing, watching, return_exceptions=True)
+            track.close()
+            path.unlink()

@@ -1,0 +1,49 @@
+"""The service on more than one node."""
+
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.process_guard import RUN_ID_VARIABLE, end_run, processes_of_run
+from tests.scoring import word_error_rate
+from tests.service import environment
+
+ROOT = Path(__file__).parents[2]
+READING = (ROOT / "tests" / "data" / "reading.txt").read_text(encoding="utf-8")
+RUN_LIMIT_S = 240
+
+
+@pytest.fixture
+def run_id() -> Iterator[str]:
+    """Marks every process of a run; those that a failed one leaves are ended."""
+    chosen = uuid.uuid4().hex
+    yield chosen
+    end_run(chosen, grace_s=0)
+
+
+def test_sessions_live_on_both_nodes_and_complete(run_id: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.integration.two_nodes", str(tmp_path / "data")],
+        cwd=ROOT,
+        env=environment(tmp_path / "data", **{RUN_ID_VARIABLE: run_id}),
+        capture_output=True,
+        text=True,
+        timeout=RUN_LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+
+    assert len(said["nodes"]) == 4
+    assert len(set(said["nodes"].values())) == 2
+    assert len({said["nodes"][session_id] for session_id in said["played"]}) == 2
+    for played in said["played"].values():
+        assert played["status"] == "completed"
+        assert word_error_rate(READING, played["text"]).rate <= 0.1
+    assert [Path(f"/proc/{left}/comm").read_text() for left in processes_of_run(run_id)] == []

@@ -1,0 +1,39 @@
+"""The page keeps what its content policy and its readers' safety rest on."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import orchestration
+
+WEB = Path(orchestration.__file__).parent / "web"
+PAGE = (WEB / "index.html").read_text("utf-8")
+SCRIPTS = sorted(WEB.glob("*.js"))
+
+
+def test_everything_the_page_names_is_there() -> None:
+    named = re.findall(r'(?:href|src)="/static/([^"]+)"', PAGE)
+    assert {"app.js", "style.css", "icon.svg"} <= set(named)
+    assert all((WEB / name).is_file() for name in named)
+
+
+def test_nothing_is_inline_and_nothing_comes_from_elsewhere() -> None:
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", PAGE)
+    for path in (WEB / "index.html", WEB / "style.css", *SCRIPTS):
+        assert not re.search(r"(https?:)?//[\w-]+\.\w", path.read_text("utf-8")), path.name
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_modules_import_their_neighbours_and_never_write_markup(path: Path) -> None:
+    source = path.read_text("utf-8")
+    imported = re.findall(r'from "([^"]+)"', source)
+    assert all(name.startswith("./") and (WEB / name).is_file() for name in imported)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", source)
+
+
+def test_every_element_that_a_script_asks_for_is_in_the_page() -> None:
+    ids = set(re.findall(r'\sid="([^"]+)"', PAGE))
+    for path in SCRIPTS:
+        asked = re.findall(r'(?:getElementById|byId)\("([^"]+)"\)', path.read_text("utf-8"))
+        assert set(asked) <= ids, path.name
