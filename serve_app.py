@@ -6,6 +6,8 @@ database, Ray, deployments, in this order, and back.
 
 import asyncio
 import os
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ for _name, _value in FIXED_ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
 
 import ray
+import structlog
 from ray import serve
 from starlette.types import ASGIApp
 
@@ -30,7 +33,7 @@ from actors.session_gateway import RaySessions
 from orchestration.api.app import create_api
 from orchestration.config.loader import check_safe, load_settings
 from orchestration.config.models import Settings
-from orchestration.errors import ClusterError, EngineError, Unavailable
+from orchestration.errors import ClusterError, EngineError, OrchestrationError, Unavailable
 from orchestration.logs import configure_logs
 from orchestration.services.balanced import (
     BalancedTranscription,
@@ -55,10 +58,18 @@ from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import connect_pool
 from orchestration.storage.postgres_archive import PostgresArchive
 
+log = structlog.get_logger(__name__)
+
 WEB_DIR = Path(__file__).parent / "orchestration" / "web"
 
 INGRESS_MAX_REQUESTS = 20_000
 """Requests and open WebSockets of one ingress replica; each socket holds one for its life."""
+
+GOODBYE_MS = 1_000
+"""A stopping service serves on this long after telling senders to go away."""
+
+DATABASE_CHECK_S = 0.5
+"""How often the embedded database is looked after."""
 
 INGRESS_STOP_S = 5
 """A stopping ingress replica waits this long for its sockets; clients resume elsewhere."""
@@ -292,6 +303,17 @@ def _deployment(replica_class: type, **options: Any) -> Any:
     )(replica_class)
 
 
+def _say_goodbye() -> None:
+    """Tell every sender to come back, and let them hear it."""
+    try:
+        coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
+        goodbye: Any = coordinator.go_away.remote("the service stops", GOODBYE_MS)
+        ray.get(goodbye, timeout=GOODBYE_MS / 1000)
+    except (ray.exceptions.RayError, ValueError):
+        return
+    time.sleep(GOODBYE_MS / 1000)
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceUrls:
     """Where the running service is reached."""
@@ -308,6 +330,8 @@ class Service:
         self._settings = settings
         self._database: EmbeddedPostgres | None = None
         self._cluster: Cluster | None = None
+        self._stopping = threading.Event()
+        self._database_watch: threading.Thread | None = None
 
     def start(self, on_progress: Callable[[str], None]) -> ServiceUrls:
         """Start everything; call it from the main thread. What was started is stopped on failure.
@@ -346,18 +370,43 @@ class Service:
             serve.run(app, name=APPLICATION, route_prefix="/", logging_config=None)
         except Exception as error:
             raise ClusterError(f"The deployments did not start: {error}") from error
+        self._watch_database()
         return self._urls(self._cluster)
 
     def stop(self) -> None:
         """Stop what runs; does nothing when nothing does."""
+        self._stopping.set()
+        if self._database_watch is not None:
+            self._database_watch.join()
         cluster, self._cluster = self._cluster, None
         database, self._database = self._database, None
+        if cluster is not None and cluster.local is not None:
+            _say_goodbye()
         try:
             if cluster is not None:
                 stop_cluster(cluster)
         finally:
             if database is not None:
                 database.stop()
+
+    def _watch_database(self) -> None:
+        """Start the embedded database again should it die: sessions only wait for it."""
+        database = self._database
+        if database is None:
+            return
+
+        def watch() -> None:
+            while not self._stopping.wait(DATABASE_CHECK_S):
+                if not database.is_running:
+                    log.warning("database_restarts")
+                    try:
+                        database.stop()
+                        database.start()
+                    except OrchestrationError as error:
+                        log.error("database_not_restarted", reason=error.message)
+
+        self._database_watch = threading.Thread(target=watch, name="database-watch", daemon=True)
+        self._database_watch.start()
 
     def _start_database(self) -> str:
         self._database = EmbeddedPostgres(self._settings.data_dir)

@@ -5,6 +5,7 @@ again. Sessions go on without it.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import time
@@ -25,6 +26,7 @@ from actors.session_actor import SessionActor
 from orchestration.config.models import Settings
 from orchestration.config.session_values import session_values
 from orchestration.errors import LimitReached, OrchestrationError, Unavailable
+from orchestration.logs import configure_logs
 from orchestration.storage.pool import connect_pool
 from orchestration.storage.ports import OPEN_STATUSES, SessionRow, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
@@ -43,17 +45,20 @@ DISPATCH_TIMEOUT_S = 120.0
 ACTIVATION_TIMEOUT_S = 60.0
 """An actor that has not taken its session by then is replaced."""
 
+SESSION_CPUS = 0.0001
+"""What Ray counts for a session's actor: it throws dice for those that ask for none at all."""
+
 
 class Coordinator:
     """The one actor that gives sessions their actors."""
 
     def __init__(self, settings: Settings, dsn: str) -> None:
+        configure_logs(settings.log_level)
         self._settings = settings
         self._dsn = dsn
         self._archive: PostgresArchive | None = None
         self._open: dict[str, str] = {}
         self._warm: deque[str] = deque()
-        self._actors_made = 0
         self._placing: dict[str, asyncio.Future[str]] = {}
         self._ended: dict[str, float] = {}
         self._begun = asyncio.Lock()
@@ -115,6 +120,14 @@ class Coordinator:
         removed = await archive.delete_session(session_id)
         log.info("session_deleted", session_id=session_id, rows=sum(removed.values()))
 
+    async def go_away(self, reason: str, retry_ms: int) -> None:
+        """The service is about to stop: every session tells its sender to come back."""
+        told = []
+        for name in self._open.values():
+            with contextlib.suppress(Unavailable):
+                told.append(_actor(name).go_away.remote(reason, retry_ms))
+        await asyncio.gather(*told, return_exceptions=True)
+
     async def open_sessions(self) -> dict[str, str]:
         """Actor names by open session."""
         await self.ready()
@@ -153,10 +166,6 @@ class Coordinator:
 
     async def _new_actor(self) -> str:
         name = f"{SESSION_PREFIX}{uuid.uuid4().hex[:12]}"
-        # Ray's own SPREAD throws dice for actors that ask for no CPU.
-        nodes = _alive_nodes()
-        self._actors_made += 1
-        node_id = nodes[self._actors_made % len(nodes)]
         actor: Any = (
             ray.remote(SessionActor)
             .options(
@@ -164,11 +173,11 @@ class Coordinator:
                 namespace=NAMESPACE,
                 lifetime="detached",
                 max_restarts=-1,
-                num_cpus=0,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=True),
+                num_cpus=SESSION_CPUS,
+                scheduling_strategy="SPREAD",
                 enable_task_events=False,
             )
-            .remote(name, self._dsn, session_values(self._settings))
+            .remote(name, self._dsn, session_values(self._settings), self._settings.log_level)
         )
         await ask(actor.ready.remote(), "new session actor")
         return name

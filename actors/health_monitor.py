@@ -12,6 +12,7 @@ from actors.names import COORDINATOR, NAMESPACE, ask, dispatcher_name
 from orchestration.api.ports import HealthReport
 from orchestration.config.models import Settings
 from orchestration.errors import OrchestrationError, Unavailable
+from orchestration.logs import configure_logs
 from orchestration.services.health import HealthBook, Probe
 from orchestration.services.ports import EngineStatus
 from orchestration.storage.pool import connect_pool
@@ -22,6 +23,9 @@ log = structlog.get_logger(__name__)
 PROBE_TIMEOUT_S = 5.0
 """A part that has not answered a probe by then has failed it."""
 
+SESSION_INTERVAL_S = 2.0
+"""How often session actors are probed: a stuck one holds up its meeting."""
+
 STUCK_AFTER_PROBES = 3
 """Probes a session's actor may miss in a row; then its process is ended and Ray restarts it."""
 
@@ -30,6 +34,7 @@ class HealthMonitor:
     """Keeps a report of the service's health, renewed every `health_check_interval_s`."""
 
     def __init__(self, settings: Settings, dsn: str) -> None:
+        configure_logs(settings.log_level)
         self._settings = settings
         self._dsn = dsn
         self._archive: PostgresArchive | None = None
@@ -39,12 +44,14 @@ class HealthMonitor:
         self._missed: dict[str, int] = {}
         self._started_unix_ms = _unix_ms()
         self._watch: asyncio.Task[None] | None = None
+        self._session_watch: asyncio.Task[None] | None = None
         self._first_look = asyncio.Event()
 
     async def report(self) -> HealthReport:
         """The latest report; the first call waits for the first look."""
         if self._watch is None:
             self._watch = asyncio.create_task(self._keep_watch())
+            self._session_watch = asyncio.create_task(self._keep_watch_over_sessions())
         await self._first_look.wait()
         return HealthReport(
             status=self._book.overall,
@@ -61,12 +68,20 @@ class HealthMonitor:
                 await asyncio.gather(
                     self._look_at_database(),
                     self._look_at_engines(),
-                    self._look_at_coordinator_and_sessions(),
+                    self._look_at_coordinator(),
                 )
             except Exception:
                 log.exception("health_check_failed")
             self._first_look.set()
             await asyncio.sleep(self._settings.services.health_check_interval_s)
+
+    async def _keep_watch_over_sessions(self) -> None:
+        while True:
+            try:
+                await self._look_at_sessions()
+            except (OrchestrationError, TimeoutError, ValueError) as error:
+                log.warning("sessions_not_probed", reason=str(error))
+            await asyncio.sleep(SESSION_INTERVAL_S)
 
     async def _look_at_database(self) -> None:
         started_ns = time.monotonic_ns()
@@ -92,16 +107,19 @@ class HealthMonitor:
             )
             self._book.record(probe, _unix_ms())
 
-    async def _look_at_coordinator_and_sessions(self) -> None:
+    async def _look_at_coordinator(self) -> None:
         started_ns = time.monotonic_ns()
         try:
             coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
-            open_sessions = await self._probe(coordinator.open_sessions.remote())
             self._figures = await self._probe(coordinator.figures.remote())
         except (OrchestrationError, TimeoutError, ValueError) as error:
             self._record("coordinator", started_ns, error)
-            return
-        self._record("coordinator", started_ns)
+        else:
+            self._record("coordinator", started_ns)
+
+    async def _look_at_sessions(self) -> None:
+        coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
+        open_sessions = await self._probe(coordinator.open_sessions.remote())
         await asyncio.gather(*(self._look_at_session(name) for name in open_sessions.values()))
         self._missed = {
             name: missed for name, missed in self._missed.items() if name in open_sessions.values()

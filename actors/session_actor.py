@@ -12,6 +12,7 @@ import ray
 
 from actors.names import COORDINATOR, NAMESPACE, ask, dispatcher_name
 from orchestration.errors import Unavailable
+from orchestration.logs import configure_logs
 from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
 from orchestration.session.exchange import (
     IngestBatch,
@@ -65,7 +66,8 @@ class SessionActor:
     After a restart it finds its session again by its own name, at the first call that it gets.
     """
 
-    def __init__(self, name: str, dsn: str, values: SessionValues) -> None:
+    def __init__(self, name: str, dsn: str, values: SessionValues, log_level: str) -> None:
+        configure_logs(log_level)
         self._name = name
         self._dsn = dsn
         self._values = values
@@ -103,6 +105,11 @@ class SessionActor:
     async def end(self) -> None:
         await (await self._running()).end()
 
+    async def go_away(self, reason: str, retry_ms: int) -> None:
+        """The service stops in `retry_ms`: tell the sender."""
+        if self._runner is not None:
+            self._runner.go_away(reason, retry_ms)
+
     async def events(self, cursor: LiveCursor) -> LiveBatch:
         return await (await self._running()).events(cursor)
 
@@ -128,8 +135,9 @@ class SessionActor:
     async def _start(self, session_id: str) -> SessionRunner:
         journal = await self._connected()
         claim = await journal.claim(session_id, self._name)
+        values = self._values.with_overrides(claim.session.spec.settings)
         runner = SessionRunner(
-            claim, journal, DispatcherEngines(), self._values, _tell_coordinator(session_id)
+            claim, journal, DispatcherEngines(), values, _tell_coordinator(session_id)
         )
         await runner.start()
         return runner

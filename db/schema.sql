@@ -12,7 +12,9 @@ CREATE TABLE bot_sessions.schema_migrations (
 
 INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
     ('0001_bot_sessions.sql',
-     '9fd5f0ea53a8ec3ef4abe7427613c21b3128cfebe1bc783d711d51139922d9b1');
+     '9fd5f0ea53a8ec3ef4abe7427613c21b3128cfebe1bc783d711d51139922d9b1'),
+    ('0002_recovery.sql',
+     'e7d21af270e92ee885f2825202cac219da01788a82d9e83771e6b6b8e1451de9');
 
 -- Sessions of meeting bots: what they sent, what was heard, and who said it.
 --
@@ -350,3 +352,8 @@ SELECT
     s.created_at
 FROM bot_sessions.sessions s
 JOIN bot_sessions.session_statistics t USING (session_id);
+
+-- What an actor that takes over a session needs to tell nothing twice.
+
+-- Facts before this number have had their effect: their rows and events are stored.
+ALTER TABLE bot_sessions.sessions ADD COLUMN facts_told bigint NOT NULL DEFAULT 0;

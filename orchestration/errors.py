@@ -218,6 +218,14 @@ class EngineError(OrchestrationError):
     close_code = 1011
 
 
+class EngineRefused(EngineError):
+    """A whisper or translation service will not take this request, now or later."""
+
+    code = "engine_refused"
+    http_status = 502
+    close_code = 1011
+
+
 class EngineTimeout(EngineError):
     """A whisper or translation service did not answer in time."""
 

@@ -10,7 +10,13 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from orchestration.errors import ConfigurationError, EngineError, EngineTimeout, JsonValue
+from orchestration.errors import (
+    ConfigurationError,
+    EngineError,
+    EngineRefused,
+    EngineTimeout,
+    JsonValue,
+)
 from orchestration.services.plain_text import plain_text
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
@@ -24,6 +30,10 @@ CHECK_TIMEOUT_S = 5.0
 
 EXCERPT_CHARACTERS = 200
 """How much of a useless answer goes into the error."""
+
+
+REFUSALS = frozenset({400, 413, 415, 422})
+"""Statuses that say the same request will never do; any other failure may pass."""
 
 
 class HttpUpstream:
@@ -101,7 +111,8 @@ class HttpUpstream:
     ) -> JsonValue:
         status, headers, body = await self._exchange(method, path, self._timeout_s, form, json_body)
         if status != HTTPStatus.OK:
-            raise EngineError(
+            kind = EngineRefused if status in REFUSALS else EngineError
+            raise kind(
                 f"{self.name} answered {status}.",
                 self._facts(path, status, body) | _retry_after(headers),
             )

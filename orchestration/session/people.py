@@ -75,6 +75,10 @@ class People:
         for fact in waiting:
             self.take(fact)
 
+    def told_before(self, next_fact: int) -> int:
+        """Facts before this number have had their effect; the first that waits has not."""
+        return min((fact.fact for fact in self._waiting), default=next_fact)
+
     def drain(self) -> PeopleChanges:
         """What changed since the last call."""
         changes, self._changes = self._changes, PeopleChanges()

@@ -84,6 +84,7 @@ class SessionRunner:
         self._changed = asyncio.Event()
         self._connection: str | None = None
         self._completed = False
+        self._goaway: Notice | None = None
         self._stopped: OrchestrationError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = log.bind(session_id=self._session.session_id, epoch=claim.epoch)
@@ -193,6 +194,11 @@ class SessionRunner:
         if connection_id == self._connection:
             self._connection = None
             self._session.disconnected(_now_ms())
+
+    def go_away(self, reason: str, retry_ms: int) -> None:
+        """Tell the sender to come back later: this process is about to stop."""
+        self._goaway = Notice("goaway", reason=reason, retry_ms=retry_ms)
+        self._signal()
 
     async def end(self) -> None:
         """End the session as if its sender had said so."""
@@ -342,8 +348,8 @@ class SessionRunner:
         for (stream, seq), digest in sorted(hashes.items()):
             self._session.ledgers[stream].hashes[seq] = digest
         for stream, pipeline in self._session.pipelines.items():
-            frontier = pipeline.frontier
-            async for frame in self._journal.frames_from(self.session_id, stream, frontier):
+            heard_from = pipeline.needed_from
+            async for frame in self._journal.frames_from(self.session_id, stream, heard_from):
                 self._session.replay_frame(frame, now_unix_ms)
         self._session.replayed(_now_ms())
         self._log.info("session_recovered", streams=len(self._session.pipelines))
@@ -370,6 +376,8 @@ class SessionRunner:
 
     def _check_sender(self, connection_id: str) -> None:
         self._check_running()
+        if self._connection is None:
+            raise Unavailable("No sender is connected; connect again.")
         if connection_id != self._connection:
             raise TakenOver(
                 "A newer connection serves this session.", {"session_id": self.session_id}
@@ -382,7 +390,7 @@ class SessionRunner:
             raise Unavailable("The session moves to another actor; ask again.")
         if self._connection is not None and connection_id != self._connection:
             return Notice("taken_over", reason="a newer connection serves this session")
-        return Notice("idle")
+        return self._goaway or Notice("idle")
 
     def _ended(self) -> Notice:
         return Notice("ended", coverage=self._session.coverage_json())

@@ -13,12 +13,14 @@ from orchestration.audio.chunker import Chunk
 from orchestration.errors import (
     BadAudio,
     BadRequest,
+    EngineRefused,
     JsonObject,
     OrchestrationError,
     SessionEnded,
 )
 from orchestration.services.ports import Hypothesis, TranslationRequest
 from orchestration.session.events import (
+    NS_PER_SECOND,
     DurableEvent,
     PassingEvent,
     SessionStatus,
@@ -39,11 +41,13 @@ from orchestration.storage.ports import (
     SampleRange,
     SessionChanges,
     StreamProgress,
+    StreamRow,
     TranslationRow,
 )
 from orchestration.timing.clock import SessionClock
 from orchestration.transcript.lines import AttributedWord
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
+from orchestration.transcript.words import Word
 
 TERMINAL: frozenset[SessionStatus] = frozenset({"completed", "failed"})
 
@@ -106,6 +110,23 @@ class Judgement:
         )
 
 
+@dataclass(slots=True)
+class _Trouble:
+    """A chunk that is not answered."""
+
+    since_ms: int
+    failures: int = 0
+    refusals: int = 0
+
+    def goes_on(self, error: OrchestrationError, values: SessionValues, now_ms: int) -> bool:
+        """Count a failure; whether the chunk is worth another try."""
+        self.failures += 1
+        if isinstance(error, EngineRefused):
+            self.refusals += 1
+        waited_ms = now_ms - self.since_ms
+        return self.refusals < values.refused_attempts and waited_ms < values.outage_patience_ms
+
+
 class Session:
     """One meeting: its streams, people, clock, transcript and status."""
 
@@ -116,6 +137,7 @@ class Session:
         self.status: SessionStatus = claim.session.status
         self.next_fact = claim.next_fact
         self.event_seq = claim.last_event_seq
+        self._facts_told = claim.facts_told
         self.ledgers: dict[int, StreamLedger] = {}
         self.pipelines: dict[int, StreamPipeline] = {}
         self._values = values
@@ -129,7 +151,7 @@ class Session:
         self._pending_segments: set[int] = set()
         self._orders: list[TranscribeOrder] = []
         self._retry_at_ms: dict[int, int] = {}
-        self._attempts: dict[int, int] = {}
+        self._troubles: dict[int, _Trouble] = {}
         self._last_fact: int | None = None
         self._idle_since_ms: int | None = now_ms
         self._audio_at_ms: dict[int, int] = {}
@@ -255,7 +277,7 @@ class Session:
         pipeline = self.pipelines[stream]
         if pipeline.in_flight != chunk:
             return
-        self._attempts.pop(stream, None)
+        self._troubles.pop(stream, None)
         self._languages.heard(stream, hypothesis)
         self._clock.settle(stream)
         self._publish(stream, pipeline.answered(chunk, hypothesis, self._speaker_of(stream)))
@@ -264,17 +286,16 @@ class Session:
     def transcription_failed(
         self, stream: int, chunk: Chunk, error: OrchestrationError, now_ms: int
     ) -> None:
-        """A chunk was not answered: again later, until its tries are used up."""
+        """A chunk was not answered: again later, as long as that makes sense."""
         pipeline = self.pipelines[stream]
         if pipeline.in_flight != chunk:
             return
-        attempts = self._attempts.get(stream, 0) + 1
-        self._attempts[stream] = attempts
-        if attempts < self._values.chunk_attempts:
-            wait_ms = min(self._values.retry_max_ms, self._values.retry_ms * 2 ** (attempts - 1))
-            self._retry_at_ms[stream] = now_ms + wait_ms
+        trouble = self._troubles.setdefault(stream, _Trouble(since_ms=now_ms))
+        if trouble.goes_on(error, self._values, now_ms):
+            wait_ms = self._values.retry_ms * 2 ** min(trouble.failures - 1, 16)
+            self._retry_at_ms[stream] = now_ms + min(self._values.retry_max_ms, wait_ms)
             return
-        self._attempts.pop(stream)
+        del self._troubles[stream]
         self._clock.settle(stream)
         heard, lost = pipeline.given_up(chunk, error.code, self._speaker_of(stream))
         self._publish(stream, heard)
@@ -350,6 +371,7 @@ class Session:
         people = self._people.drain()
         for kind, body in people.events:
             self._event(kind, body)
+        facts_told = self._people.told_before(self.next_fact)
         changes = SessionChanges(
             events=tuple(self._events),
             segments=tuple(self._segments),
@@ -360,6 +382,7 @@ class Session:
             status=self.status if self._status_changed else None,
             status_detail=self._status_detail if self._status_changed else None,
             zero_unix_ms=self._clock.zero_unix_ms if self._dirty_streams else None,
+            facts_told=facts_told if facts_told > self._facts_told else None,
         )
         step = SessionStep(
             changes,
@@ -367,6 +390,7 @@ class Session:
             tuple(self._orders),
             tuple(self._desk.due(now_ms)),
         )
+        self._facts_told = facts_told
         self._events, self._segments, self._translations = [], [], []
         self._dirty_streams = set()
         self._status_changed = None
@@ -378,7 +402,7 @@ class Session:
     def _restore(self, claim: Claim) -> None:
         offsets_ns: dict[int, int] = {}
         for row in claim.streams:
-            ledger = self._add_stream(row.spec, row.progress)
+            ledger = self._add_stream(row.spec, row.progress, _committed_words(claim, row))
             ledger.next_seq, ledger.next_sample = row.next_seq, row.next_sample
             ledger.last_seq = row.last_seq
             self._people.stream_opened(row.spec, replayed=True)
@@ -389,8 +413,10 @@ class Session:
             self._desk.want(segment, (target,))
 
     def replay_fact(self, fact: Fact) -> None:
-        """A journaled fact, heard again after a restart."""
+        """A journaled fact, heard again after a restart; what it changed is not told again."""
         self._people.take(fact)
+        if fact.fact < self._facts_told:
+            self._people.drain()
 
     def replay_frame(self, frame: JournalFrame, received_unix_ms: int) -> None:
         """A journaled frame beyond the frontier, heard again after a restart."""
@@ -401,15 +427,16 @@ class Session:
 
     def replayed(self, now_ms: int) -> None:
         """The journal is heard: go on."""
-        self._people.drain()
         self._advance(now_ms)
 
     # The parts
 
-    def _add_stream(self, spec: StreamSpec, progress: StreamProgress | None) -> StreamLedger:
+    def _add_stream(
+        self, spec: StreamSpec, progress: StreamProgress | None, committed: Sequence[Word] = ()
+    ) -> StreamLedger:
         ledger = StreamLedger(spec.stream, spec.format)
         self.ledgers[spec.stream] = ledger
-        self.pipelines[spec.stream] = StreamPipeline(spec, self._values, progress)
+        self.pipelines[spec.stream] = StreamPipeline(spec, self._values, progress, committed)
         self._clock.add_stream(spec.stream, spec.format.sample_rate)
         return ledger
 
@@ -623,3 +650,20 @@ class Session:
 
     def _zero_ms(self) -> int:
         return self._clock.zero_unix_ms or 0
+
+
+def _committed_words(claim: Claim, row: StreamRow) -> list[Word]:
+    """The last final words of a stream, on its own samples."""
+    if row.progress is None or row.progress.offset_ns is None:
+        return []
+    rate, offset_ns = row.spec.format.sample_rate, row.progress.offset_ns
+
+    def sample(session_ns: int) -> int:
+        return (session_ns - offset_ns) * rate // NS_PER_SECOND
+
+    return [
+        Word(word.text, sample(word.start_ns), sample(word.end_ns), word.probability)
+        for segment in claim.recent_segments
+        if segment.stream == row.spec.stream
+        for word in segment.words
+    ]

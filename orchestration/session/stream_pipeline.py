@@ -21,6 +21,10 @@ from orchestration.transcript.segments import SpeakerName
 from orchestration.transcript.stitching import Stitcher, StitchingPolicy
 from orchestration.transcript.words import Word
 
+RESUME_LEAD_MS = 2000
+"""A stream that goes on after a restart is heard again from this long before its frontier, so that
+the first chunk overlaps final words and is stitched to them like any other."""
+
 SpeakerOf = Callable[[int, int], SpeakerName | None]
 """Names the speaker of samples start to end of the stream at hand."""
 
@@ -41,18 +45,26 @@ class StreamPipeline:
     """
 
     def __init__(
-        self, spec: StreamSpec, values: SessionValues, progress: StreamProgress | None = None
+        self,
+        spec: StreamSpec,
+        values: SessionValues,
+        progress: StreamProgress | None = None,
+        committed: Sequence[Word] = (),
     ) -> None:
+        """A stream that goes on has its stored `progress` and the last words `committed`."""
         rate = spec.format.sample_rate
         chunking = values.chunking
         frontier = progress.frontier if progress else 0
+        heard_from = max(0, frontier - RESUME_LEAD_MS * rate // 1000)
         self.spec = spec
+        self._resume_lead = RESUME_LEAD_MS * rate // 1000
+        self._known_gaps = frozenset(progress.lost if progress else ())
         self.in_flight: Chunk | None = None
         self._buffer_samples = values.buffer_ms * rate // 1000
         self._guard_samples = chunking.guard_ms * rate // 1000
         self._overlap_samples = chunking.overlap_ms * rate // 1000
-        self._buffer = RollingBuffer(self._buffer_samples + rate * 10, start=frontier)
-        self._gate = VoiceActivityGate(rate, chunking.voice_mode, start=frontier)
+        self._buffer = RollingBuffer(self._buffer_samples + rate * 10, start=heard_from)
+        self._gate = VoiceActivityGate(rate, chunking.voice_mode, start=heard_from)
         self._chunker = Chunker(
             ChunkingPolicy.from_ms(
                 rate,
@@ -64,10 +76,10 @@ class StreamPipeline:
                 end_of_speech_ms=chunking.end_of_speech_ms,
                 speech_margin_ms=chunking.speech_margin_ms,
             ),
-            position=frontier,
+            position=heard_from,
         )
         self._stitcher = Stitcher(
-            StitchingPolicy.from_ms(rate, guard_ms=chunking.guard_ms), frontier=frontier
+            StitchingPolicy.from_ms(rate, guard_ms=chunking.guard_ms), frontier, committed
         )
         self._lines = LineBuilder(LinePolicy.from_ms(rate))
         self._prompt_characters = values.prompt_characters
@@ -84,7 +96,7 @@ class StreamPipeline:
         self.dropped_hallucinations = 0
 
     def hear(self, frame: JournalFrame) -> SampleRange | None:
-        """Take a journaled frame. Returns the capture gap before it, if there is one."""
+        """Take a journaled frame. Returns the capture gap before it, if that is news."""
         pcm = decode_mono(frame.payload, self.spec.format)
         self.non_finite_samples += pcm.non_finite
         self.clipped_samples += pcm.clipped
@@ -105,7 +117,7 @@ class StreamPipeline:
         self.coverage.extend(first + len(samples))
         self._chunker.hear(self._gate.feed(first, samples))
         self._settle_silence()
-        return gap
+        return None if gap in self._known_gaps else gap
 
     def end(self) -> None:
         """No more audio will come."""
@@ -194,11 +206,13 @@ class StreamPipeline:
     @property
     def frontier(self) -> int:
         """The sample before which every word is final."""
-        pending_from = self._first_pending
-        open_words = self._lines.open_words
-        if open_words:
-            return min(pending_from, open_words[0].word.start_sample)
-        return pending_from
+        open_words = (*(one.word for one in self._lines.open_words), *self._pending)
+        return min([self._first_pending, *(word.start_sample for word in open_words)])
+
+    @property
+    def needed_from(self) -> int:
+        """Audio from this sample on would be heard again after a restart."""
+        return max(0, self.frontier - self._resume_lead)
 
     @property
     def lag_ms(self) -> int:

@@ -3,7 +3,9 @@
 `orchestration.config` builds them from settings; docs/operations.md lists the same names.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from orchestration.errors import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,14 @@ class SessionValues:
     stall_after_ms: int = 3_000
     """A connected sender whose stream brings nothing for this long has stopped sending silence:
     the utterance is over, and its last words need not wait for the next."""
-    chunk_attempts: int = 10
-    """Tries of one chunk, seconds apart, before its audio counts as lost."""
-    retry_ms: int = 1000
+    refused_attempts: int = 3
+    """Tries of a chunk that whisper services refuse; then its audio is lost as `engine_refused`."""
+    outage_patience_ms: int = 3_600_000
+    """How long a chunk is tried again while no whisper service answers usefully; then its audio is
+    lost under the error's code, and may be repaired when the services are back."""
+    retry_ms: int = 500
     """Wait before the second try; doubles up to `retry_max_ms`."""
-    retry_max_ms: int = 10_000
+    retry_max_ms: int = 5_000
     delayed_after_ms: int = 20_000
     """Unheard audio of this length makes the session `delayed`."""
     recovered_below_ms: int = 8_000
@@ -55,3 +60,8 @@ class SessionValues:
     """Durable events held in memory for viewers; older ones are read from the database."""
     passing_interval_ms: int = 1000
     """Coverage, level and lag are said at most this often."""
+
+    def with_overrides(self, settings: JsonObject) -> "SessionValues":
+        """The values of one session; its own `settings` were checked when it was created."""
+        chunking = {name: value for name, value in settings.items() if isinstance(value, int)}
+        return replace(self, chunking=replace(self.chunking, **chunking))

@@ -56,6 +56,7 @@ UPDATE bot_sessions.sessions SET
     status = coalesce($2, status),
     status_detail = CASE WHEN $2::text IS NULL THEN status_detail ELSE $3 END,
     zero_unix_ms = coalesce($4, zero_unix_ms),
+    facts_told = coalesce($5, facts_told),
     end_time = CASE WHEN $2 IN ('completed', 'failed') THEN coalesce(end_time, now())
         ELSE end_time END,
     updated_at = now()
@@ -163,6 +164,18 @@ WHERE session_id = $1 RETURNING
 SEGMENT_COUNTS = """
 SELECT stream, count(*) AS segments FROM bot_sessions.transcripts
 WHERE session_id = $1 GROUP BY stream
+"""
+
+RECENT_SEGMENTS = """
+SELECT t.*
+FROM bot_sessions.streams s
+CROSS JOIN LATERAL (
+    SELECT last.* FROM bot_sessions.transcripts last
+    WHERE last.session_id = s.session_id AND last.stream = s.stream
+    ORDER BY last.start_ns DESC LIMIT 3
+) t
+WHERE s.session_id = $1
+ORDER BY t.stream, t.start_ns
 """
 
 UNTRANSLATED = """

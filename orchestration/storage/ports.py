@@ -151,6 +151,8 @@ class SessionChanges:
     status: SessionStatus | None = None
     status_detail: str | None = None
     zero_unix_ms: int | None = None
+    facts_told: int | None = None
+    """Facts before this number have had their effect with these changes."""
 
     def is_empty(self) -> bool:
         return not (
@@ -162,6 +164,7 @@ class SessionChanges:
             or self.streams
             or self.status
             or self.zero_unix_ms
+            or self.facts_told
         )
 
 
@@ -178,6 +181,10 @@ class Claim:
     """Final segments stored so far, by stream."""
     untranslated: Sequence[tuple[Segment, str]]
     """Final segments with a target language whose translation is not stored."""
+    recent_segments: Sequence[Segment] = ()
+    """Each stream's last final segments, in order: the words that a seam is stitched to."""
+    facts_told: int = 0
+    """Facts before this number have had their effect; later ones are to be told."""
 
 
 class SessionJournal(Protocol):

@@ -61,6 +61,10 @@ class PostgresJournal:
             )
             counts = await connection.fetch(sql.SEGMENT_COUNTS, session_id)
             untranslated = await connection.fetch(sql.UNTRANSLATED, session_id)
+            recent = await connection.fetch(sql.RECENT_SEGMENTS, session_id)
+            facts_told = await connection.fetchval(
+                "SELECT facts_told FROM bot_sessions.sessions WHERE session_id = $1", session_id
+            )
         return Claim(
             session=session,
             epoch=session.epoch,
@@ -69,6 +73,8 @@ class PostgresJournal:
             next_fact=0 if last_fact is None else last_fact + 1,
             segment_counts={row["stream"]: row["segments"] for row in counts},
             untranslated=[(segment_from(row), row["target_language"]) for row in untranslated],
+            recent_segments=[segment_from(row) for row in recent],
+            facts_told=facts_told,
         )
 
     async def claimed_by(self, actor_name: str) -> str | None:
@@ -149,13 +155,17 @@ class PostgresJournal:
             await _store_translations(connection, session_id, changes.translations)
             await _store_speaker_intervals(connection, session_id, changes.speaker_intervals)
             await _store_progress(connection, session_id, changes.streams)
-            if changes.status is not None or changes.zero_unix_ms is not None:
+            if any(
+                one is not None
+                for one in (changes.status, changes.zero_unix_ms, changes.facts_told)
+            ):
                 await connection.execute(
                     sql.UPDATE_SESSION,
                     session_id,
                     changes.status,
                     optional_text(changes.status_detail),
                     changes.zero_unix_ms,
+                    changes.facts_told,
                 )
             await _store_participants(connection, session_id, changes.participants)
             if changes.participants or changes.zero_unix_ms is not None:

@@ -92,13 +92,16 @@ class Stitcher:
     """Stitches one stream. Feed it the hypotheses in the order of their chunks.
 
     Commits are append-only and their starts never decrease. A stitcher that takes over a stream
-    gets the `frontier` its predecessor stored, and commits only words whose middle lies beyond.
+    gets the last words `committed` before it, to which it stitches the first chunk; without any,
+    it commits only words whose middle lies beyond `frontier`.
     """
 
-    def __init__(self, policy: StitchingPolicy, frontier: int = 0) -> None:
+    def __init__(
+        self, policy: StitchingPolicy, frontier: int = 0, committed: Sequence[Word] = ()
+    ) -> None:
         self._policy = policy
-        self._frontier = frontier
-        self._tail: deque[Word] = deque(maxlen=TAIL_WORDS)
+        self._frontier = committed[-1].end_sample if committed else frontier
+        self._tail: deque[Word] = deque(committed, maxlen=TAIL_WORDS)
         self._pending: tuple[Word, ...] = ()
         # Up to here all words are settled, those that may still be found by alignment excepted.
         self._settled_to = 0

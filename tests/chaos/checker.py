@@ -89,7 +89,7 @@ async def all_events(client: OrchestrationClient, session_id: str) -> list[JsonO
     events: list[JsonObject] = []
     while True:
         after = _seq(events[-1]) if events else 0
-        page: Any = (await client.events(session_id, after=after))["events"]
+        page: Any = (await client.events(session_id, after=after))["items"]
         if not page:
             return events
         events += page

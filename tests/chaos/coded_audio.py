@@ -86,9 +86,9 @@ class CodedMeeting:
                 return (word.end_ms + following.start_ms) // 2
         return self.duration_ms
 
-    def until(self, end_ms: int) -> "CodedMeeting":
-        """Its beginning; `end_ms` lies in a pause."""
-        end = end_ms * self.sample_rate // 1000
+    def until(self, end: int) -> "CodedMeeting":
+        """Its first `end` samples, which end in a pause."""
+        end_ms = end * 1000 // self.sample_rate
         words = tuple(word for word in self.words if word.start_ms < end_ms)
         return CodedMeeting(self.samples[:end], self.sample_rate, words)
 

@@ -73,17 +73,16 @@ class CodedSession:
             NotInTime: the session does not end, or does not tell its watcher.
         """
         end_ms = self.meeting.pause_after(self.position_ms)
-        self.meeting = self.meeting.until(end_ms)
-        self.track.sample_count = min(self.track.sample_count, len(self.meeting.samples))
+        self.track.sample_count = end_ms * self.meeting.sample_rate // 1000
         await self.playing
+        # The last frame goes on a little into the pause.
+        self.meeting = self.meeting.until(self.track.position)
         try:
             async with asyncio.timeout(COMPLETION_LIMIT_S):
                 coverage = await self.bot.end()
                 await self.watching
         except TimeoutError:
             raise NotInTime(f"{self.session_id}: not ended in {COMPLETION_LIMIT_S} s") from None
-        played = min(self.track.position, len(self.meeting.samples))
-        assert played == self.track.position == len(self.meeting.samples)
         return coverage
 
 

@@ -127,9 +127,9 @@ class Meeting:
         self.settle()
         return order
 
-    def fail(self) -> TranscribeOrder:
+    def fail(self, error: EngineError | None = None) -> TranscribeOrder:
         order = self.orders.pop(0)
-        error = EngineError("no answer")
+        error = error or EngineError("no answer")
         self.session.transcription_failed(order.stream, order.chunk, error, self.now_ms)
         self.settle()
         return order

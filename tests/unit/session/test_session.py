@@ -3,7 +3,15 @@
 import pytest
 
 from orchestration.audio.pcm import PcmFormat
-from orchestration.errors import BadAudio, BadRequest, FrameConflict, FramesAfterEnd, SessionEnded
+from orchestration.errors import (
+    BadAudio,
+    BadRequest,
+    EngineError,
+    EngineRefused,
+    FrameConflict,
+    FramesAfterEnd,
+    SessionEnded,
+)
 from orchestration.session.inputs import (
     AudioFrame,
     ClockFact,
@@ -115,18 +123,41 @@ def test_a_capture_gap_is_lost_and_told() -> None:
     assert meeting.status() == "completed"
 
 
-def test_a_failing_engine_delays_and_then_loses_only_what_it_never_answered() -> None:
-    values = SessionValues(chunk_attempts=3, retry_ms=1000)
-    meeting = Meeting.begun(values=values)
+def test_an_outage_of_the_engine_costs_delay_and_no_words() -> None:
+    meeting = Meeting.begun(values=SessionValues(outage_patience_ms=600_000))
     meeting.play(speech(20) + silence(10))
-    for _ in range(2):
+    for _ in range(60):
         meeting.fail()
         assert meeting.orders == []
         meeting.wait(5000)
-    meeting.fail()
+    meeting.answer(words(("Still", 100, 500), ("here.", 600, 1000)))
     meeting.end()
 
-    assert [gap["reason"] for gap in meeting.told("gap")] == ["engine_error"]
+    assert meeting.lines() == [(None, "Still here.")]
+    assert meeting.told("gap") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "values"),
+    [
+        (EngineRefused("no"), SessionValues(refused_attempts=3)),
+        (EngineError("down"), SessionValues(outage_patience_ms=9_000)),
+    ],
+    ids=["refused", "out of patience"],
+)
+def test_what_no_engine_ever_answers_is_lost_and_told(
+    error: EngineError, values: SessionValues
+) -> None:
+    meeting = Meeting.begun(values=values)
+    meeting.play(speech(20) + silence(10))
+    for _ in range(2):
+        meeting.fail(error)
+        assert meeting.orders == []
+        meeting.wait(5000)
+    meeting.fail(error)
+    meeting.end()
+
+    assert [gap["reason"] for gap in meeting.told("gap")] == [error.code]
     assert meeting.status() == "completed"
     assert sum(meeting.fates()[1:]) == meeting.fates()[0]
 

@@ -1,0 +1,25 @@
+"""The service's FastAPI application on plain uvicorn, over in-memory doubles at its ports.
+
+python -m tests.benchmarks.bare_api PORT DATA_DIR
+"""
+
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from orchestration.api.app import create_api
+from orchestration.config.models import Settings
+from tests.doubles.in_memory_archive import InMemoryArchive
+from tests.doubles.in_memory_sessions import InMemorySessions
+
+
+def main() -> None:
+    port, data_dir = int(sys.argv[1]), Path(sys.argv[2])
+    archive = InMemoryArchive()
+    app = create_api(Settings(data_dir=data_dir), InMemorySessions(archive), archive, data_dir)
+    uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
+
+
+if __name__ == "__main__":
+    main()

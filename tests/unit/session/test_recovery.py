@@ -1,0 +1,231 @@
+"""A session whose actor dies at any moment goes on, and its transcript is the one it would be."""
+
+import random
+from dataclasses import dataclass, field, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestration.services.ports import Hypothesis
+from orchestration.session.inputs import (
+    AudioFrame,
+    ClockFact,
+    EndOfStreams,
+    Fact,
+    ParticipantFact,
+    ParticipantRef,
+    SampleMoment,
+    SpeakerFact,
+    StreamSpec,
+)
+from orchestration.session.session import Session, TranscribeOrder
+from orchestration.session.values import SessionValues
+from orchestration.storage.ports import (
+    Claim,
+    JournalFrame,
+    SessionChanges,
+    StreamProgress,
+    StreamRow,
+)
+from orchestration.transcript.segments import Segment
+from tests.unit.session.meeting import (
+    FORMAT,
+    FRAME,
+    RATE,
+    ZERO_UNIX_MS,
+    claim,
+    silence,
+    speech,
+    words,
+)
+
+WORD_MS = 500
+SPEC = StreamSpec(0, FORMAT)
+
+
+@dataclass
+class Disk:
+    """What survives an actor: the journal and the committed changes."""
+
+    frames: list[JournalFrame] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    last_seq: int | None = None
+    changes: list[SessionChanges] = field(default_factory=list)
+
+    def claim(self, epoch: int) -> Claim:
+        progress: StreamProgress | None = None
+        status, zero_unix_ms, facts_told = claim().session.status, None, 0
+        for one in self.changes:
+            progress = one.streams[-1] if one.streams else progress
+            status = one.status or status
+            zero_unix_ms = one.zero_unix_ms or zero_unix_ms
+            facts_told = one.facts_told or facts_told
+        segments = self.segments()
+        last = self.frames[-1] if self.frames else None
+        row = StreamRow(
+            SPEC,
+            next_seq=last.seq + 1 if last else 0,
+            next_sample=last.first_sample + last.sample_count if last else 0,
+            last_seq=self.last_seq,
+            progress=progress,
+        )
+        session = replace(claim().session, status=status, zero_unix_ms=zero_unix_ms, epoch=epoch)
+        events = [event for one in self.changes for event in one.events]
+        return Claim(
+            session,
+            epoch,
+            (row,),
+            last_event_seq=events[-1].seq if events else 0,
+            next_fact=len(self.facts),
+            segment_counts={0: len(segments)},
+            untranslated=(),
+            recent_segments=segments[-3:],
+            facts_told=facts_told,
+        )
+
+    def segments(self) -> list[Segment]:
+        return [segment for one in self.changes for segment in one.segments]
+
+
+@dataclass
+class Spoken:
+    """Speech with known words: ids of half a second, in utterances with pauses between."""
+
+    pcm: bytes
+    times_ms: list[tuple[str, int]]
+
+    @classmethod
+    def random(cls, rng: random.Random) -> "Spoken":
+        pcm, times = b"", []
+        word = 0
+        for _ in range(rng.randint(2, 4)):
+            pcm += silence(rng.randint(10, 25))
+            for _ in range(rng.randint(3, 22)):
+                times.append((f"w{word}", len(pcm) * 1000 // (2 * RATE)))
+                pcm += speech(WORD_MS // 100)
+                word += 1
+        return cls(pcm + silence(12), times)
+
+    def heard(self, order: TranscribeOrder) -> Hypothesis:
+        """What whisper says of a chunk: a word is heard when most of it is inside."""
+        start, end = (sample * 1000 // RATE for sample in (order.chunk.start, order.chunk.end))
+        return words(
+            *(
+                (text, max(0, at - start), min(end, at + WORD_MS) - start)
+                for text, at in self.times_ms
+                if min(end, at + WORD_MS) - max(start, at) >= 0.6 * WORD_MS
+            )
+        )
+
+
+class Actor:
+    """One incarnation, with an engine that answers some frames later."""
+
+    def __init__(self, disk: Disk, spoken: Spoken, epoch: int) -> None:
+        self._disk, self._spoken = disk, spoken
+        self.session = Session(disk.claim(epoch), SessionValues(), 0)
+        self._orders: list[TranscribeOrder] = []
+        for fact in disk.facts:
+            self.session.replay_fact(fact)
+        pipeline = self.session.pipelines[0]
+        for frame in disk.frames:
+            if frame.first_sample + frame.sample_count > pipeline.needed_from:
+                self.session.replay_frame(frame, ZERO_UNIX_MS)
+        self.session.replayed(0)
+        self.session.connected(0)
+        self.step()
+
+    def send(self, *items: AudioFrame | Fact | EndOfStreams) -> None:
+        judgement = self.session.judge(items)
+        assert judgement.error is None
+        self._disk.frames += judgement.frames
+        self._disk.facts += judgement.facts
+        self._disk.last_seq = judgement.last_seqs.get(0, self._disk.last_seq)
+        self.session.accept(judgement, ZERO_UNIX_MS, 0)
+        self.step()
+
+    def answer(self) -> bool:
+        if not self._orders:
+            return False
+        order = self._orders.pop(0)
+        self.session.transcribed(0, order.chunk, self._spoken.heard(order), 0)
+        self.step()
+        return True
+
+    def step(self) -> None:
+        step = self.session.drain(0)
+        self._orders += step.transcribe
+        if not step.changes.is_empty():
+            self._disk.changes.append(step.changes)
+
+
+def hold(spoken: Spoken, rng: random.Random, *, deaths: float) -> Disk:
+    """Play the meeting; at each frame the actor dies with this probability."""
+    disk = Disk()
+    epoch = 1
+    actor = Actor(disk, spoken, epoch)
+    frames = [spoken.pcm[at : at + 2 * FRAME] for at in range(0, len(spoken.pcm), 2 * FRAME)]
+    facts = 0
+    for seq, payload in enumerate(frames):
+        items: list[AudioFrame | Fact] = [AudioFrame(0, seq, seq * FRAME, payload)]
+        if seq % 40 == 0:
+            at = SampleMoment(0, seq * FRAME)
+            who = ParticipantRef(f"p{seq}", f"Person {seq}")
+            items.append(ClockFact(facts, 0, seq * FRAME, ZERO_UNIX_MS + seq * 100))
+            items.append(ParticipantFact(facts + 1, "join", who, at))
+            items.append(SpeakerFact(facts + 2, "start", who.participant_id, who.name, at))
+            facts += 3
+        actor.send(*items)
+        if rng.random() < 0.3:
+            actor.answer()
+        if rng.random() < deaths:
+            epoch += 1
+            actor = Actor(disk, spoken, epoch)
+    actor.send(EndOfStreams(((0, len(frames) - 1),), facts - 1))
+    while actor.answer():
+        if rng.random() < deaths:
+            epoch += 1
+            actor = Actor(disk, spoken, epoch)
+    assert actor.session.status == "completed"
+    return disk
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32))
+def test_no_word_is_lost_or_doubled_whenever_the_actor_dies(seed: int) -> None:
+    rng = random.Random(seed)
+    spoken = Spoken.random(rng)
+    disk = hold(spoken, rng, deaths=0.03)
+
+    said = [word.text for segment in disk.segments() for word in segment.words]
+    assert said == [text for text, _ in spoken.times_ms]
+    starts = [segment.start_ns for segment in disk.segments()]
+    assert starts == sorted(starts)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32))
+def test_events_are_numbered_without_holes_and_told_once(seed: int) -> None:
+    rng = random.Random(seed)
+    disk = hold(Spoken.random(rng), rng, deaths=0.05)
+
+    events = [event for one in disk.changes for event in one.events]
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    joined = [str(event.body["participant"]) for event in events if event.type == "participant"]
+    assert (
+        len(joined) == len(set(joined)) == sum(isinstance(f, ParticipantFact) for f in disk.facts)
+    )
+    ids = [segment.segment_id for segment in disk.segments()]
+    assert len(ids) == len(set(ids))
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32))
+def test_every_sample_has_its_fate_after_any_deaths(seed: int) -> None:
+    rng = random.Random(seed)
+    spoken = Spoken.random(rng)
+    disk = hold(spoken, rng, deaths=0.05)
+
+    last = [one.streams[-1] for one in disk.changes if one.streams][-1]
+    covered = sum(one.end - one.start for one in (*last.transcribed, *last.silent, *last.lost))
+    assert covered == last.duration == len(spoken.pcm) // 2
