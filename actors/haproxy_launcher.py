@@ -1,12 +1,15 @@
 """Starts HAProxy in the place that Ray Serve believes to be HAProxy's.
 
 Serve runs what `RAY_SERVE_HAPROXY_BINARY_PATH` names, with the configuration that it has just
-written. Four things there cannot be set from outside, and are put right here before this process
+written. Six things there cannot be set from outside, and are put right here before this process
 becomes HAProxy:
 
 - Its statistics and metrics ports bind every interface.
 - Replicas bind the host that the frontend binds, so that a public frontend would publish them too.
 - It tells syslog of every request, with the tickets in its query.
+- Clients' headers can switch off a request's timeout, and Serve reads a WebSocket ahead without
+  bound unless a header says that nobody is to watch for its end.
+- Anybody may list the application's routes.
 - It outlives a killed manager, holding the port that its successor needs. The successor takes
   over, and no call is cut.
 
@@ -25,15 +28,29 @@ FRONTEND_VARIABLE = "ORCHESTRATION_FRONTEND"
 """Environment variable with what Serve's frontend is to bind: `host:port`."""
 
 LOOPBACK = "127.0.0.1"
+
+FRONTEND_RULES = """\
+    http-request del-header x-request-timeout-seconds
+    http-request del-header x-request-disconnect-disabled
+    http-request set-header x-request-disconnect-disabled ?1 if { path_beg /ws/ }
+    http-request return status 404 if { path_beg /-/routes }
+"""
 _TAKE_OVER = "-sf"
 
 
 def closed_configuration(configuration: str, frontend: str) -> str:
-    """Bind all but the frontend to loopback, the frontend to `frontend`, and log no requests."""
+    """Bind all but the frontend to loopback, the frontend to `frontend`; log no requests.
+
+    The frontend also gets `FRONTEND_RULES`, which go before Serve's own.
+    """
     unlogged = re.sub(r"(?m)^\s*log \S+ local0 info\n", "", configuration)
     closed = re.sub(r"(?m)^(\s*bind )\*?:(\d+)", rf"\g<1>{LOOPBACK}:\2", unlogged)
     port = frontend.rpartition(":")[2]
-    return re.sub(rf"(?m)^(\s*bind ){re.escape(LOOPBACK)}:{port}$", rf"\g<1>{frontend}", closed)
+    return re.sub(
+        rf"(?m)^(\s*bind ){re.escape(LOOPBACK)}:{port}\n",
+        rf"\g<1>{frontend}\n{FRONTEND_RULES}",
+        closed,
+    )
 
 
 def orphans(configuration: Path) -> list[int]:

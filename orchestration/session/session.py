@@ -7,30 +7,25 @@ wall-clock times are arguments of their own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from orchestration.audio.chunker import Chunk
-from orchestration.errors import (
-    BadAudio,
-    BadRequest,
-    EngineRefused,
-    JsonObject,
-    OrchestrationError,
-    SessionEnded,
-)
+from orchestration.errors import JsonObject, OrchestrationError, SessionEnded
 from orchestration.services.ports import Hypothesis, TranslationRequest
 from orchestration.session.events import (
     NS_PER_SECOND,
-    DurableEvent,
     PassingEvent,
     SessionStatus,
     TranslatedText,
     seconds,
-    segment_json,
 )
-from orchestration.session.ingest_ledger import LedgerBatch, StreamLedger
+from orchestration.session.ingest_ledger import StreamLedger
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
+from orchestration.session.intake import Intake, Judgement
+from orchestration.session.outbox import Outbox
 from orchestration.session.people import People
+from orchestration.session.retries import ChunkRetries
+from orchestration.session.segment_writer import SegmentWriter
 from orchestration.session.spoken_languages import SpokenLanguages
 from orchestration.session.stream_pipeline import Heard, SpeakerOf, StreamPipeline
 from orchestration.session.translation_desk import TranslationDesk
@@ -45,8 +40,7 @@ from orchestration.storage.ports import (
     TranslationRow,
 )
 from orchestration.timing.clock import SessionClock
-from orchestration.transcript.lines import AttributedWord
-from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
+from orchestration.transcript.segments import SpeakerName
 from orchestration.transcript.words import Word
 
 TERMINAL: frozenset[SessionStatus] = frozenset({"completed", "failed"})
@@ -83,50 +77,6 @@ class SessionStep:
     translate: tuple[TranslationRequest, ...]
 
 
-@dataclass(slots=True)
-class Judgement:
-    """A batch judged, to be accepted when its frames and facts are durable."""
-
-    batches: dict[int, LedgerBatch] = field(default_factory=dict)
-    facts: list[Fact] = field(default_factory=list)
-    ends: list[EndOfStreams] = field(default_factory=list)
-    error: OrchestrationError | None = None
-    """What ended the batch early; everything before it counts."""
-
-    @property
-    def frames(self) -> list[JournalFrame]:
-        return [frame for batch in self.batches.values() for frame in batch.frames]
-
-    @property
-    def last_seqs(self) -> dict[int, int]:
-        return {stream: seq for end in self.ends for stream, seq in end.last_seq_by_stream}
-
-    @property
-    def nacks(self) -> tuple[tuple[int, int], ...]:
-        return tuple(
-            (stream, batch.expected)
-            for stream, batch in self.batches.items()
-            if batch.expected is not None
-        )
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """A chunk that is not answered."""
-
-    since_ms: int
-    failures: int = 0
-    refusals: int = 0
-
-    def goes_on(self, error: OrchestrationError, values: SessionValues, now_ms: int) -> bool:
-        """Count a failure; whether the chunk is worth another try."""
-        self.failures += 1
-        if isinstance(error, EngineRefused):
-            self.refusals += 1
-        waited_ms = now_ms - self.since_ms
-        return self.refusals < values.refused_attempts and waited_ms < values.outage_patience_ms
-
-
 class Session:
     """One meeting: its streams, people, clock, transcript and status."""
 
@@ -135,35 +85,37 @@ class Session:
         self.session_id = spec.session_id
         self.epoch = claim.epoch
         self.status: SessionStatus = claim.session.status
-        self.next_fact = claim.next_fact
-        self.event_seq = claim.last_event_seq
-        self._facts_told = claim.facts_told
-        self.ledgers: dict[int, StreamLedger] = {}
         self.pipelines: dict[int, StreamPipeline] = {}
         self._values = values
+        self._intake = Intake(claim.next_fact, values.max_streams)
+        self._outbox = Outbox(claim.last_event_seq)
         self._languages = SpokenLanguages(spec.language)
         self._clock = SessionClock()
         self._people = People(self._clock, values.max_participants)
+        self._facts_told = claim.facts_told
         self._desk = TranslationDesk(
             spec.session_id, spec.target_languages, values.translation_attempts
         )
-        self._segment_counts = dict(claim.segment_counts)
-        self._pending_segments: set[int] = set()
+        self._writer = SegmentWriter(
+            spec.session_id, self._clock, self._outbox, dict(claim.segment_counts), self._desk.want
+        )
+        self._retries = ChunkRetries(values)
         self._orders: list[TranscribeOrder] = []
-        self._retry_at_ms: dict[int, int] = {}
-        self._troubles: dict[int, _Trouble] = {}
-        self._last_fact: int | None = None
         self._idle_since_ms: int | None = now_ms
         self._audio_at_ms: dict[int, int] = {}
         self._next_passing_ms = now_ms
-        self._passing: dict[str, PassingEvent] = {}
-        self._events: list[DurableEvent] = []
-        self._segments: list[Segment] = []
-        self._translations: list[TranslationRow] = []
         self._dirty_streams: set[int] = set()
-        self._status_changed: str | None = None
-        self._status_detail: str | None = None
         self._restore(claim)
+
+    @property
+    def ledgers(self) -> Mapping[int, StreamLedger]:
+        """What is durable, stream by stream."""
+        return self._intake.ledgers
+
+    @property
+    def next_fact(self) -> int:
+        """Facts before this number are durable."""
+        return self._intake.next_fact
 
     # Connections and streams
 
@@ -178,31 +130,19 @@ class Session:
         self._idle_since_ms = now_ms
 
     def check_stream(self, spec: StreamSpec) -> bool:
-        """Whether a stream is new; raises BadAudio when it cannot be opened as described."""
-        known = self.ledgers.get(spec.stream)
-        if known is not None:
-            if known.format != spec.format:
-                raise BadAudio(
-                    f"Stream {spec.stream} is known with another format; open a new stream.",
-                    {
-                        "stream": spec.stream,
-                        "encoding": known.format.encoding,
-                        "sample_rate": known.format.sample_rate,
-                        "channels": known.format.channels,
-                    },
-                )
-            return False
-        if self.status in ("ending", "abandoned", *TERMINAL):
+        """Whether a stream is new.
+
+        Raises:
+            BadAudio: it cannot be opened as described.
+            SessionEnded: it is new and the session takes no more.
+        """
+        is_new = self._intake.is_new(spec)
+        if is_new and self.status in ("ending", "abandoned", *TERMINAL):
             raise SessionEnded(
                 f"Session {self.session_id} is {self.status} and opens no more streams.",
                 {"session_id": self.session_id, "status": self.status},
             )
-        if len(self.ledgers) >= self._values.max_streams:
-            raise BadAudio(
-                f"A session has at most {self._values.max_streams} streams (max_streams).",
-                {"max_streams": self._values.max_streams},
-            )
-        return True
+        return is_new
 
     def open_stream(self, spec: StreamSpec) -> None:
         """Take up a stream that is stored; a known one stays as it is."""
@@ -214,60 +154,49 @@ class Session:
 
     def judge(self, items: Sequence[AudioFrame | Fact | EndOfStreams]) -> Judgement:
         """Judge a batch in order without changing anything; stops at the first fatal error."""
-        judgement = Judgement()
-        try:
-            for item in items:
-                if isinstance(item, AudioFrame):
-                    self._judge_frame(item, judgement)
-                elif isinstance(item, EndOfStreams):
-                    self._judge_end(item, judgement)
-                else:
-                    self._judge_fact(item, judgement)
-        except OrchestrationError as error:
-            judgement.error = error
-        return judgement
+        return self._intake.judge(items)
 
     def accept(self, judgement: Judgement, received_unix_ms: int, now_ms: int) -> None:
         """What was judged is durable now: hear it."""
+        self._intake.accept(judgement)
         for stream, batch in judgement.batches.items():
             if batch.frames:
-                batch.ledger.accept(batch.frames)
                 last = batch.frames[-1]
                 end_sample = last.first_sample + last.sample_count
                 self._audio_arrived(stream, end_sample, received_unix_ms)
                 self._audio_at_ms[stream] = now_ms
         for fact in judgement.facts:
-            self.next_fact += 1
             self._people.take(fact)
         for frame in judgement.frames:
             self._hear(frame)
-        for end in judgement.ends:
-            self._take_end(end)
+        if judgement.ends and self.status in ("created", "active", "delayed"):
+            self._turn("ending")
         self._advance(now_ms)
 
     def end_now(self, now_ms: int) -> dict[int, int]:
         """End where the streams are; returns each stream's last seq, to be stored."""
-        for ledger in self.ledgers.values():
-            if ledger.last_seq is None or not ledger.is_complete:
-                ledger.last_seq = ledger.next_seq - 1
-        self._last_fact = self.next_fact - 1
         self._idle_since_ms = None
         if self.status not in ("ending", *TERMINAL):
             self._turn("ending")
+        last_seqs = self._intake.end_here()
         self._advance(now_ms)
-        return {stream: ledger.next_seq - 1 for stream, ledger in self.ledgers.items()}
+        return last_seqs
 
     def must_abandon(self, now_ms: int) -> bool:
         """Whether the session has waited for its sender as long as it may."""
+        waits = self.status in ("created", "active", "delayed") or (
+            self.status == "ending" and not self._intake.is_complete
+        )
         return (
-            self._idle_since_ms is not None
-            and self.status in ("created", "active", "delayed")
+            waits
+            and self._idle_since_ms is not None
             and now_ms - self._idle_since_ms >= self._values.abandoned_after_ms
         )
 
     def abandon(self, now_ms: int) -> dict[int, int]:
         """No sender came back: end as if it had said so. Returns what `end_now` does."""
-        self._turn("abandoned", "no bot came back")
+        if self.status != "ending":
+            self._turn("abandoned", "no bot came back")
         return self.end_now(now_ms)
 
     # Answers
@@ -277,7 +206,7 @@ class Session:
         pipeline = self.pipelines[stream]
         if pipeline.in_flight != chunk:
             return
-        self._troubles.pop(stream, None)
+        self._retries.answered(stream)
         self._languages.heard(stream, hypothesis)
         self._clock.settle(stream)
         self._publish(stream, pipeline.answered(chunk, hypothesis, self._speaker_of(stream)))
@@ -288,14 +217,8 @@ class Session:
     ) -> None:
         """A chunk was not answered: again later, as long as that makes sense."""
         pipeline = self.pipelines[stream]
-        if pipeline.in_flight != chunk:
+        if pipeline.in_flight != chunk or self._retries.failed(stream, error, now_ms):
             return
-        trouble = self._troubles.setdefault(stream, _Trouble(since_ms=now_ms))
-        if trouble.goes_on(error, self._values, now_ms):
-            wait_ms = self._values.retry_ms * 2 ** min(trouble.failures - 1, 16)
-            self._retry_at_ms[stream] = now_ms + min(self._values.retry_max_ms, wait_ms)
-            return
-        del self._troubles[stream]
         self._clock.settle(stream)
         heard, lost = pipeline.given_up(chunk, error.code, self._speaker_of(stream))
         self._publish(stream, heard)
@@ -319,27 +242,26 @@ class Session:
     def translation_unsupported(self, request: TranslationRequest, now_ms: int) -> None:
         """No engine has this pair: said once, then never asked again."""
         if self._desk.unsupported(request):
-            self._event(
-                "alert",
-                {
-                    "level": "warning",
-                    "code": "unsupported_language_pair",
-                    "message": f"No translation engine has {request.source} to {request.target}; "
-                    "the transcript goes on without it.",
-                },
+            self.alert(
+                "warning",
+                "unsupported_language_pair",
+                f"No translation engine has {request.source} to {request.target}; "
+                "the transcript goes on without it.",
             )
         self._advance(now_ms)
+
+    def alert(self, level: str, code: str, message: str) -> None:
+        """Something that whoever watches the session should know."""
+        self._outbox.tell("alert", {"level": level, "code": code, "message": message})
 
     # Time and output
 
     def tick(self, now_ms: int) -> None:
         """Let time pass: retries, and what is said once a second."""
-        for stream, due_ms in list(self._retry_at_ms.items()):
+        for stream in self._retries.due(now_ms):
             chunk = self.pipelines[stream].in_flight
-            if due_ms <= now_ms:
-                del self._retry_at_ms[stream]
-                if chunk is not None:
-                    self._order(stream, chunk)
+            if chunk is not None:
+                self._order(stream, chunk)
         if self._idle_since_ms is None:
             self._stall_quiet_streams(now_ms)
         if now_ms >= self._next_passing_ms and self.status not in TERMINAL:
@@ -370,32 +292,22 @@ class Session:
         """Everything to do since the last call."""
         people = self._people.drain()
         for kind, body in people.events:
-            self._event(kind, body)
+            self._outbox.tell(kind, body)
         facts_told = self._people.told_before(self.next_fact)
-        changes = SessionChanges(
-            events=tuple(self._events),
-            segments=tuple(self._segments),
-            translations=tuple(self._translations),
+        changes, passing = self._outbox.drain(
             participants=tuple(people.participants),
             speaker_intervals=tuple(people.intervals),
-            streams=self._stream_changes(),
-            status=self.status if self._status_changed else None,
-            status_detail=self._status_detail if self._status_changed else None,
+            streams=tuple(
+                self.pipelines[stream].progress(self._clock.settled_offset_ns(stream))
+                for stream in sorted(self._dirty_streams)
+            ),
             zero_unix_ms=self._clock.zero_unix_ms if self._dirty_streams else None,
             facts_told=facts_told if facts_told > self._facts_told else None,
         )
-        step = SessionStep(
-            changes,
-            tuple(self._passing.values()),
-            tuple(self._orders),
-            tuple(self._desk.due(now_ms)),
-        )
+        orders, self._orders = tuple(self._orders), []
         self._facts_told = facts_told
-        self._events, self._segments, self._translations = [], [], []
         self._dirty_streams = set()
-        self._status_changed = None
-        self._passing, self._orders = {}, []
-        return step
+        return SessionStep(changes, passing, orders, tuple(self._desk.due(now_ms)))
 
     # Recovery
 
@@ -434,48 +346,9 @@ class Session:
     def _add_stream(
         self, spec: StreamSpec, progress: StreamProgress | None, committed: Sequence[Word] = ()
     ) -> StreamLedger:
-        ledger = StreamLedger(spec.stream, spec.format)
-        self.ledgers[spec.stream] = ledger
         self.pipelines[spec.stream] = StreamPipeline(spec, self._values, progress, committed)
         self._clock.add_stream(spec.stream, spec.format.sample_rate)
-        return ledger
-
-    def _judge_frame(self, frame: AudioFrame, judgement: Judgement) -> None:
-        ledger = self.ledgers.get(frame.stream)
-        if ledger is None:
-            raise BadAudio(
-                f"Stream {frame.stream} is not open; say `stream` first.", {"stream": frame.stream}
-            )
-        batch = judgement.batches.get(frame.stream)
-        if batch is None:
-            batch = judgement.batches[frame.stream] = ledger.batch()
-        batch.judge(frame)
-
-    def _judge_fact(self, fact: Fact, judgement: Judgement) -> None:
-        expected = self.next_fact + len(judgement.facts)
-        if fact.fact > expected:
-            raise BadRequest(
-                f"Fact {fact.fact} came before fact {expected}.", {"expected": expected}
-            )
-        if fact.fact == expected:
-            judgement.facts.append(fact)
-
-    def _judge_end(self, end: EndOfStreams, judgement: Judgement) -> None:
-        for stream, last_seq in end.last_seq_by_stream:
-            ledger = self.ledgers.get(stream)
-            if ledger is None:
-                raise BadAudio(f"Stream {stream} is not open.", {"stream": stream})
-            ledger.check_end(last_seq)
-        judgement.ends.append(end)
-
-    def _take_end(self, end: EndOfStreams) -> None:
-        announced = dict(end.last_seq_by_stream)
-        for stream, ledger in self.ledgers.items():
-            if ledger.last_seq is None:
-                ledger.last_seq = announced.get(stream, ledger.next_seq - 1)
-        self._last_fact = end.last_fact
-        if self.status in ("created", "active", "delayed"):
-            self._turn("ending")
+        return self._intake.add(spec)
 
     def _audio_arrived(self, stream: int, end_sample: int, received_unix_ms: int) -> None:
         unknown = self._clock.zero_unix_ms is None
@@ -491,7 +364,7 @@ class Session:
 
     def _gap(self, stream: int, lost: SampleRange) -> None:
         self._dirty_streams.add(stream)
-        self._event(
+        self._outbox.tell(
             "gap",
             {
                 "stream": stream,
@@ -519,14 +392,10 @@ class Session:
             self._turn("active")
 
     def _is_finished(self) -> bool:
-        facts_are_in = self._last_fact is None or self.next_fact > self._last_fact
         return (
-            facts_are_in
+            self._intake.is_complete
             and self._desk.is_idle
-            and all(
-                self.ledgers[stream].is_complete and pipeline.is_done
-                for stream, pipeline in self.pipelines.items()
-            )
+            and all(pipeline.is_done for pipeline in self.pipelines.values())
         )
 
     def _order(self, stream: int, chunk: Chunk) -> None:
@@ -544,68 +413,16 @@ class Session:
         return speaker_of
 
     def _publish(self, stream: int, heard: Heard) -> None:
-        """New final lines become durable segments; what is pending replaces the old pending."""
         self._dirty_streams.add(stream)
-        for line in heard.lines:
-            segment = self._segment(stream, line.words)
-            self._segment_counts[stream] = self._segment_counts.get(stream, 0) + 1
-            self._pending_segments.discard(stream)
-            self._segments.append(segment)
-            self._event("segment", {"segment": segment_json(segment, "final", self._zero_ms())})
-            self._desk.want(segment)
-        if heard.pending:
-            self._pending_segments.add(stream)
-            pending = self._segment(stream, heard.pending)
-            body: JsonObject = {"segment": segment_json(pending, "pending", self._zero_ms())}
-            self._pass(f"pending:{stream}", "segment", body)
-        elif stream in self._pending_segments:
-            self._pending_segments.discard(stream)
-            body = {"segment_id": self._next_segment_id(stream)}
-            self._pass(f"pending:{stream}", "retract", body)
-
-    def _segment(self, stream: int, words: Sequence[AttributedWord]) -> Segment:
-        timed = tuple(
-            TimedWord(
-                one.word.text,
-                self._clock.session_ns(stream, one.word.start_sample),
-                self._clock.session_ns(stream, one.word.end_sample),
-                one.word.probability,
-            )
-            for one in words
-        )
-        return Segment(
-            segment_id=self._next_segment_id(stream),
-            revision=1,
-            stream=stream,
-            start_ns=timed[0].start_ns,
-            end_ns=max(word.end_ns for word in timed),
-            speaker=words[0].speaker,
-            language=words[0].language,
-            words=timed,
-        )
-
-    def _next_segment_id(self, stream: int) -> str:
-        return f"{self.session_id}:{stream}:{self._segment_counts.get(stream, 0)}"
+        self._writer.publish(stream, heard)
 
     def _settle_translation(
         self, request: TranslationRequest, translation: TranslatedText, engine: str
     ) -> None:
         revision = self._desk.settle(request)
-        if revision is None:
-            return
-        self._translations.append(
-            TranslationRow(request.segment_id, request.source, translation, engine)
-        )
-        self._event(
-            "translation",
-            {
-                "segment_id": request.segment_id,
-                "language": request.target,
-                "text": translation.text,
-                "state": translation.state,
-                "revision": revision,
-            },
-        )
+        if revision is not None:
+            row = TranslationRow(request.segment_id, request.source, translation, engine)
+            self._outbox.add_translation(row, revision)
 
     def _stall_quiet_streams(self, now_ms: int) -> None:
         for stream, audio_at_ms in list(self._audio_at_ms.items()):
@@ -617,39 +434,21 @@ class Session:
     def _tell_figures(self) -> None:
         if not self.pipelines:
             return
-        self._pass("coverage", "coverage", self.coverage_json())
+        self._outbox.tell_in_passing("coverage", "coverage", self.coverage_json())
         levels: JsonObject = {
             "streams": [
                 {"id": stream, "rms_dbfs": pipeline.level_dbfs()}
                 for stream, pipeline in sorted(self.pipelines.items())
             ]
         }
-        self._pass("level", "level", levels)
-        self._pass("lag", "lag", {"seconds": round(self.lag_ms / 1000, 1)})
-
-    def _stream_changes(self) -> tuple[StreamProgress, ...]:
-        return tuple(
-            self.pipelines[stream].progress(self._clock.settled_offset_ns(stream))
-            for stream in sorted(self._dirty_streams)
-        )
+        self._outbox.tell_in_passing("level", "level", levels)
+        self._outbox.tell_in_passing("lag", "lag", {"seconds": round(self.lag_ms / 1000, 1)})
 
     def _turn(self, status: SessionStatus, detail: str | None = None) -> None:
         if status not in TRANSITIONS[self.status]:
             raise AssertionError(f"a session does not go from {self.status} to {status}")
         self.status = status
-        self._status_changed = status
-        self._status_detail = detail
-        self._event("status", {"status": status, "detail": detail})
-
-    def _event(self, kind: str, body: JsonObject) -> None:
-        self.event_seq += 1
-        self._events.append(DurableEvent(self.event_seq, kind, body))
-
-    def _pass(self, key: str, kind: str, body: JsonObject) -> None:
-        self._passing[key] = PassingEvent(key, kind, body)
-
-    def _zero_ms(self) -> int:
-        return self._clock.zero_unix_ms or 0
+        self._outbox.set_status(status, detail)
 
 
 def _committed_words(claim: Claim, row: StreamRow) -> list[Word]:

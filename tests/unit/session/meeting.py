@@ -16,7 +16,8 @@ from orchestration.session.inputs import (
     ParticipantRef,
     StreamSpec,
 )
-from orchestration.session.session import Judgement, Session, SessionStep, TranscribeOrder
+from orchestration.session.intake import Judgement
+from orchestration.session.session import Session, SessionStep, TranscribeOrder
 from orchestration.session.values import SessionValues
 from orchestration.storage.ports import Claim, SessionRow, SessionSpec, StreamRow
 

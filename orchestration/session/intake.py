@@ -1,0 +1,146 @@
+"""What a sender brings: frames, facts and ends, judged against what is durable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from orchestration.errors import BadAudio, BadRequest, OrchestrationError
+from orchestration.session.ingest_ledger import LedgerBatch, StreamLedger
+from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
+from orchestration.storage.ports import JournalFrame
+
+
+@dataclass(slots=True)
+class Judgement:
+    """A batch judged, to be accepted when its frames and facts are durable."""
+
+    batches: dict[int, LedgerBatch] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    ends: list[EndOfStreams] = field(default_factory=list)
+    error: OrchestrationError | None = None
+    """What ended the batch early; everything before it counts."""
+
+    @property
+    def frames(self) -> list[JournalFrame]:
+        return [frame for batch in self.batches.values() for frame in batch.frames]
+
+    @property
+    def last_seqs(self) -> dict[int, int]:
+        return {stream: seq for end in self.ends for stream, seq in end.last_seq_by_stream}
+
+    @property
+    def nacks(self) -> tuple[tuple[int, int], ...]:
+        return tuple(
+            (stream, batch.expected)
+            for stream, batch in self.batches.items()
+            if batch.expected is not None
+        )
+
+
+class Intake:
+    """The ledgers of a session's streams, and the numbering of its facts."""
+
+    def __init__(self, next_fact: int, max_streams: int) -> None:
+        self.ledgers: dict[int, StreamLedger] = {}
+        self.next_fact = next_fact
+        self._max_streams = max_streams
+        self._last_fact: int | None = None
+
+    @property
+    def facts_are_complete(self) -> bool:
+        """Whether every announced fact is durable; so far none may be announced."""
+        return self._last_fact is None or self.next_fact > self._last_fact
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything announced is durable, and the end was announced."""
+        return self.facts_are_complete and all(one.is_complete for one in self.ledgers.values())
+
+    def add(self, spec: StreamSpec) -> StreamLedger:
+        """Take up a stream."""
+        ledger = self.ledgers[spec.stream] = StreamLedger(spec.stream, spec.format)
+        return ledger
+
+    def is_new(self, spec: StreamSpec) -> bool:
+        """Whether a stream is unknown; raises BadAudio when it may not be opened as described."""
+        known = self.ledgers.get(spec.stream)
+        if known is None:
+            if len(self.ledgers) >= self._max_streams:
+                raise BadAudio(
+                    f"A session has at most {self._max_streams} streams (max_streams).",
+                    {"max_streams": self._max_streams},
+                )
+            return True
+        if known.format != spec.format:
+            raise BadAudio(
+                f"Stream {spec.stream} is known with another format; open a new stream.",
+                {
+                    "stream": spec.stream,
+                    "encoding": known.format.encoding,
+                    "sample_rate": known.format.sample_rate,
+                    "channels": known.format.channels,
+                },
+            )
+        return False
+
+    def judge(self, items: Sequence[AudioFrame | Fact | EndOfStreams]) -> Judgement:
+        """Judge a batch in order without changing anything; stops at the first fatal error."""
+        judgement = Judgement()
+        try:
+            for item in items:
+                if isinstance(item, AudioFrame):
+                    self._judge_frame(item, judgement)
+                elif isinstance(item, EndOfStreams):
+                    self._judge_end(item, judgement)
+                else:
+                    self._judge_fact(item, judgement)
+        except OrchestrationError as error:
+            judgement.error = error
+        return judgement
+
+    def accept(self, judgement: Judgement) -> None:
+        """What was judged is durable now."""
+        for batch in judgement.batches.values():
+            batch.ledger.accept(batch.frames)
+        self.next_fact += len(judgement.facts)
+        for end in judgement.ends:
+            announced = dict(end.last_seq_by_stream)
+            for stream, ledger in self.ledgers.items():
+                if ledger.last_seq is None:
+                    ledger.last_seq = announced.get(stream, ledger.next_seq - 1)
+            self._last_fact = end.last_fact
+
+    def end_here(self) -> dict[int, int]:
+        """What is durable is all there will be. Returns each stream's last seq."""
+        for ledger in self.ledgers.values():
+            if not ledger.is_complete:
+                ledger.last_seq = ledger.next_seq - 1
+        self._last_fact = self.next_fact - 1
+        return {stream: ledger.next_seq - 1 for stream, ledger in self.ledgers.items()}
+
+    def _judge_frame(self, frame: AudioFrame, judgement: Judgement) -> None:
+        ledger = self.ledgers.get(frame.stream)
+        if ledger is None:
+            raise BadAudio(
+                f"Stream {frame.stream} is not open; say `stream` first.", {"stream": frame.stream}
+            )
+        batch = judgement.batches.get(frame.stream)
+        if batch is None:
+            batch = judgement.batches[frame.stream] = ledger.batch()
+        batch.judge(frame)
+
+    def _judge_fact(self, fact: Fact, judgement: Judgement) -> None:
+        expected = self.next_fact + len(judgement.facts)
+        if fact.fact > expected:
+            raise BadRequest(
+                f"Fact {fact.fact} came before fact {expected}.", {"expected": expected}
+            )
+        if fact.fact == expected:
+            judgement.facts.append(fact)
+
+    def _judge_end(self, end: EndOfStreams, judgement: Judgement) -> None:
+        for stream, last_seq in end.last_seq_by_stream:
+            ledger = self.ledgers.get(stream)
+            if ledger is None:
+                raise BadAudio(f"Stream {stream} is not open.", {"stream": stream})
+            ledger.check_end(last_seq)
+        judgement.ends.append(end)

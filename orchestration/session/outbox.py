@@ -1,0 +1,87 @@
+"""What a session has to store and to tell, gathered until the next drain."""
+
+from orchestration.errors import JsonObject
+from orchestration.session.events import DurableEvent, PassingEvent, SessionStatus
+from orchestration.storage.ports import (
+    ParticipantRow,
+    SessionChanges,
+    SpeakerIntervalRow,
+    StreamProgress,
+    TranslationRow,
+)
+from orchestration.transcript.segments import Segment
+
+
+class Outbox:
+    """Numbers durable events, and keeps the newest passing event of each key."""
+
+    def __init__(self, last_seq: int) -> None:
+        self._seq = last_seq
+        self._clear()
+
+    def _clear(self) -> None:
+        self._events: list[DurableEvent] = []
+        self._segments: list[Segment] = []
+        self._translations: list[TranslationRow] = []
+        self._status: SessionStatus | None = None
+        self._status_detail: str | None = None
+        self._passing: dict[str, PassingEvent] = {}
+
+    def tell(self, kind: str, body: JsonObject) -> None:
+        """A durable event."""
+        self._seq += 1
+        self._events.append(DurableEvent(self._seq, kind, body))
+
+    def tell_in_passing(self, key: str, kind: str, body: JsonObject) -> None:
+        """A passing event; it replaces an untold one of its key."""
+        self._passing[key] = PassingEvent(key, kind, body)
+
+    def add_segment(self, segment: Segment, body: JsonObject) -> None:
+        """A final segment and its event."""
+        self._segments.append(segment)
+        self.tell("segment", body)
+
+    def add_translation(self, row: TranslationRow, revision: int) -> None:
+        """A settled translation and its event."""
+        self._translations.append(row)
+        self.tell(
+            "translation",
+            {
+                "segment_id": row.segment_id,
+                "language": row.translation.language,
+                "text": row.translation.text,
+                "state": row.translation.state,
+                "revision": revision,
+            },
+        )
+
+    def set_status(self, status: SessionStatus, detail: str | None) -> None:
+        """A new status and its event."""
+        self._status, self._status_detail = status, detail
+        self.tell("status", {"status": status, "detail": detail})
+
+    def drain(
+        self,
+        *,
+        participants: tuple[ParticipantRow, ...],
+        speaker_intervals: tuple[SpeakerIntervalRow, ...],
+        streams: tuple[StreamProgress, ...],
+        zero_unix_ms: int | None,
+        facts_told: int | None,
+    ) -> tuple[SessionChanges, tuple[PassingEvent, ...]]:
+        """Everything since the last call, with what others add to it."""
+        changes = SessionChanges(
+            events=tuple(self._events),
+            segments=tuple(self._segments),
+            translations=tuple(self._translations),
+            participants=participants,
+            speaker_intervals=speaker_intervals,
+            streams=streams,
+            status=self._status,
+            status_detail=self._status_detail,
+            zero_unix_ms=zero_unix_ms,
+            facts_told=facts_told,
+        )
+        passing = tuple(self._passing.values())
+        self._clear()
+        return changes, passing
