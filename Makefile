@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export ORCHESTRATION_DATA_DIR ?= $(CURDIR)/.data
 
-.PHONY: help setup setup-dev demo run test lint bench clean lock
+.PHONY: help setup setup-dev demo run test lint bench chaos clean lock
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -13,17 +13,18 @@ setup: $(VENV)/.installed            ## make .venv with what the service needs
 setup-dev: $(VENV)/.installed-dev    ## and with what its tests need
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@command -v $(PYTHON) >/dev/null || { echo "This needs $(PYTHON): install it, or name another with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: requirements/main.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the service into $(VENV): a minute or two the first time"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/main.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/main.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements/dev.lock $(VENV)/.installed
 	@echo "Installing what the tests need into $(VENV)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
 
 demo: setup      ## play a four-person meeting and watch its transcript grow
@@ -42,6 +43,9 @@ lint: setup-dev  ## ruff and mypy
 
 bench: setup-dev ## print the figures of tests/benchmarks
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: setup-dev ## kill, cut and starve the service for hours, and count what it loses
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 lock: setup-dev  ## renew the lock files from pyproject.toml
 	$(BIN)/python -m piptools --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet pip-tools

@@ -13,6 +13,7 @@ import uuid
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import ray
@@ -27,14 +28,19 @@ from orchestration.config.models import Settings
 from orchestration.config.session_values import session_values
 from orchestration.errors import LimitReached, OrchestrationError, Unavailable
 from orchestration.logs import configure_logs
+from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.pool import connect_pool
 from orchestration.storage.ports import OPEN_STATUSES, SessionRow, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.recordings import Recordings
 
 log = structlog.get_logger(__name__)
 
 SWEEP_INTERVAL_S = 5.0
 """How often dispatchers, warm actors and ended sessions are looked after."""
+
+EXPIRE_INTERVAL_S = 3600.0
+"""How often recordings past their retention are removed."""
 
 ENDED_GRACE_S = 15.0
 """An ended session's actor stays this long, so that everybody connected hears of the end."""
@@ -61,6 +67,7 @@ class Coordinator:
         self._warm: deque[str] = deque()
         self._placing: dict[str, asyncio.Future[str]] = {}
         self._ended: dict[str, float] = {}
+        self._expire_at = 0.0
         self._begun = asyncio.Lock()
         self._is_ready = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,18 +113,35 @@ class Coordinator:
         row = await (await self._connected()).session(session_id)
         return await self._placed(session_id) if row.status in OPEN_STATUSES else None
 
+    async def open_for_repair(self, session_id: str) -> str:
+        """The actor of a session, which an ended one gets once more.
+
+        Raises:
+            UnknownSession: no session has this id.
+        """
+        await self.ready()
+        await (await self._connected()).session(session_id)
+        if session_id in self._ended:
+            self._dismiss(session_id)
+        return await self._placed(session_id)
+
     async def session_finished(self, session_id: str) -> None:
         """A session's end is stored."""
         if session_id in self._open:
             self._ended.setdefault(session_id, time.monotonic() + ENDED_GRACE_S)
 
     async def delete(self, session_id: str) -> None:
-        """End a session's actor and remove its rows."""
+        """End a session's actor and remove its files and rows."""
         await self.ready()
         archive = await self._connected()
         await archive.session(session_id)
         self._dismiss(session_id)
+        recordings = self._recordings(archive)
+        # Before the rows, so that a deletion cut short can be asked for again; and after them,
+        # for what the actor was writing when it was ended.
+        await recordings.remove_files(session_id)
         removed = await archive.delete_session(session_id)
+        await recordings.remove_files(session_id)
         log.info("session_deleted", session_id=session_id, rows=sum(removed.values()))
 
     async def go_away(self, reason: str, retry_ms: int) -> None:
@@ -230,8 +254,23 @@ class Coordinator:
                 for session_id, due in list(self._ended.items()):
                     if due <= time.monotonic():
                         self._dismiss(session_id)
+                if self._expire_at <= time.monotonic():
+                    self._expire_at = time.monotonic() + EXPIRE_INTERVAL_S
+                    self._spawn(self._expire_recordings())
             except Exception as error:
                 log.warning("sweep_failed", reason=str(error))
+
+    async def _expire_recordings(self) -> None:
+        days = self._settings.sessions.recording_retention_days
+        if not days:
+            return
+        recordings = self._recordings(await self._connected())
+        expired = await recordings.expire(datetime.now(UTC), days)
+        if expired:
+            log.info("recordings_expired", sessions=expired, retention_days=days)
+
+    def _recordings(self, archive: PostgresArchive) -> Recordings:
+        return Recordings(archive, ChunkFileStore(self._settings.recordings_dir))
 
     async def _ensure_dispatchers(self) -> None:
         there = set(_named_actors())

@@ -6,6 +6,7 @@ memory counts. The engines are reached through the node's dispatcher.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -24,10 +25,14 @@ from orchestration.session.exchange import (
     Welcome,
 )
 from orchestration.session.inputs import StreamSpec
+from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
-from orchestration.storage.pool import connect_pool
+from orchestration.storage.chunk_files import ChunkFileStore
+from orchestration.storage.pool import Pool, connect_pool
+from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.recordings import Recordings
 
 POOL_MAX_CONNECTIONS = 2
 """One for the sender's frames, one for everything else; PostgreSQL's connections are few."""
@@ -71,6 +76,7 @@ class SessionActor:
         self._name = name
         self._dsn = dsn
         self._values = values
+        self._pool: Pool | None = None
         self._journal: PostgresJournal | None = None
         self._runner: SessionRunner | None = None
         self._activation = asyncio.Lock()
@@ -105,6 +111,9 @@ class SessionActor:
     async def end(self) -> None:
         await (await self._running()).end()
 
+    async def repair(self) -> int:
+        return await (await self._running()).repair()
+
     async def go_away(self, reason: str, retry_ms: int) -> None:
         """The service stops in `retry_ms`: tell the sender."""
         if self._runner is not None:
@@ -136,8 +145,14 @@ class SessionActor:
         journal = await self._connected()
         claim = await journal.claim(session_id, self._name)
         values = self._values.with_overrides(claim.session.spec.settings)
+        recordings = Recordings(self._archive(), ChunkFileStore(Path(values.recordings_dir or "")))
         runner = SessionRunner(
-            claim, journal, DispatcherEngines(), values, _tell_coordinator(session_id)
+            claim,
+            journal,
+            DispatcherEngines(),
+            values,
+            RecordingReader(session_id, recordings),
+            _tell_coordinator(session_id),
         )
         await runner.start()
         return runner
@@ -147,8 +162,13 @@ class SessionActor:
             pool = await connect_pool(
                 self._dsn, min_size=1, max_size=POOL_MAX_CONNECTIONS, connect_timeout_s=10
             )
+            self._pool = pool
             self._journal = PostgresJournal(pool)
         return self._journal
+
+    def _archive(self) -> PostgresArchive:
+        assert self._pool is not None, "an actor connects before it starts a session"
+        return PostgresArchive(self._pool)
 
 
 def _tell_coordinator(session_id: str) -> Callable[[], Awaitable[None]]:

@@ -1,17 +1,14 @@
 """The running sessions as the edge sees them, over Ray."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import ray
 
 from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
 from orchestration.api.ports import HealthReport, SessionLink
-from orchestration.errors import OrchestrationError, Unavailable
-from orchestration.services.health import out_of_date
+from orchestration.errors import Unavailable
 from orchestration.session.exchange import (
     IngestBatch,
     IngestReply,
@@ -26,13 +23,7 @@ from orchestration.storage.ports import Archive, SessionRow, SessionSpec
 
 Answer = TypeVar("Answer")
 
-REPORT_INTERVAL_S = 2.0
-"""How old the health report that requests are answered from may be."""
-
-REPORT_WAIT_S = 2.0
-"""Who asks after a long while waits this long for a fresh report."""
-
-REPORT_TIMEOUT_S = 10.0
+REPORT_TIMEOUT_S = 5.0
 """A monitor that has not reported by then is taken for away."""
 
 
@@ -96,10 +87,6 @@ class RaySessions:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._report: HealthReport | None = None
-        self._reported_s = 0.0
-        self._refreshing: asyncio.Task[None] | None = None
-        self._started_unix_ms = time.time_ns() // 1_000_000
 
     async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
         created: tuple[SessionRow, bool] = await self._coordinate("create", spec)
@@ -120,32 +107,30 @@ class RaySessions:
             await RaySessionLink(self, session_id, name).end()
         return await self._archive.session(session_id)
 
+    async def repair(self, session_id: str) -> int:
+        name: str = await self._coordinate("open_for_repair", session_id)
+        actor = _find(name)
+        if actor is None:
+            raise Unavailable("The session's actor is not there yet; ask again.")
+        ranges: int = await ask(actor.repair.remote(), "session")
+        return ranges
+
     async def delete(self, session_id: str) -> None:
         await self._coordinate("delete", session_id)
 
     async def health(self) -> HealthReport:
-        """The latest report, nearly at once; a report that is too old says so."""
-        age_s = time.monotonic() - self._reported_s
-        if age_s > REPORT_INTERVAL_S and (self._refreshing is None or self._refreshing.done()):
-            self._refreshing = asyncio.create_task(self._refresh())
-        too_old_s = REPORT_TIMEOUT_S + REPORT_INTERVAL_S
-        if age_s > too_old_s and self._refreshing is not None:
-            await asyncio.wait([self._refreshing], timeout=REPORT_WAIT_S)
-        if self._report is None:
-            return HealthReport("unhealthy", (), 0, 0, self._started_unix_ms)
-        if time.monotonic() - self._reported_s > too_old_s:
-            services = tuple(out_of_date(one) for one in self._report.services)
-            return replace(self._report, status="degraded", services=services)
-        return self._report
+        """The monitor's latest report.
 
-    async def _refresh(self) -> None:
+        Raises:
+            Unavailable: the monitor is away.
+        """
         try:
             async with asyncio.timeout(REPORT_TIMEOUT_S):
                 monitor = ray.get_actor(HEALTH_MONITOR, NAMESPACE)
-                self._report = await ask(monitor.report.remote(), "health monitor")
-                self._reported_s = time.monotonic()
-        except (OrchestrationError, TimeoutError, ValueError):
-            return
+                report: HealthReport = await ask(monitor.report.remote(), "health monitor")
+                return report
+        except (TimeoutError, ValueError) as error:
+            raise Unavailable("The health monitor is not answering.") from error
 
     async def _coordinate(self, method: str, *arguments: object) -> Any:
         coordinator = _find(COORDINATOR)

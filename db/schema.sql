@@ -14,7 +14,9 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
     ('0001_bot_sessions.sql',
      '9fd5f0ea53a8ec3ef4abe7427613c21b3128cfebe1bc783d711d51139922d9b1'),
     ('0002_recovery.sql',
-     'e7d21af270e92ee885f2825202cac219da01788a82d9e83771e6b6b8e1451de9');
+     'e7d21af270e92ee885f2825202cac219da01788a82d9e83771e6b6b8e1451de9'),
+    ('0003_recordings.sql',
+     '3d2b07dd9c86b5af2eb8eb8e31fe745601507e090b6da85464adf589e39a0b7c');
 
 -- Sessions of meeting bots: what they sent, what was heard, and who said it.
 --
@@ -357,3 +359,13 @@ JOIN bot_sessions.session_statistics t USING (session_id);
 
 -- Facts before this number have had their effect: their rows and events are stored.
 ALTER TABLE bot_sessions.sessions ADD COLUMN facts_told bigint NOT NULL DEFAULT 0;
+
+-- Which frames a recording's file holds: the journal shrinks behind them.
+ALTER TABLE bot_sessions.audio_files
+    ADD COLUMN first_seq    bigint CHECK (first_seq >= 0),
+    ADD COLUMN last_seq     bigint CHECK (last_seq >= first_seq),
+    ADD COLUMN first_sample bigint CHECK (first_sample >= 0),
+    ADD COLUMN end_sample   bigint CHECK (end_sample > first_sample);
+
+CREATE UNIQUE INDEX audio_files_stream ON bot_sessions.audio_files (session_id, stream, first_seq);
+DROP INDEX bot_sessions.audio_files_session;

@@ -167,6 +167,14 @@ class DatabaseUnavailable(Unavailable):
     close_code = 1013
 
 
+class RecordingFailed(Unavailable):
+    """A recording's file cannot be written: the disk is full or broken."""
+
+    code = "recording_failed"
+    http_status = 503
+    close_code = 1013
+
+
 class Fenced(OrchestrationError):
     """A newer incarnation of the session's actor has taken its place in the database."""
 

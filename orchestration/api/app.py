@@ -23,7 +23,9 @@ from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.sessions import sessions_router
 from orchestration.api.transcripts import transcripts_router
 from orchestration.config.models import Settings
+from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.ports import Archive
+from orchestration.storage.recordings import Recordings
 
 
 def create_api(settings: Settings, sessions: Sessions, archive: Archive, web_dir: Path) -> FastAPI:
@@ -39,6 +41,8 @@ def create_api(settings: Settings, sessions: Sessions, archive: Archive, web_dir
     health = HealthCache(sessions)
     detached = Detached()
     hub = LiveHub(sessions, archive, settings.live.viewer_queue_events)
+    files = ChunkFileStore(settings.recordings_dir)
+    recordings = Recordings(archive, files, kept=settings.sessions.record)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -69,7 +73,9 @@ def create_api(settings: Settings, sessions: Sessions, archive: Archive, web_dir
     app.include_router(health_router(health))
     app.include_router(access_router(settings.server, rules, archive))
     app.include_router(sessions_router(sessions, archive, settings.sessions.chunking))
-    app.include_router(transcripts_router(archive, settings.data_dir / "recordings_under_way"))
+    app.include_router(
+        transcripts_router(archive, recordings, settings.data_dir / "recordings_under_way")
+    )
     app.include_router(ingest_router(settings, sessions, archive, detached))
     app.include_router(live_router(settings, hub, archive))
     _add_pages(app, web_dir)

@@ -11,12 +11,12 @@ from starlette.responses import JSONResponse
 
 import orchestration
 from orchestration.api.ports import HealthReport, ServiceHealth, Sessions
-from orchestration.errors import JsonObject
+from orchestration.errors import JsonObject, OrchestrationError
 from orchestration.session.events import iso_utc
 
 REFRESH_S = 1.0
 """A report older than this is renewed, behind the answer that it gives."""
-FIRST_REPORT_S = 0.5
+FIRST_REPORT_S = 2.0
 """How long the first question waits for a report; every other is answered at once."""
 STALE_S = 30.0
 """A report older than this says that the monitor itself is away."""
@@ -91,15 +91,18 @@ class HealthCache:
 
     async def report(self) -> HealthReport:
         """The last report, or one that says that there is none."""
-        now_s = time.monotonic()
-        due = self._report is None or now_s - self._reported_at_s > REFRESH_S
-        if due and (self._refresh is None or self._refresh.done()):
+        if self._age_s() > REFRESH_S and (self._refresh is None or self._refresh.done()):
             self._refresh = asyncio.create_task(self._renew())
-        if self._report is None and self._refresh is not None:
+        if self._age_s() > STALE_S and self._refresh is not None:
             await asyncio.wait({self._refresh}, timeout=FIRST_REPORT_S)
-        if self._report is None or now_s - self._reported_at_s > STALE_S:
+        if self._report is None or self._age_s() > STALE_S:
             return self._silent()
         return self._report
+
+    def _age_s(self) -> float:
+        if self._report is None:
+            return float("inf")
+        return time.monotonic() - self._reported_at_s
 
     async def close(self) -> None:
         """Give up a renewal under way."""
@@ -111,6 +114,8 @@ class HealthCache:
         try:
             self._report = await self._sessions.health()
             self._reported_at_s = time.monotonic()
+        except OrchestrationError as error:
+            _log.warning("health report failed", reason=error.message)
         except Exception:
             _log.exception("health report failed")
 

@@ -124,10 +124,21 @@ class Sessions(Protocol):
         """End a session as if its sender had said `end`; returns at once with its new status."""
         ...
 
+    async def repair(self, session_id: str) -> int:
+        """Hear again what an open or ended session lost though its audio is held.
+
+        Returns how many ranges of samples that is; the work goes on after the answer.
+        """
+        ...
+
     async def delete(self, session_id: str) -> None:
         """End the session's actor and remove all its rows and files."""
         ...
 
     async def health(self) -> HealthReport:
-        """What the health monitor knows; never raises."""
+        """What the health monitor knows.
+
+        Raises:
+            Unavailable: the monitor is away.
+        """
         ...

@@ -71,6 +71,13 @@ class SessionPage(BaseModel):
     next_cursor: str | None
 
 
+class RepairView(BaseModel):
+    """How many lost ranges are being heard again."""
+
+    session_id: str
+    ranges: int
+
+
 class ParticipantView(BaseModel):
     """Somebody in the meeting; seconds of session time, null while unknown."""
 
@@ -178,6 +185,11 @@ def sessions_router(
     async def end(session_id: SessionId, request: Request) -> SessionView:
         """End a session as if its sender had said `end`; it completes when all is stored."""
         return view(await sessions.end(session_id), request)
+
+    @router.post("/{session_id}/repair", status_code=202)
+    async def repair(session_id: SessionId) -> RepairView:
+        """Send lost audio that is still held to whisper again; what is heard comes as events."""
+        return RepairView(session_id=session_id, ranges=await sessions.repair(session_id))
 
     @router.delete("/{session_id}", status_code=204)
     async def delete(session_id: SessionId) -> None:

@@ -17,6 +17,7 @@ from orchestration.errors import LimitReached, NoRecording
 from orchestration.session.events import SessionStatus
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM
 from orchestration.storage.ports import Archive
+from orchestration.storage.recordings import Recordings
 from orchestration.transcript.exports import to_srt, to_text, to_vtt, transcript_json
 
 MAX_EVENTS_PAGE = 1000
@@ -112,8 +113,8 @@ class EventPage(BaseModel):
     next_cursor: str | None
 
 
-def transcripts_router(archive: Archive, recordings_dir: Path) -> APIRouter:
-    """`/api/sessions/{session_id}/…`; recordings are made in `recordings_dir`."""
+def transcripts_router(archive: Archive, recordings: Recordings, work_dir: Path) -> APIRouter:
+    """`/api/sessions/{session_id}/…`; recordings are put together in `work_dir`."""
     router = APIRouter(prefix="/api/sessions/{session_id}", tags=["transcripts"])
 
     @router.get(
@@ -171,11 +172,13 @@ def transcripts_router(archive: Archive, recordings_dir: Path) -> APIRouter:
             next_cursor=str(found[-1].seq) if more else None,
         )
 
-    _add_recording(router, archive, recordings_dir)
+    _add_recording(router, archive, recordings, work_dir)
     return router
 
 
-def _add_recording(router: APIRouter, archive: Archive, recordings_dir: Path) -> None:
+def _add_recording(
+    router: APIRouter, archive: Archive, recordings: Recordings, work_dir: Path
+) -> None:
     places = asyncio.Semaphore(MAX_RECORDINGS_AT_ONCE)
 
     @router.get(
@@ -197,8 +200,8 @@ def _add_recording(router: APIRouter, archive: Archive, recordings_dir: Path) ->
                 {"limit": "max_recordings_at_once", "max": MAX_RECORDINGS_AT_ONCE},
             )
         async with places:
-            frames = archive.recording(session_id, stream)
-            file = await make_recording(frames, specs[stream].format, recordings_dir)
+            runs = recordings.audio(session_id, specs[stream])
+            file = await make_recording(runs, specs[stream].format, work_dir)
         headers = {
             "Content-Length": str(os.fstat(file.fileno()).st_size),
             "Content-Disposition": f'attachment; filename="{session_id}-{stream}.flac"',

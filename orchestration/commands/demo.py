@@ -1,6 +1,7 @@
 """`orchestration demo`: a recorded meeting becomes a transcript, live."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -49,8 +50,11 @@ async def play_meeting(
         return await bot.end()
 
 
-async def hold_meeting(client: OrchestrationClient, tracks: Sequence[AudioTrack]) -> None:
-    """Create a session, play the meeting, show the transcript meanwhile, and sum up."""
+async def hold_meeting(client: OrchestrationClient, tracks: Sequence[AudioTrack]) -> str:
+    """Create a session, play the meeting, show the transcript meanwhile, and sum up.
+
+    Returns the session's id.
+    """
     created = await client.create_session(
         title=TITLE, language=LANGUAGE, target_languages=[TARGET_LANGUAGE]
     )
@@ -61,25 +65,25 @@ async def hold_meeting(client: OrchestrationClient, tracks: Sequence[AudioTrack]
     async with asyncio.TaskGroup() as together:
         shown = together.create_task(show_transcript(client, session_id, console))
         played = together.create_task(play_meeting(client, session_id, tracks))
-    click.echo(summary(client.base_url, session_id, shown.result(), played.result()))
+    click.echo(summary(shown.result(), played.result()))
+    return session_id
 
 
-def summary(
-    base_url: str, session_id: str, transcript: LiveTranscript, coverage: JsonObject
-) -> str:
-    """What came of the meeting, and where to look next."""
+def summary(transcript: LiveTranscript, coverage: JsonObject) -> str:
+    """What came of the meeting."""
     names = ", ".join(transcript.speaker_names) or "nobody named"
-    return "\n".join(
-        (
-            "",
-            f"The meeting is {transcript.status}: {len(transcript.finals)} lines; {names}.",
-            coverage_summary(coverage),
-            "",
-            f"Live page  {live_page_url(base_url, session_id)}",
-            f"API        {base_url}/docs",
-            f"Subtitles  orchestration export {session_id} --format srt"
-            f" --language {TARGET_LANGUAGE}",
-        )
+    return (
+        f"\nThe meeting is {transcript.status}: {len(transcript.finals)} lines; {names}.\n"
+        f"{coverage_summary(coverage)}"
+    )
+
+
+def where_to_look(base_url: str, session_id: str) -> str:
+    """What a service that stays up offers next."""
+    return (
+        f"\nLive page  {live_page_url(base_url, session_id)}\n"
+        f"API        {base_url}/docs\n"
+        f"Subtitles  {sys.argv[0]} export {session_id} --format srt --language {TARGET_LANGUAGE}"
     )
 
 
@@ -105,7 +109,11 @@ def demo_command(api_key: str | None, exit_after: bool, url: str) -> None:
             if started:
                 url = running.enter_context(running_service(signals, None, {})).api
             signals.install()
-            with_client(url, api_key, lambda client: hold_meeting(client, tracks), signals.run)
+            session_id = with_client(
+                url, api_key, lambda client: hold_meeting(client, tracks), signals.run
+            )
+            if not (started and exit_after):
+                click.echo(where_to_look(url, session_id))
             if started and not exit_after:
                 click.echo("\nThe service stays up for you to look around; Ctrl-C stops it.")
                 signals.wait()

@@ -34,7 +34,7 @@ def running_service(
     from orchestration.config.loader import load_settings
 
     settings = load_settings({**os.environ, **overrides}, config)
-    click.echo("Loading Ray …", err=True)
+    click.echo(f"Data in {settings.data_dir}\nLoading Ray …", err=True)
     # Ray costs a second and much memory to import, which the other commands do without.
     from serve_app import Service
 

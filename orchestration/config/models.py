@@ -26,7 +26,7 @@ class ServerSettings(Model):
     """Origins of browser pages, beyond the service's own, that may open its WebSockets."""
     ingress_replicas: int = Field(1, ge=1, le=64)
     websocket_max_connections: int = Field(10_000, ge=1)
-    """WebSockets in all; one more is refused with 429."""
+    """WebSockets of one ingress replica; one more is refused with 429."""
     websocket_idle_timeout_s: int = Field(1800, ge=1)
     ticket_lifetime_s: int = Field(60, ge=1)
     sign_in_lifetime_s: int = Field(12 * 3600, ge=60)
@@ -99,6 +99,12 @@ class SessionPolicy(Model):
     prompt_characters: int = Field(0, ge=0, le=1000)
     """Text said just before that whisper is given with each chunk. 200 suits large models, which
     punctuate better with it; small ones repeat it instead of listening."""
+    record: bool = True
+    """Whether audio is kept, as FLAC files. Otherwise it goes when its words are final."""
+    recording_file_s: int = Field(60, ge=5, le=300)
+    """Audio in one file of a recording."""
+    recording_retention_days: int = Field(30, ge=0)
+    """The audio of a session that ended longer ago is removed; 0 keeps it."""
     chunking: ChunkingSettings = ChunkingSettings()
 
 
@@ -157,3 +163,8 @@ class Settings(Model):
     sessions: SessionPolicy = SessionPolicy()
     services: ServicesSettings = ServicesSettings()
     database: DatabaseSettings = DatabaseSettings()
+
+    @property
+    def recordings_dir(self) -> Path:
+        """Where recordings are; in a cluster, mounted from one place on every node."""
+        return self.data_dir / "recordings"

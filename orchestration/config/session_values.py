@@ -13,4 +13,6 @@ def session_values(settings: Settings) -> SessionValues:
         max_participants=settings.ingest.max_participants,
         prompt_characters=settings.sessions.prompt_characters,
         abandoned_after_ms=settings.sessions.abandoned_after_s * 1000,
+        recordings_dir=str(settings.recordings_dir) if settings.sessions.record else None,
+        recording_file_ms=settings.sessions.recording_file_s * 1000,
     )

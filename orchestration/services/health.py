@@ -1,6 +1,6 @@
 """What probes say about the parts of the service. Pure: probes go in, a report comes out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from orchestration.api.ports import ServiceHealth
@@ -40,7 +40,7 @@ class HealthBook:
         status: Literal["healthy", "degraded", "unhealthy"]
         if probe.healthy:
             status = "healthy"
-        elif failures < FAILURES_UNTIL_UNHEALTHY and before is not None:
+        elif failures < FAILURES_UNTIL_UNHEALTHY:
             status = "degraded"
         else:
             status = "unhealthy"
@@ -74,8 +74,3 @@ class HealthBook:
         if all(one.status == "healthy" for one in self._services.values()):
             return "healthy"
         return "degraded"
-
-
-def out_of_date(service: ServiceHealth) -> ServiceHealth:
-    """The same part when nobody has looked at it for too long."""
-    return replace(service, status="unknown", detail="not checked recently")

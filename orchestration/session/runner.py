@@ -5,8 +5,10 @@ mailbox around one of these.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,17 +39,24 @@ from orchestration.session.fact_codec import fact_json, parse_fact
 from orchestration.session.ingest_ledger import REMEMBERED_HASHES
 from orchestration.session.inputs import StreamSpec
 from orchestration.session.live_log import LiveLog
+from orchestration.session.recorder import Recorder
+from orchestration.session.recording_reader import RecordingReader
+from orchestration.session.repairs import Repair
 from orchestration.session.session import TERMINAL, Session, SessionStep, TranscribeOrder
 from orchestration.session.values import SessionValues
+from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.ports import Claim, JournalFact, SessionChanges, SessionJournal
 
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.25
-"""How often time is let pass while nothing else happens."""
+"""How often time is let pass."""
 
 LONG_POLL_S = 10.0
 """A waiting call answers after this, with nothing if there is nothing."""
+
+REPAIR_CHUNK = -1
+"""The chunk number of a request that repairs; chunks of a stream count from 0."""
 
 STORE_RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries to store while the database is away; the last repeats."""
@@ -70,8 +79,10 @@ class SessionRunner:
         journal: SessionJournal,
         engines: Engines,
         values: SessionValues,
+        recording: RecordingReader,
         on_finished: Callable[[], Awaitable[None]],
     ) -> None:
+        self._recording = recording
         self._journal = journal
         self._engines = engines
         self._values = values
@@ -81,10 +92,12 @@ class SessionRunner:
         self._live = LiveLog(claim.epoch, claim.last_event_seq, values.live_events)
         self._intake = asyncio.Lock()
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
         self._changed = asyncio.Event()
         self._connection: str | None = None
         self._completed = False
         self._goaway: Notice | None = None
+        self._repairing = False
         self._stopped: OrchestrationError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = log.bind(session_id=self._session.session_id, epoch=claim.epoch)
@@ -99,6 +112,13 @@ class SessionRunner:
         return self._session.epoch
 
     @property
+    def _status(self) -> str:
+        """The session's; `repairing` for one that had ended and is open for that alone."""
+        if self._session.status in TERMINAL and not self._completed:
+            return "repairing"
+        return self._session.status
+
+    @property
     def is_replaced(self) -> bool:
         """Whether this incarnation is over while the session is not."""
         return self._stopped is not None
@@ -108,6 +128,7 @@ class SessionRunner:
         if self._claim.streams:
             await self._recover()
         self._spawn(self._pump())
+        self._spawn(self._recorder().run(lambda: self._completed))
 
     async def stop(self) -> None:
         """End all tasks of this process; the session itself goes on elsewhere."""
@@ -208,6 +229,18 @@ class SessionRunner:
 
     # The viewers' side
 
+    async def repair(self) -> int:
+        """Hear again what was lost though its audio is held; returns how many ranges that is.
+
+        The work goes on after the answer. A session that was only opened for it ends again.
+        """
+        self._check_running()
+        repairs = [] if self._repairing else self._session.plan_repairs()
+        if repairs or self._session.status in TERMINAL:
+            self._repairing = True
+            self._spawn(self._repair(repairs))
+        return len(repairs)
+
     async def events(self, cursor: LiveCursor) -> LiveBatch:
         """Wait for events after the cursor."""
         return await self._live.wait_after(cursor, LONG_POLL_S)
@@ -216,7 +249,7 @@ class SessionRunner:
         """How the session is, for its supervisors."""
         return {
             "session_id": self.session_id,
-            "status": self._session.status,
+            "status": self._status,
             "epoch": self._session.epoch,
             "lag_ms": self._session.lag_ms,
             "streams": len(self._session.ledgers),
@@ -225,16 +258,20 @@ class SessionRunner:
     # The pump: drain, store, tell, send
 
     async def _pump(self) -> None:
+        next_tick_ms = _now_ms()
         try:
             while self._stopped is None and not self._completed:
-                try:
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(TICK_S):
                         await self._wake.wait()
-                except TimeoutError:
+                self._wake.clear()
+                if _now_ms() >= next_tick_ms:
+                    next_tick_ms = _now_ms() + round(TICK_S * 1000)
                     self._session.tick(_now_ms())
                     await self._abandon_if_due()
-                self._wake.clear()
                 await self._carry_out(self._session.drain(_now_ms()))
+                if not self._wake.is_set():
+                    self._idle.set()
         except OrchestrationError as error:
             self._give_up(error)
         except Exception:
@@ -250,11 +287,14 @@ class SessionRunner:
             await self._commit(step.changes)
         self._live.tell(tuple(step.changes.events), step.passing)
         if step.changes.status in TERMINAL:
-            self._completed = True
             self._log.info("session_completed")
-            self._live.close()
-            self._signal()
-            await self._on_finished()
+            await self._finish()
+
+    async def _finish(self) -> None:
+        self._completed = True
+        self._live.close()
+        self._signal()
+        await self._on_finished()
 
     async def _commit(self, changes: SessionChanges) -> None:
         """Store until it is stored: nothing is told that is not durable."""
@@ -306,6 +346,32 @@ class SessionRunner:
             self._session.transcribed(stream, chunk, hypothesis, _now_ms())
         self._wake.set()
 
+    async def _repair(self, repairs: Sequence[Repair]) -> None:
+        for repair in repairs:
+            spec = self._session.pipelines[repair.stream].spec
+            language = self._session.language_of(repair.stream)
+            try:
+                audio = await self._recording.engine_audio(spec, repair.start, repair.end)
+                request = TranscriptionRequest(
+                    self.session_id, repair.stream, REPAIR_CHUNK, audio, language, ""
+                )
+                hypothesis = await self._engines.transcribe(request)
+            except OrchestrationError as error:
+                self._log.warning("repair_failed", stream=repair.stream, reason=error.message)
+            else:
+                self._session.repaired(repair, hypothesis)
+                self._wake.set()
+        self._repairing = False
+        if self._session.status in TERMINAL:
+            await self._settled()
+            await self._finish()
+
+    async def _settled(self) -> None:
+        """Until the pump has stored and told everything so far."""
+        self._idle.clear()
+        self._wake.set()
+        await self._idle.wait()
+
     async def _engine_audio(self, order: TranscribeOrder) -> bytes:
         """The chunk's audio from memory, or from the journal when memory has let it go."""
         pipeline = self._session.pipelines[order.stream]
@@ -353,6 +419,20 @@ class SessionRunner:
                 self._session.replay_frame(frame, now_unix_ms)
         self._session.replayed(_now_ms())
         self._log.info("session_recovered", streams=len(self._session.pipelines))
+
+    def _recorder(self) -> Recorder:
+        values = self._values
+        folder = values.recordings_dir
+        return Recorder(
+            self.session_id,
+            self.epoch,
+            self._session.ledgers,
+            self._journal,
+            ChunkFileStore(Path(folder)) if folder else None,
+            file_ms=values.recording_file_ms,
+            lead_ms=values.chunking.max_chunk_ms,
+            alert=self._session.alert,
+        )
 
     async def _open(self, streams: Sequence[StreamSpec]) -> None:
         new = [spec for spec in streams if self._session.check_stream(spec)]

@@ -24,6 +24,7 @@ from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamS
 from orchestration.session.intake import Intake, Judgement
 from orchestration.session.outbox import Outbox
 from orchestration.session.people import People
+from orchestration.session.repairs import Repair, plan_repairs, repaired_lines
 from orchestration.session.retries import ChunkRetries
 from orchestration.session.segment_writer import SegmentWriter
 from orchestration.session.spoken_languages import SpokenLanguages
@@ -253,6 +254,34 @@ class Session:
     def alert(self, level: str, code: str, message: str) -> None:
         """Something that whoever watches the session should know."""
         self._outbox.tell("alert", {"level": level, "code": code, "message": message})
+
+    def language_of(self, stream: int) -> str | None:
+        """The language to hear a stream in, None while it is open."""
+        return self._languages.of(stream)
+
+    def plan_repairs(self) -> list[Repair]:
+        """What is lost though it was captured, to be heard again."""
+        return [
+            repair
+            for stream, pipeline in self.pipelines.items()
+            for repair in plan_repairs(
+                stream,
+                pipeline.coverage.lost_ranges,
+                duration=pipeline.coverage.duration,
+                sample_rate=pipeline.spec.format.sample_rate,
+                max_chunk_ms=self._values.chunking.max_chunk_ms,
+            )
+        ]
+
+    def repaired(self, repair: Repair, hypothesis: Hypothesis) -> None:
+        """A lost range is heard after all: its lines are corrections of the transcript."""
+        stream, pipeline = repair.stream, self.pipelines[repair.stream]
+        self._clock.settle(stream)
+        rate = pipeline.spec.format.sample_rate
+        for line in repaired_lines(repair, hypothesis, rate, self._speaker_of(stream)):
+            self._writer.add_final(stream, line, corrected=True)
+        pipeline.coverage.repaired(repair.lost.start, repair.lost.end)
+        self._dirty_streams.add(stream)
 
     # Time and output
 

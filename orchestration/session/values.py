@@ -60,6 +60,10 @@ class SessionValues:
     """Durable events held in memory for viewers; older ones are read from the database."""
     passing_interval_ms: int = 1000
     """Coverage, level and lag are said at most this often."""
+    recordings_dir: str | None = None
+    """Where the session's audio is kept; without, it goes when its words are final."""
+    recording_file_ms: int = 60_000
+    """Audio in one file of a recording."""
 
     def with_overrides(self, settings: JsonObject) -> "SessionValues":
         """The values of one session; its own `settings` were checked when it was created."""

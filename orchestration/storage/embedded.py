@@ -52,7 +52,7 @@ SERVER_SETTINGS = {
     "unix_socket_permissions": "0700",
     "fsync": "on",
     "synchronous_commit": "on",
-    "max_connections": "100",
+    "max_connections": "500",
     "shared_buffers": "64MB",
     "max_wal_size": "512MB",
     "wal_compression": "on",

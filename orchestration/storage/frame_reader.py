@@ -27,7 +27,17 @@ WHERE session_id = $1 AND stream = $2 AND seq > $3 ORDER BY seq LIMIT $4
 async def read_frames(
     pool: Pool, session_id: str, stream: int, *, after_sample: int
 ) -> AsyncIterator[JournalFrame]:
-    """Frames of a stream that end after the sample, in order of seq.
+    """Frames of a stream that end after the sample; otherwise as `read_frames_after`."""
+    async with database(pool) as connection:
+        seq = await connection.fetchval(LAST_SEQ_BEFORE_SAMPLE, session_id, stream, after_sample)
+    async for frame in read_frames_after(pool, session_id, stream, -1 if seq is None else seq):
+        yield frame
+
+
+async def read_frames_after(
+    pool: Pool, session_id: str, stream: int, seq: int
+) -> AsyncIterator[JournalFrame]:
+    """Frames of a stream after `seq`, in order of seq.
 
     Between pages it holds no connection, so a slow reader holds nobody up.
 
@@ -38,10 +48,8 @@ async def read_frames(
         known = await connection.fetchval(
             "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1", session_id
         )
-        if known is None:
-            raise unknown_session(session_id)
-        seq = await connection.fetchval(LAST_SEQ_BEFORE_SAMPLE, session_id, stream, after_sample)
-    seq = -1 if seq is None else seq
+    if known is None:
+        raise unknown_session(session_id)
     while True:
         async with database(pool) as connection:
             rows = await connection.fetch(PAGE, session_id, stream, seq, PAGE_FRAMES)

@@ -102,6 +102,30 @@ class JournalFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedFile:
+    """Consecutive frames of a stream in one FLAC file; capture gaps among them are silence in it.
+
+    `sha256` is of the file's bytes, in hexadecimal.
+    """
+
+    session_id: str
+    stream: int
+    first_seq: int
+    last_seq: int
+    first_sample: int
+    end_sample: int
+    sample_rate: int
+    channels: int
+    size_bytes: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The file's name in its session's folder; names are in order of time."""
+        return f"{self.stream:05d}-{self.first_sample:015d}-{self.end_sample:015d}.flac"
+
+
+@dataclass(frozen=True, slots=True)
 class JournalFact:
     """One numbered fact in its wire form."""
 
@@ -232,6 +256,37 @@ class SessionJournal(Protocol):
         """Journaled frames of a stream that end after `sample`, in order of seq."""
         ...
 
+    def frames_after(self, session_id: str, stream: int, seq: int) -> AsyncIterator[JournalFrame]:
+        """Journaled frames of a stream after `seq`, in order of seq."""
+        ...
+
+    async def last_files(self, session_id: str) -> Mapping[int, RecordedFile]:
+        """The last recorded file of each stream that has one."""
+        ...
+
+    async def add_file(self, session_id: str, epoch: int, file: RecordedFile) -> None:
+        """Store that a file is there and durable; one that is known stays as it is."""
+        ...
+
+    async def shrink(
+        self,
+        session_id: str,
+        epoch: int,
+        stream: int,
+        *,
+        lead_samples: int,
+        keep_frames: int,
+        max_frames: int,
+        only_filed: bool,
+    ) -> int:
+        """Remove a stream's oldest frames, at most `max_frames`; returns how many went.
+
+        Only those go that end `lead_samples` before the stored frontier, are not among the newest
+        `keep_frames` (their hashes tell repeats, and the newest one says where the stream is: keep
+        one at least), and, with `only_filed`, are in a recorded file.
+        """
+        ...
+
     async def facts(self, session_id: str) -> Sequence[JournalFact]:
         """All journaled facts, in order."""
         ...
@@ -309,8 +364,22 @@ class Archive(Protocol):
 
     async def participants(self, session_id: str) -> Sequence[ParticipantRow]: ...
 
-    def recording(self, session_id: str, stream: int) -> AsyncIterator[JournalFrame]:
-        """The stream's journaled frames in order of seq."""
+    def recording(
+        self, session_id: str, stream: int, after_seq: int = -1
+    ) -> AsyncIterator[JournalFrame]:
+        """The stream's frames that are journaled still, in order of seq."""
+        ...
+
+    async def recorded_files(self, session_id: str, stream: int) -> Sequence[RecordedFile]:
+        """The stream's files in order of time."""
+        ...
+
+    async def expired_recordings(self, ended_before: datetime, limit: int) -> Sequence[str]:
+        """Sessions that ended before then and have audio still, in files or journal."""
+        ...
+
+    async def forget_recording(self, session_id: str) -> None:
+        """Remove the rows of a session's audio: its files' and its journal's."""
         ...
 
     async def store_ticket(self, ticket_hash: bytes, kind: str, expires_at: datetime) -> None: ...

@@ -11,24 +11,27 @@ from datetime import datetime
 
 from orchestration.errors import BadRequest, SessionConflict
 from orchestration.session.events import DurableEvent, SessionStatus, TranslatedText
-from orchestration.storage.frame_reader import read_frames
+from orchestration.storage.frame_reader import read_frames_after
 from orchestration.storage.pool import Connection, Pool, database, unknown_session
 from orchestration.storage.ports import (
     JournalFrame,
     Page,
     ParticipantRow,
+    RecordedFile,
     SessionRow,
     SessionSpec,
     Snapshot,
     StoredSegment,
     StreamRow,
 )
+from orchestration.storage.recording_statements import EXPIRED_RECORDINGS, FILES_OF_STREAM
 from orchestration.storage.rows import (
     SEGMENT_COLUMNS,
     SESSION_COLUMNS,
     STREAMS_OF_SESSION,
     Row,
     event_from,
+    file_from,
     optional_text,
     participant_from,
     segment_from,
@@ -221,8 +224,26 @@ class PostgresArchive:
             participant_from(row) for row in await self._rows(session_id, PARTICIPANTS, session_id)
         ]
 
-    def recording(self, session_id: str, stream: int) -> AsyncIterator[JournalFrame]:
-        return read_frames(self._pool, session_id, stream, after_sample=-1)
+    def recording(
+        self, session_id: str, stream: int, after_seq: int = -1
+    ) -> AsyncIterator[JournalFrame]:
+        return read_frames_after(self._pool, session_id, stream, after_seq)
+
+    async def recorded_files(self, session_id: str, stream: int) -> Sequence[RecordedFile]:
+        rows = await self._rows(session_id, FILES_OF_STREAM, session_id, stream)
+        return [file_from(row) for row in rows]
+
+    async def expired_recordings(self, ended_before: datetime, limit: int) -> Sequence[str]:
+        async with database(self._pool) as connection:
+            rows = await connection.fetch(EXPIRED_RECORDINGS, ended_before, limit)
+        return [row["session_id"] for row in rows]
+
+    async def forget_recording(self, session_id: str) -> None:
+        async with database(self._pool) as connection, connection.transaction():
+            for table in ("audio_files", "audio_journal"):
+                await connection.execute(
+                    f"DELETE FROM bot_sessions.{table} WHERE session_id = $1", session_id
+                )
 
     async def store_ticket(self, ticket_hash: bytes, kind: str, expires_at: datetime) -> None:
         async with database(self._pool) as connection:

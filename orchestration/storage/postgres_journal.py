@@ -8,7 +8,8 @@ from orchestration.errors import BadAudio, Fenced, JsonValue, OrchestrationError
 from orchestration.session.events import DurableEvent
 from orchestration.session.inputs import StreamSpec
 from orchestration.storage import journal_statements as sql
-from orchestration.storage.frame_reader import read_frames
+from orchestration.storage import recording_statements as recording_sql
+from orchestration.storage.frame_reader import read_frames, read_frames_after
 from orchestration.storage.pool import Connection, Pool, database, unknown_session
 from orchestration.storage.ports import (
     OPEN_STATUSES,
@@ -16,6 +17,7 @@ from orchestration.storage.ports import (
     JournalFact,
     JournalFrame,
     ParticipantRow,
+    RecordedFile,
     SessionChanges,
     SpeakerIntervalRow,
     StreamProgress,
@@ -24,6 +26,7 @@ from orchestration.storage.ports import (
 from orchestration.storage.rows import (
     SESSION_COLUMNS,
     STREAMS_OF_SESSION,
+    file_from,
     mean_probability,
     multirange,
     optional_text,
@@ -173,6 +176,61 @@ class PostgresJournal:
 
     def frames_from(self, session_id: str, stream: int, sample: int) -> AsyncIterator[JournalFrame]:
         return read_frames(self._pool, session_id, stream, after_sample=sample)
+
+    def frames_after(self, session_id: str, stream: int, seq: int) -> AsyncIterator[JournalFrame]:
+        return read_frames_after(self._pool, session_id, stream, seq)
+
+    async def last_files(self, session_id: str) -> Mapping[int, RecordedFile]:
+        async with database(self._pool) as connection:
+            rows = await connection.fetch(recording_sql.LAST_FILES, session_id)
+        return {row["stream"]: file_from(row) for row in rows}
+
+    async def add_file(self, session_id: str, epoch: int, file: RecordedFile) -> None:
+        async with database(self._pool) as connection:
+            held = await connection.fetchval(
+                recording_sql.ADD_FILE,
+                session_id,
+                epoch,
+                file.stream,
+                file.first_seq,
+                file.last_seq,
+                file.first_sample,
+                file.end_sample,
+                file.sample_rate,
+                file.channels,
+                file.size_bytes,
+                file.sha256,
+                f"{session_id}/{file.name}",
+                file.name,
+            )
+            await _require(connection, held, session_id, epoch)
+
+    async def shrink(
+        self,
+        session_id: str,
+        epoch: int,
+        stream: int,
+        *,
+        lead_samples: int,
+        keep_frames: int,
+        max_frames: int,
+        only_filed: bool,
+    ) -> int:
+        async with database(self._pool) as connection:
+            row = await connection.fetchrow(
+                recording_sql.SHRINK,
+                session_id,
+                epoch,
+                stream,
+                lead_samples,
+                keep_frames,
+                max_frames,
+                only_filed,
+            )
+            assert row is not None
+            await _require(connection, row["held"], session_id, epoch)
+        gone: int = row["gone"]
+        return gone
 
     async def facts(self, session_id: str) -> Sequence[JournalFact]:
         async with database(self._pool) as connection:

@@ -12,6 +12,7 @@ from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.storage.ports import (
     JournalFrame,
     ParticipantRow,
+    RecordedFile,
     SampleRange,
     SessionRow,
     SessionSpec,
@@ -155,6 +156,21 @@ def frame_from(row: Row) -> JournalFrame:
         sample_count=row["sample_count"],
         content_hash=row["content_hash"],
         payload=row["payload"],
+    )
+
+
+def file_from(row: Row) -> RecordedFile:
+    return RecordedFile(
+        session_id=row["session_id"],
+        stream=row["stream"],
+        first_seq=row["first_seq"],
+        last_seq=row["last_seq"],
+        first_sample=row["first_sample"],
+        end_sample=row["end_sample"],
+        sample_rate=row["sample_rate"],
+        channels=row["channels"],
+        size_bytes=row["file_size"],
+        sha256=row["file_hash"],
     )
 
 

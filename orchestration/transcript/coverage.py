@@ -80,6 +80,13 @@ class StreamCoverage:
         """These samples will never be words, for `reason`."""
         self._judge(start, end, self._lost.setdefault(reason, SampleRanges()))
 
+    def repaired(self, start: int, end: int) -> None:
+        """What was lost of these samples is transcribed after all."""
+        for lost in self._lost.values():
+            for lost_start, lost_end in list(lost.within(start, end)):
+                lost.remove(lost_start, lost_end)
+                self._transcribed.add(lost_start, lost_end)
+
     def totals(self) -> CoverageTotals:
         return CoverageTotals(
             duration=self._duration,

@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestration.client.api import OrchestrationClient
+from orchestration.errors import ServiceUnreachable
 from tests.benchmarks.figures import machine_line, p50_p95, row
 from tests.service import free_port, service
 
@@ -49,7 +51,7 @@ class Asker(asyncio.Protocol):
         if not blank or length is None or len(body) < int(length[1]):
             return
         if not head.startswith(b"HTTP/1.1 200"):
-            raise AssertionError(head)
+            raise ConnectionError(f"not healthy: {head!r}")
         self._answer = b""
         now_s = time.perf_counter()
         self._latencies_ms.append((now_s - self._asked_s) * 1000)
@@ -59,7 +61,9 @@ class Asker(asyncio.Protocol):
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():
+        if exc is not None:
+            self.done.set_exception(exc)
+        else:
             self.done.set_result(None)
 
     def _ask(self) -> None:
@@ -94,20 +98,20 @@ def bare_api(data_dir: Path) -> Iterator[int]:
         process.wait()
 
 
-async def until_answering(port: int) -> None:
-    while True:
-        try:
-            await load(port, 0.5)
-            return
-        except OSError:
-            await asyncio.sleep(0.1)
+async def until_healthy(port: int) -> None:
+    async with OrchestrationClient(f"http://127.0.0.1:{port}") as client:
+        while True:
+            with contextlib.suppress(ServiceUnreachable):
+                if (await client.health())["status"] == "healthy":
+                    return
+            await asyncio.sleep(0.2)
 
 
 async def compare(ports: dict[str, int]) -> None:
     rates: dict[str, list[float]] = {name: [] for name in ports}
     latencies_ms: dict[str, list[float]] = {name: [] for name in ports}
     for port in ports.values():
-        await until_answering(port)
+        await until_healthy(port)
     for _ in range(ROUNDS):
         for name, port in ports.items():
             rate, latencies = await load(port, ROUND_S)

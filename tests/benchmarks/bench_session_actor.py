@@ -6,7 +6,6 @@ Memory is PSS: an actor's own pages and its share of those it has in common with
 """
 
 import asyncio
-import contextlib
 import tempfile
 import time
 from pathlib import Path
@@ -93,22 +92,16 @@ async def creations(running: RunningService, count: int, warm_actors: int) -> li
 
 def main() -> None:
     print(f"Session actors; {machine_line()}")
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, contextlib.ExitStack() as services:
-        cold_start = Path(folder) / "cold.yaml"
-        cold_start.write_text("sessions: {warm_actors: 0}")
-        warm = services.enter_context(service(Path(folder) / "warm"))
-        asyncio.run(memory(warm))
-        warm_ms = asyncio.run(creations(warm, CREATIONS, 1))
-        services.close()
-        cold = services.enter_context(
-            service(Path(folder) / "cold", ORCHESTRATION_CONFIG=str(cold_start))
-        )
-        cold_ms = asyncio.run(creations(cold, COLD_CREATIONS, 0))
-    row(
-        f"creation from the warm pool, {CREATIONS} times",
-        p50_p95(warm_ms, "ms"),
-        f"p50 {BAR_CREATE_MS} ms",
-    )
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        with service(Path(folder) / "warm") as running:
+            asyncio.run(memory(running))
+            warm_ms = asyncio.run(creations(running, CREATIONS, 1))
+        name = f"creation from the warm pool, {CREATIONS} times"
+        row(name, p50_p95(warm_ms, "ms"), f"p50 {BAR_CREATE_MS} ms")
+        no_pool = Path(folder) / "no-pool.yaml"
+        no_pool.write_text("sessions: {warm_actors: 0}")
+        with service(Path(folder) / "cold", ORCHESTRATION_CONFIG=str(no_pool)) as running:
+            cold_ms = asyncio.run(creations(running, COLD_CREATIONS, 0))
     row(f"creation with a cold start, {COLD_CREATIONS} times", p50_p95(cold_ms, "ms"))
     row("ratio of the medians", f"{percentile(cold_ms, 0.5) / percentile(warm_ms, 0.5):.0f}")
     print(f"Afterwards: {machine_line()}")

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import soundfile
@@ -18,6 +18,8 @@ from orchestration.errors import JsonObject
 from tests.chaos.coded_audio import CodedMeeting
 
 POLL_S = 0.01
+LEVEL_FRAMES = 20
+"""Frames that may await their ack at any time."""
 COMPLETION_LIMIT_S = 240
 """A session that has not ended this long after its last frame was captured has failed."""
 
@@ -35,8 +37,8 @@ class CodedSession:
     bot: BotConnection
     track: AudioTrack
     playing: "asyncio.Task[None]"
-    watching: "asyncio.Task[None]"
-    events: list[JsonObject] = field(default_factory=list)
+    watching: "asyncio.Task[list[JsonObject]]"
+    events: list[JsonObject]
     skipped: int = 0
     """Samples that the client could not hold: none in a run that counts."""
 
@@ -65,6 +67,18 @@ class CodedSession:
                 raise NotInTime(f"{self.session_id}: the meeting was over before an ack came")
             await asyncio.sleep(POLL_S)
         return asyncio.get_running_loop().time() - began_s
+
+    async def level(self, limit_s: float) -> None:
+        """Until all but a few frames are acked, as they are where nothing is wrong.
+
+        Raises:
+            NotInTime: it takes too long.
+        """
+        began_s = asyncio.get_running_loop().time()
+        while self.outbox.next_seq - self.outbox.acked > LEVEL_FRAMES:
+            if asyncio.get_running_loop().time() - began_s > limit_s:
+                raise NotInTime(f"{self.session_id}: acks still lag behind after {limit_s:g} s")
+            await asyncio.sleep(POLL_S)
 
     async def finish(self) -> JsonObject:
         """Let the meeting end at its next pause; the coverage, once all is transcribed.
@@ -106,16 +120,12 @@ async def coded_session(
         if isinstance(event, AudioSkipped):
             session.skipped += event.samples
 
-    async def watch_live() -> None:
-        async for message in watch(client, session_id, after=0):
-            if "seq" in message and message["type"] not in ("resumed", "snapshot"):
-                session.events.append(message)
-
     bot = BotConnection(sending or client, session_id, [track.spec], on_event=on_event)
     async with bot:
         playing = asyncio.create_task(play(bot, [track], speed=speed))
-        watching = asyncio.create_task(watch_live())
-        session = CodedSession(session_id, meeting, bot, track, playing, watching)
+        events: list[JsonObject] = []
+        watching = asyncio.create_task(_watch(client, session_id, events))
+        session = CodedSession(session_id, meeting, bot, track, playing, watching, events)
         try:
             yield session
         finally:
@@ -124,3 +134,26 @@ async def coded_session(
             await asyncio.gather(playing, watching, return_exceptions=True)
             track.close()
             path.unlink()
+
+
+@contextlib.asynccontextmanager
+async def watched_events(
+    client: OrchestrationClient, session_id: str
+) -> AsyncIterator["asyncio.Task[list[JsonObject]]"]:
+    """A viewer from the first event on; the task's result are all durable events."""
+    watching = asyncio.create_task(_watch(client, session_id, []))
+    try:
+        yield watching
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _watch(
+    client: OrchestrationClient, session_id: str, events: list[JsonObject]
+) -> list[JsonObject]:
+    """Add durable events as they come, until the session has completed."""
+    async for message in watch(client, session_id, after=0):
+        if "seq" in message and message["type"] not in ("resumed", "snapshot"):
+            events.append(message)
+    return events

@@ -5,10 +5,9 @@ client gets an ack for audio captured after the kill; checked is everything in t
 """
 
 import asyncio
-import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +26,6 @@ from tests.chaos.service_under_test import (
     INGRESS,
     SESSION_ACTOR,
     TRANSCRIPTION,
-    Kind,
     ServiceUnderTest,
 )
 
@@ -40,8 +38,7 @@ VICTIM_LIMIT_S = 60.0
 BEFORE_KILL_S = (0.3, 3.0)
 SPEED = 2.0
 MEETING_MS = 480_000
-
-Kill = Callable[[ServiceUnderTest], Awaitable[None]]
+POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +63,21 @@ class MatrixFigures:
         return not self.troubles and all(session.is_right for session in self.sessions)
 
 
-def _killing(kind: Kind) -> Kill:
-    async def kill(service: ServiceUnderTest) -> None:
-        (await _found(kind.name, lambda: service.busiest(kind))).kill()
-
-    return kill
-
-
-async def _kill_postgres(service: ServiceUnderTest) -> None:
-    (await _found("PostgreSQL", service.postmaster)).kill()
-
-
-async def _kill_service(service: ServiceUnderTest) -> None:
-    await asyncio.to_thread(service.kill)
-    await asyncio.to_thread(service.start)
-
-
-VICTIMS: Mapping[str, Kill] = {
-    **{
-        kind.name: _killing(kind)
-        for kind in (
-            SESSION_ACTOR,
-            COORDINATOR,
-            HEALTH_MONITOR,
-            DISPATCHER,
-            INGRESS,
-            TRANSCRIPTION,
-            HAPROXY,
-        )
-    },
-    "PostgreSQL": _kill_postgres,
-    "whole service": _kill_service,
+KINDS = {
+    kind.name: kind
+    for kind in (
+        SESSION_ACTOR,
+        COORDINATOR,
+        HEALTH_MONITOR,
+        DISPATCHER,
+        INGRESS,
+        TRANSCRIPTION,
+        HAPROXY,
+    )
 }
+POSTGRES = "PostgreSQL"
+WHOLE_SERVICE = "whole service"
+ALL_VICTIMS = (*KINDS, POSTGRES, WHOLE_SERVICE)
 
 
 async def run_kills(
@@ -107,17 +87,20 @@ async def run_kills(
     *,
     seed: int,
     kills_per_session: int = 3,
+    report: Callable[[str], None] = print,
 ) -> MatrixFigures:
-    """Kill what the plan names, in its order, a few in each session."""
+    """Kill what the plan names, in its order, a few in each session; `report` says how it goes."""
     figures = MatrixFigures()
     async with OrchestrationClient(service.url) as client:
         for first in range(0, len(plan), kills_per_session):
             some = plan[first : first + kills_per_session]
             session_id = f"kills-{seed}-{first}"
             try:
+                report(f"{session_id}: {', '.join(some)}")
                 await _kill_in_one_session(service, client, session_id, some, folder, figures)
             except (NotInTime, OrchestrationError, psutil.Error) as trouble:
                 figures.troubles.append(f"{session_id} ({', '.join(some)}): {trouble}")
+                report(figures.troubles[-1])
                 await _start_over(service)
     return figures
 
@@ -135,6 +118,8 @@ async def _kill_in_one_session(
     async with coded_session(client, session_id, meeting, folder, speed=SPEED) as session:
         await session.acks_go_on(ACK_LIMIT_S)
         for victim in victims:
+            # What an earlier kill held up would be counted with the next one's.
+            await session.level(ACK_LIMIT_S)
             await asyncio.sleep(rng.uniform(*BEFORE_KILL_S))
             to_ack_s = await _kill(service, session, victim)
             figures.kills.append(KillFigures(victim, session_id, to_ack_s))
@@ -150,31 +135,34 @@ async def _kill_in_one_session(
 
 
 async def _kill(service: ServiceUnderTest, session: CodedSession, victim: str) -> float | None:
-    """Seconds until acks flow again; a victim is awaited before, and killed at once then."""
-    acked = asyncio.create_task(_acks_after(session, VICTIMS[victim], service))
-    with contextlib.suppress(NotInTime):
-        return await acked
-    return None
-
-
-async def _acks_after(session: CodedSession, kill: Kill, service: ServiceUnderTest) -> float:
-    if kill is _kill_service:
+    """Kill the victim once it is there; seconds until acks flow again, None if they do not."""
+    if victim == WHOLE_SERVICE:
         began_s = time.monotonic()
-        await kill(service)
+        await asyncio.to_thread(service.kill)
+        await asyncio.to_thread(service.start)
+    else:
+        process = await _found(victim, service)
+        process.kill()
+        began_s = time.monotonic()
+    try:
         await session.acks_go_on(ACK_LIMIT_S)
-        return time.monotonic() - began_s
-    await kill(service)
-    return await session.acks_go_on(ACK_LIMIT_S)
+    except NotInTime:
+        return None
+    return time.monotonic() - began_s
 
 
-async def _found(name: str, look: Callable[[], psutil.Process | None]) -> psutil.Process:
+async def _found(victim: str, service: ServiceUnderTest) -> psutil.Process:
     deadline_s = time.monotonic() + VICTIM_LIMIT_S
     while time.monotonic() < deadline_s:
-        process = await asyncio.to_thread(look)
+        process = await asyncio.to_thread(_look, victim, service)
         if process is not None:
             return process
-        await asyncio.sleep(0.1)
-    raise NotInTime(f"there is no {name} to kill, {VICTIM_LIMIT_S:g} s after the last")
+        await asyncio.sleep(POLL_S)
+    raise NotInTime(f"there is no {victim} to kill, {VICTIM_LIMIT_S:g} s after the last")
+
+
+def _look(victim: str, service: ServiceUnderTest) -> psutil.Process | None:
+    return service.postmaster() if victim == POSTGRES else service.busiest(KINDS[victim])
 
 
 async def _start_over(service: ServiceUnderTest) -> None:

@@ -7,6 +7,7 @@ chunks are cut, how long frames are and how late answers come are drawn anew for
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -14,10 +15,11 @@ from orchestration.audio.chunker import Chunk
 from orchestration.audio.pcm import PcmFormat, resample_for_engine
 from orchestration.session.ingest_ledger import content_hash
 from orchestration.session.inputs import StreamSpec
-from orchestration.session.stream_pipeline import Heard, StreamPipeline
+from orchestration.session.stream_pipeline import StreamPipeline
 from orchestration.session.values import ChunkingValues, SessionValues
 from orchestration.storage.ports import JournalFrame
-from tests.chaos.coded_audio import CodedMeeting, coded_meeting
+from orchestration.transcript.words import Word
+from tests.chaos.coded_audio import coded_meeting
 from tests.chaos.coded_hearing import CodedHearing, Fragments
 from tests.chaos.figures import WordFigures, compare_words
 
@@ -28,6 +30,12 @@ GUARD_MS = 800
 UTTERANCE_WORDS = (8, 56)
 """4 to 28 s: several seams in most utterances."""
 DEFAULT_CUTTING = ChunkingValues()
+
+Disturbance = Literal["none", "stalls", "restarts"]
+"""What else happens: the audio stalls in the middle of speech and then goes on where it was, or
+the session's actor dies after storing an answer and hears the journal from the frontier on."""
+DISTURBANCE_MS = 10_000
+"""Of audio between two of them, on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,7 @@ class MeetingConditions:
     latency_ms: tuple[int, int]
     """Least and most audio that comes while a chunk is with the engine."""
     hearing: CodedHearing
+    disturbance: Disturbance = "none"
 
 
 @dataclass(slots=True)
@@ -68,21 +77,30 @@ class SeamFigures:
 
 
 def run_seams(
-    seams: int, *, seed: int = 0, fragments: Fragments = "garbled", jitter_ms: int = 80
+    seams: int,
+    *,
+    seed: int = 0,
+    fragments: Fragments = "garbled",
+    jitter_ms: int = 80,
+    disturbance: Disturbance = "none",
 ) -> SeamFigures:
     """Play meetings until at least `seams` seams have been stitched."""
     figures = SeamFigures()
     while figures.seams < seams:
-        conditions = draw_conditions(seed, fragments, jitter_ms)
-        meeting, pipeline, count, written = play_meeting(conditions)
-        said = [word.word_id for word in meeting.words]
-        figures.add(conditions, count, len(said), compare_words(said, written))
-        figures.pending_samples += pipeline.coverage.totals().pending
+        hearing = CodedHearing(seed, jitter_ms, fragments)
+        conditions = draw_conditions(seed, hearing, disturbance)
+        played = PlayedMeeting(conditions)
+        played.play()
+        said = [word.word_id for word in played.meeting.words]
+        figures.add(conditions, played.seams, len(said), compare_words(said, played.written))
+        figures.pending_samples += played.pipeline.coverage.totals().pending
         seed += 1
     return figures
 
 
-def draw_conditions(seed: int, fragments: Fragments, jitter_ms: int) -> MeetingConditions:
+def draw_conditions(
+    seed: int, hearing: CodedHearing, disturbance: Disturbance
+) -> MeetingConditions:
     """The conditions of the meeting number `seed`."""
     rng = random.Random(seed)
     overlap_ms = rng.randint(GUARD_MS + 1000, 3000)
@@ -95,64 +113,85 @@ def draw_conditions(seed: int, fragments: Fragments, jitter_ms: int) -> MeetingC
         frame_ms=rng.choice(FRAME_MS),
         chunking=DEFAULT_CUTTING if is_default else cutting,
         latency_ms=rng.choice(((0, 0), (200, 1500), (1000, 8000))),
-        hearing=CodedHearing(seed, jitter_ms, fragments),
+        hearing=hearing,
+        disturbance=disturbance,
     )
 
 
-def play_meeting(
-    conditions: MeetingConditions,
-) -> tuple[CodedMeeting, StreamPipeline, int, list[str]]:
-    """The meeting, its pipeline at the end, its seams, and the words of its lines in order."""
-    rng = random.Random(conditions.seed + 1)
-    meeting = coded_meeting(
-        rng,
-        MEETING_MS,
-        sample_rate=conditions.sample_rate,
-        utterance_words=UTTERANCE_WORDS,
-    )
-    fmt = PcmFormat("s16le", conditions.sample_rate, 1)
-    values = SessionValues(chunking=conditions.chunking)
-    pipeline = StreamPipeline(StreamSpec(0, fmt, None), values)
-    written: list[str] = []
-    seams = 0
-    due_sample = 0
-    under_way: Chunk | None = None
-    for frame in _frames(meeting, conditions.frame_ms):
-        pipeline.hear(frame)
-        heard_to = frame.first_sample + frame.sample_count
+class PlayedMeeting:
+    """One meeting on its way through a pipeline."""
+
+    def __init__(self, conditions: MeetingConditions) -> None:
+        self._conditions = conditions
+        self._rng = random.Random(conditions.seed + 1)
+        rate = conditions.sample_rate
+        self.meeting = coded_meeting(
+            self._rng, MEETING_MS, sample_rate=rate, utterance_words=UTTERANCE_WORDS
+        )
+        self._values = SessionValues(chunking=conditions.chunking)
+        self._spec = StreamSpec(0, PcmFormat("s16le", rate, 1), None)
+        self.pipeline = StreamPipeline(self._spec, self._values)
+        self.seams = 0
+        self._committed: list[Word] = []
+        self._journal: list[JournalFrame] = []
+        self._under_way: Chunk | None = None
+        self._due_sample = 0
+
+    @property
+    def written(self) -> list[str]:
+        """The words of its final lines, in the order in which they became final."""
+        return [word.text for word in self._committed]
+
+    def play(self) -> None:
+        """From the first frame to the last answer."""
+        for frame in self._frames():
+            self._journal.append(frame)
+            self.pipeline.hear(frame)
+            self._answer_what_is_due(frame.first_sample + frame.sample_count)
+            if self._rng.randrange(DISTURBANCE_MS) < self._conditions.frame_ms:
+                self._disturb()
+        self.pipeline.end()
+        while (chunk := self._under_way or self.pipeline.next_chunk()) is not None:
+            self._answer(chunk)
+
+    def _answer_what_is_due(self, heard_to: int) -> None:
         while True:
-            if under_way is None:
-                under_way = pipeline.next_chunk()
-                latency_ms = rng.randint(*conditions.latency_ms)
-                due_sample = heard_to + latency_ms * conditions.sample_rate // 1000
-            if under_way is None or heard_to < due_sample:
-                break
-            seams += not under_way.is_final
-            written += _texts(_answer(pipeline, under_way, conditions))
-            under_way = None
-    pipeline.end()
-    while (chunk := under_way or pipeline.next_chunk()) is not None:
-        under_way = None
-        seams += not chunk.is_final
-        written += _texts(_answer(pipeline, chunk, conditions))
-    return meeting, pipeline, seams, written
+            if self._under_way is None:
+                self._under_way = self.pipeline.next_chunk()
+                latency_ms = self._rng.randint(*self._conditions.latency_ms)
+                self._due_sample = heard_to + latency_ms * self._conditions.sample_rate // 1000
+            if self._under_way is None or heard_to < self._due_sample:
+                return
+            self._answer(self._under_way)
 
+    def _disturb(self) -> None:
+        match self._conditions.disturbance:
+            case "stalls":
+                self.pipeline.stall()
+            case "restarts":
+                stored = self.pipeline.progress(None)
+                self.pipeline = StreamPipeline(self._spec, self._values, stored, self._committed)
+                self._under_way = None
+                heard_from = self.pipeline.needed_from
+                for frame in self._journal:
+                    if frame.first_sample + frame.sample_count > heard_from:
+                        self.pipeline.hear(frame)
+            case "none":
+                pass
 
-def _frames(meeting: CodedMeeting, frame_ms: int) -> Iterator[JournalFrame]:
-    size = frame_ms * meeting.sample_rate // 1000
-    for seq, first in enumerate(range(0, len(meeting.samples), size)):
-        payload = meeting.samples[first : first + size].astype("<i2").tobytes()
-        digest = content_hash(first, payload)
-        yield JournalFrame(0, seq, first, len(payload) // 2, digest, payload)
+    def _frames(self) -> Iterator[JournalFrame]:
+        size = self._conditions.frame_ms * self.meeting.sample_rate // 1000
+        for seq, first in enumerate(range(0, len(self.meeting.samples), size)):
+            payload = self.meeting.samples[first : first + size].astype("<i2").tobytes()
+            digest = content_hash(first, payload)
+            yield JournalFrame(0, seq, first, len(payload) // 2, digest, payload)
 
-
-def _answer(pipeline: StreamPipeline, chunk: Chunk, conditions: MeetingConditions) -> Heard:
-    samples = pipeline.audio_of(chunk)
-    assert samples is not None
-    audio = np.frombuffer(resample_for_engine(samples, conditions.sample_rate), "<i2")
-    hypothesis = conditions.hearing.hypothesis(audio)
-    return pipeline.answered(chunk, hypothesis, lambda start, end: None)
-
-
-def _texts(heard: Heard) -> list[str]:
-    return [word.word.text for line in heard.lines for word in line.words]
+    def _answer(self, chunk: Chunk) -> None:
+        self._under_way = None
+        self.seams += not chunk.is_final
+        samples = self.pipeline.audio_of(chunk)
+        assert samples is not None
+        audio = np.frombuffer(resample_for_engine(samples, self.meeting.sample_rate), "<i2")
+        hypothesis = self._conditions.hearing.hypothesis(audio)
+        heard = self.pipeline.answered(chunk, hypothesis, lambda start, end: None)
+        self._committed += [word.word for line in heard.lines for word in line.words]

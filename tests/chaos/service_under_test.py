@@ -136,9 +136,10 @@ class ServiceUnderTest:
 
 
 def _command(process: psutil.Process) -> str:
-    """The program or, of Ray's workers, their title."""
+    """The program or, of Ray's workers, their title without the method under way."""
     try:
-        return process.cmdline()[0].split(" ")[0]
+        program = process.cmdline()[0].split(" ")[0]
+        return program.partition(".")[0] if program.startswith("ray::") else program
     except (psutil.Error, IndexError):
         return ""
 

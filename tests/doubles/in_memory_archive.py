@@ -10,6 +10,7 @@ from orchestration.storage.ports import (
     JournalFrame,
     Page,
     ParticipantRow,
+    RecordedFile,
     SessionRow,
     SessionSpec,
     Snapshot,
@@ -26,6 +27,7 @@ class StoredSession:
     idempotency_hash: bytes
     streams: dict[int, StreamRow] = field(default_factory=dict)
     frames: dict[int, list[JournalFrame]] = field(default_factory=dict)
+    files: list[RecordedFile] = field(default_factory=list)
     events: list[DurableEvent] = field(default_factory=list)
     segments: list[StoredSegment] = field(default_factory=list)
     participants: list[ParticipantRow] = field(default_factory=list)
@@ -103,9 +105,28 @@ class InMemoryArchive:
     async def participants(self, session_id: str) -> Sequence[ParticipantRow]:
         return tuple(self.of(session_id).participants)
 
-    async def recording(self, session_id: str, stream: int) -> AsyncIterator[JournalFrame]:
+    async def recording(
+        self, session_id: str, stream: int, after_seq: int = -1
+    ) -> AsyncIterator[JournalFrame]:
         for frame in self.of(session_id).frames.get(stream, []):
-            yield frame
+            if frame.seq > after_seq:
+                yield frame
+
+    async def recorded_files(self, session_id: str, stream: int) -> Sequence[RecordedFile]:
+        return [file for file in self.of(session_id).files if file.stream == stream]
+
+    async def expired_recordings(self, ended_before: datetime, limit: int) -> Sequence[str]:
+        return [
+            one.row.spec.session_id
+            for one in self.stored.values()
+            if one.row.ended_at is not None
+            and one.row.ended_at < ended_before
+            and (one.files or one.frames)
+        ][:limit]
+
+    async def forget_recording(self, session_id: str) -> None:
+        stored = self.of(session_id)
+        stored.files, stored.frames = [], {}
 
     async def store_ticket(self, ticket_hash: bytes, kind: str, expires_at: datetime) -> None:
         self.tickets[ticket_hash, kind] = expires_at

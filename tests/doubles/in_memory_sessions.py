@@ -272,6 +272,10 @@ class InMemorySessions:
             stored.set_status("ending")
         return stored.row
 
+    async def repair(self, session_id: str) -> int:
+        self.archive.of(session_id)
+        return 0
+
     async def delete(self, session_id: str) -> None:
         await self.archive.delete_session(session_id)
         session = self.running.pop(session_id, None)

@@ -1,5 +1,6 @@
 """The edge over real sessions and a real database in one process; the engines are scripted."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import soundfile
 
 from orchestration.api.ports import HealthReport, SessionLink
 from orchestration.api.wire import encode_frame
-from orchestration.errors import JsonObject
+from orchestration.errors import EngineError, JsonObject
 from orchestration.services.ports import (
     Hypothesis,
     HypothesisSegment,
@@ -21,13 +22,16 @@ from orchestration.services.ports import (
     TranslationRequest,
 )
 from orchestration.session.inputs import AudioFrame
+from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
+from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import connect_pool
 from orchestration.storage.ports import SessionRow, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.recordings import Recordings
 from tests.database import temporary_server
 from tests.doubles.api_server import served
 
@@ -37,9 +41,14 @@ ENDED_STATUSES = ("completed", "failed")
 
 
 class ScriptedEngines:
-    """Hears one word in every chunk, and translates it."""
+    """Hears one word in every chunk, and translates it; while `down` it does neither."""
+
+    def __init__(self) -> None:
+        self.down = False
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
+        if self.down:
+            raise EngineError("no whisper service answers")
         middle_ms = request.duration_ms // 2
         word = HypothesisWord("hello", middle_ms - 100, middle_ms + 100, 0.9)
         return Hypothesis("en", (HypothesisSegment((word,)),), "scripted")
@@ -62,10 +71,15 @@ class ActorHandle:
 class RunningSessions:
     """The Sessions port over runners in this process."""
 
-    def __init__(self, archive: PostgresArchive, journal: PostgresJournal) -> None:
+    def __init__(
+        self, archive: PostgresArchive, journal: PostgresJournal, recordings: Path
+    ) -> None:
         self._archive = archive
+        self._values = SessionValues(outage_patience_ms=0, recordings_dir=str(recordings))
         self._journal = journal
         self._runners: dict[str, SessionRunner] = {}
+        self.engines = ScriptedEngines()
+        self.finished = asyncio.Event()
 
     async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
         row, created = await self._archive.create_session(spec, repr(spec).encode())
@@ -78,14 +92,22 @@ class RunningSessions:
         if former is not None:
             await former.stop()
         claim = await self._journal.claim(session_id, "actor")
+        recordings = Recordings(
+            self._archive, ChunkFileStore(Path(self._values.recordings_dir or ""))
+        )
         runner = SessionRunner(
-            claim, self._journal, ScriptedEngines(), SessionValues(), self._finished
+            claim,
+            self._journal,
+            self.engines,
+            self._values,
+            RecordingReader(session_id, recordings),
+            self._finished,
         )
         await runner.start()
         self._runners[session_id] = runner
 
     async def _finished(self) -> None:
-        return
+        self.finished.set()
 
     async def link(self, session_id: str) -> SessionLink | None:
         row = await self._archive.session(session_id)
@@ -97,6 +119,11 @@ class RunningSessions:
     async def end(self, session_id: str) -> SessionRow:
         await self._runners[session_id].end()
         return await self._archive.session(session_id)
+
+    async def repair(self, session_id: str) -> int:
+        self.finished.clear()
+        await self.restart(session_id)
+        return await self._runners[session_id].repair()
 
     async def delete(self, session_id: str) -> None:
         await self._archive.delete_session(session_id)
@@ -134,7 +161,7 @@ async def service(dsn: str, tmp_path: Path) -> AsyncIterator[Service]:
     await migrate(dsn, connect_timeout_s=10)
     pool = await connect_pool(dsn, min_size=1, max_size=4, connect_timeout_s=10)
     archive = PostgresArchive(pool)
-    sessions = RunningSessions(archive, PostgresJournal(pool))
+    sessions = RunningSessions(archive, PostgresJournal(pool), tmp_path / "recordings")
     async with served(tmp_path, sessions, archive) as host, aiohttp.ClientSession() as client:
         yield Service(f"http://{host}", client, sessions)
     await sessions.stop()
@@ -226,3 +253,34 @@ async def test_a_meeting_goes_in_and_a_transcript_comes_out(
     ) as response:
         recorded, _ = soundfile.read(io.BytesIO(await response.read()), dtype="int16")
     assert (recorded == samples).all()
+
+
+async def test_what_an_outage_lost_is_heard_when_a_repair_is_asked_for(service: Service) -> None:
+    frames = frames_of(read_audio(6))
+    body = {"session_id": "repaired", "language": "en"}
+    async with service.client.post(f"{service.url}/api/sessions", json=body) as response:
+        session = await response.json()
+    service.sessions.engines.down = True
+    async with service.client.ws_connect(session["ingest_url"]) as bot:
+        await bot.send_json(HELLO)
+        for frame in frames:
+            await bot.send_bytes(frame)
+        end = {"streams": [{"id": 0, "last_seq": len(frames) - 1}], "last_fact": -1}
+        await bot.send_json({"type": "end", **end})
+        ended = await until(bot, "ended")
+    (stream,) = ended["coverage"]["streams"]
+    assert (stream["transcribed"], stream["pending"]) == (0, 0)
+    assert stream["lost_by_reason"] == {"engine_error": stream["lost"]}
+
+    service.sessions.engines.down = False
+    async with service.client.post(f"{service.url}/api/sessions/repaired/repair") as response:
+        assert response.status == 202
+        assert (await response.json())["ranges"] > 0
+    await service.sessions.finished.wait()
+
+    (stream,) = (await service.get("/api/sessions/repaired/coverage"))["streams"]
+    assert (stream["lost"], stream["pending"]) == (0, 0)
+    assert stream["transcribed"] + stream["silent"] == stream["duration"]
+    events = (await service.get("/api/sessions/repaired/events"))["items"]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert any(event.get("corrected") for event in events)

@@ -1,0 +1,70 @@
+"""Lost audio that is still held, heard after all."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from orchestration.services.ports import Hypothesis
+from orchestration.storage.ports import SampleRange
+from orchestration.transcript.hallucination import credible_words
+from orchestration.transcript.lines import AttributedWord, Line, LineBuilder, LinePolicy
+from orchestration.transcript.segments import SpeakerName
+from orchestration.transcript.words import Word
+
+NEVER_CAPTURED = "capture_skipped"
+"""Lost samples that no repair can bring back: they were not sent."""
+
+CONTEXT_MS = 1000
+"""Audio around a lost range that is heard with it: whisper mishears words at an edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Samples to hear again, and within them `lost`, whose words are wanted."""
+
+    stream: int
+    start: int
+    end: int
+    lost: SampleRange
+
+
+def plan_repairs(
+    stream: int,
+    lost: Sequence[SampleRange],
+    *,
+    duration: int,
+    sample_rate: int,
+    max_chunk_ms: int,
+) -> list[Repair]:
+    """Repairs of everything lost that was captured, each short enough for one request."""
+    context = CONTEXT_MS * sample_rate // 1000
+    longest = max_chunk_ms * sample_rate // 1000 - 2 * context
+    repairs = []
+    for one in lost:
+        if one.reason == NEVER_CAPTURED:
+            continue
+        for start in range(one.start, one.end, longest):
+            part = SampleRange(start, min(start + longest, one.end), one.reason)
+            repairs.append(
+                Repair(
+                    stream, max(0, part.start - context), min(duration, part.end + context), part
+                )
+            )
+    return repairs
+
+
+def repaired_lines(
+    repair: Repair,
+    hypothesis: Hypothesis,
+    sample_rate: int,
+    speaker_of: Callable[[int, int], SpeakerName | None],
+) -> list[Line]:
+    """The lines of the lost range: words whose middle lies in it."""
+    words = []
+    for heard in credible_words(hypothesis).words:
+        start = repair.start + heard.start_ms * sample_rate // 1000
+        end = repair.start + heard.end_ms * sample_rate // 1000
+        word = Word(heard.text, start, max(start, end), heard.probability)
+        if repair.lost.start <= word.middle_sample < repair.lost.end:
+            speaker = speaker_of(word.start_sample, word.end_sample)
+            words.append(AttributedWord(word, speaker, hypothesis.language))
+    return LineBuilder(LinePolicy.from_ms(sample_rate)).add(words, utterance_over=True)
