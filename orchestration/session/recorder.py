@@ -94,10 +94,10 @@ class Recorder:
         self._is_failing = False
         self._log = log.bind(session_id=session_id, epoch=epoch)
 
-    async def run(self, is_finished: Callable[[], bool]) -> None:
+    async def run(self, is_finished: Callable[[], bool], is_replaced: Callable[[], bool]) -> None:
         """File what is due until the session's end is stored and all of it is filed, or until
         another incarnation has taken the session."""
-        while True:
+        while not is_replaced():
             finished = is_finished()
             try:
                 await self.step(finished)

@@ -128,7 +128,7 @@ class SessionRunner:
         if self._claim.streams:
             await self._recover()
         self._spawn(self._pump())
-        self._spawn(self._recorder().run(lambda: self._completed))
+        self._spawn(self._recorder().run(lambda: self._completed, lambda: self.is_replaced))
 
     async def stop(self) -> None:
         """End all tasks of this process; the session itself goes on elsewhere."""

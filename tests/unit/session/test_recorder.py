@@ -293,7 +293,7 @@ async def test_a_full_disk_is_said_once_and_loses_nothing(
         taping.send(800)
     taping.end()
     taping.journal.frontier = 100_000
-    await taping.recorder.run(lambda: True)
+    await taping.recorder.run(lambda: True, lambda: False)
     assert taping.alerts == ["critical recording_failed"]
     assert taping.files() == [(0, 8000), (8000, 16_000)]
     assert len(taping.journal.frames) == 1
@@ -303,7 +303,7 @@ async def test_a_replaced_incarnation_stops_recording(taping: Taping) -> None:
     for _ in range(10):
         taping.send(800)
     taping.journal.outage = Fenced("taken over")
-    await taping.recorder.run(lambda: False)
+    await taping.recorder.run(lambda: False, lambda: False)
     assert taping.alerts == []
     assert len(taping.journal.frames) == 10
 

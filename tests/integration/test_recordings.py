@@ -1,0 +1,211 @@
+"""A running session's audio: from the journal into files, and out again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestration.audio.pcm import PcmFormat
+from orchestration.config.models import SessionPolicy, Settings
+from orchestration.errors import EngineError, UnknownSession
+from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
+from orchestration.session.exchange import IngestBatch
+from orchestration.session.inputs import AudioFrame, EndOfStreams, StreamSpec
+from orchestration.session.recording_reader import RecordingReader
+from orchestration.session.runner import SessionRunner
+from orchestration.session.values import SessionValues
+from orchestration.storage.chunk_files import ChunkFileStore
+from orchestration.storage.migrations import migrate
+from orchestration.storage.pool import Pool, connect_pool
+from orchestration.storage.ports import SessionSpec
+from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.recordings import Recordings
+from tests.database import temporary_database, temporary_server
+
+SESSION = "meeting-1"
+STREAM = StreamSpec(0, PcmFormat("s16le", 16_000, 1), None)
+FRAME_SAMPLES = 320
+FILE_MS = 5_000
+
+
+class Deaf:
+    """Hears no word in any chunk."""
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
+        return Hypothesis("en", (), "deaf")
+
+    async def translate(self, request: TranslationRequest) -> str:
+        raise EngineError("there is nothing to translate")
+
+
+@dataclass
+class Service:
+    """A session with its recorder, and what is around it."""
+
+    settings: Settings
+    dsn: str
+    pool: Pool
+    finished: asyncio.Event
+
+    @property
+    def archive(self) -> PostgresArchive:
+        return PostgresArchive(self.pool)
+
+    @property
+    def recordings(self) -> Recordings:
+        return Recordings(self.archive, ChunkFileStore(self.settings.recordings_dir))
+
+    async def incarnation(self, *, records: bool = True) -> SessionRunner:
+        journal = PostgresJournal(self.pool)
+        values = SessionValues(
+            recordings_dir=str(self.settings.recordings_dir) if records else None,
+            recording_file_ms=FILE_MS,
+        )
+
+        async def finish() -> None:
+            self.finished.set()
+
+        runner = SessionRunner(
+            await journal.claim(SESSION, "actor"),
+            journal,
+            Deaf(),
+            values,
+            RecordingReader(SESSION, self.recordings),
+            finish,
+        )
+        await runner.start()
+        await runner.connect("bot", [STREAM])
+        return runner
+
+    async def journaled(self) -> int:
+        count: int = await self.pool.fetchval("SELECT count(*) FROM bot_sessions.audio_journal")
+        return count
+
+    async def shrunk_to(self, frames: int) -> None:
+        """Wait until the journal has no more than so many frames."""
+        async with asyncio.timeout(60):
+            while await self.journaled() > frames:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.1)
+
+    async def heard(self) -> bytes:
+        runs = [run async for run in self.recordings.audio(SESSION, STREAM)]
+        return b"".join(run.values.astype("<i2").tobytes() for run in runs)
+
+    def files(self) -> list[Path]:
+        return sorted(self.settings.recordings_dir.rglob("*.flac"))
+
+
+@pytest.fixture(scope="module")
+def server_dsn() -> Iterator[str]:
+    with temporary_server() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def service(server_dsn: str, tmp_path: Path) -> AsyncIterator[Service]:
+    async with temporary_database(server_dsn, "recordings") as dsn:
+        await migrate(dsn, connect_timeout_s=10)
+        pool = await connect_pool(dsn, min_size=1, max_size=4, connect_timeout_s=10)
+        await PostgresArchive(pool).create_session(SessionSpec(SESSION), b"")
+        settings = Settings(data_dir=tmp_path, sessions=SessionPolicy(max_open=1))
+        yield Service(settings, dsn, pool, asyncio.Event())
+        await pool.close()
+
+
+def audio(seconds: int) -> bytes:
+    noise = np.random.default_rng(3).integers(-9000, 9000, seconds * 16_000, dtype=np.int16)
+    return noise.astype("<i2").tobytes()
+
+
+async def send(runner: SessionRunner, pcm: bytes, first_seq: int = 0) -> int:
+    """Send PCM as frames of 20 ms; returns the next seq."""
+    frames = [
+        AudioFrame(0, first_seq + place, (first_seq + place) * FRAME_SAMPLES, pcm[at : at + 640])
+        for place, at in enumerate(range(0, len(pcm), 640))
+    ]
+    reply = await runner.push("bot", IngestBatch(tuple(frames), 1_700_000_000_000))
+    assert reply.error is None
+    return first_seq + len(frames)
+
+
+async def end(runner: SessionRunner, next_seq: int) -> None:
+    ended = EndOfStreams(((0, next_seq - 1),), -1)
+    await runner.push("bot", IngestBatch((ended,), 1_700_000_000_000))
+
+
+async def test_a_recording_is_what_was_sent_over_a_restart_and_the_journal_shrinks_behind_it(
+    service: Service,
+) -> None:
+    pcm = audio(32)
+    runner = await service.incarnation()
+    next_seq = await send(runner, pcm[: len(pcm) // 2])
+    assert await service.heard() == pcm[: len(pcm) // 2]
+    await runner.stop()
+    runner = await service.incarnation()
+    await end(runner, await send(runner, pcm[len(pcm) // 2 :], next_seq))
+    await service.finished.wait()
+    await service.shrunk_to(100)  # the two seconds that opening it again would hear
+    await runner.stop()
+    assert await service.heard() == pcm
+    assert len(service.files()) == 7
+    rows = await service.archive.recorded_files(SESSION, 0)
+    assert [path.name for path in service.files()] == [row.name for row in rows]
+
+
+async def test_without_a_recording_no_file_is_made_and_the_journal_shrinks(
+    service: Service,
+) -> None:
+    runner = await service.incarnation(records=False)
+    await end(runner, await send(runner, audio(12)))
+    await service.finished.wait()
+    await service.shrunk_to(100)
+    await runner.stop()
+    assert service.files() == []
+
+
+async def test_a_file_that_cannot_be_written_alerts_and_loses_nothing(service: Service) -> None:
+    pcm = audio(11)
+    service.settings.recordings_dir.write_text("no folder")
+    runner = await service.incarnation()
+    next_seq = await send(runner, pcm)
+    async with asyncio.timeout(60):
+        while not (alerts := await _alerts(service)):  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.1)
+    assert alerts == [("critical", "recording_failed")]
+    await end(runner, next_seq)
+    await service.finished.wait()
+    await runner.stop()
+    assert await service.heard() == pcm
+
+
+async def _alerts(service: Service) -> list[tuple[object, object]]:
+    events = await service.archive.events(SESSION, 0, 100)
+    return [(one.body["level"], one.body["code"]) for one in events if one.type == "alert"]
+
+
+# Ray Serve is imported with the coordinator, and its own imports warn.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_deleting_a_session_removes_its_files_and_its_rows(service: Service) -> None:
+    from actors.coordinator import Coordinator
+
+    class RunningCoordinator(Coordinator):
+        """A coordinator without a cluster: it knows its sessions already."""
+
+        async def ready(self) -> None:
+            return
+
+    runner = await service.incarnation()
+    await end(runner, await send(runner, audio(12)))
+    await service.finished.wait()
+    await service.shrunk_to(100)
+    await runner.stop()
+    assert service.files()
+    await RunningCoordinator(service.settings, service.dsn).delete(SESSION)
+    assert list(service.settings.recordings_dir.iterdir()) == []
+    assert await service.pool.fetchval("SELECT count(*) FROM bot_sessions.audio_files") == 0
+    with pytest.raises(UnknownSession):
+        await service.archive.session(SESSION)
