@@ -69,6 +69,10 @@ def start_cluster(options: ClusterOptions) -> Cluster:
     folders = open_folders(options.data_dir)
     with contextlib.ExitStack() as undo:
         undo.callback(folders.release)
+        run_id = os.urandom(16).hex()
+        # A run that was killed may still be ending, and hold the port.
+        if killed := folders.begin_run(run_id):
+            process_guard.end_run(killed, grace_s=0.0)
         ports = claim_ports(avoid=(options.port, options.dashboard_port))
         undo.callback(ports.release)
         options = replace(
@@ -78,7 +82,7 @@ def start_cluster(options: ClusterOptions) -> Cluster:
         )
         require_free(options.host, options.port)
         require_free(LOOPBACK, options.dashboard_port)
-        cluster = _start_local(options, folders, ports, undo)
+        cluster = _start_local(options, folders, ports, run_id, undo)
         undo.pop_all()
         return cluster
 
@@ -100,9 +104,12 @@ def stop_cluster(cluster: Cluster) -> None:
 
 
 def _start_local(
-    options: ClusterOptions, folders: RunFolders, ports: PortWindow, undo: contextlib.ExitStack
+    options: ClusterOptions,
+    folders: RunFolders,
+    ports: PortWindow,
+    run_id: str,
+    undo: contextlib.ExitStack,
 ) -> Cluster:
-    run_id = os.urandom(16).hex()
     environment = prepare_environment(options, folders, ports)
     guard = _start_guard(run_id, folders.shortcut)
     local = _LocalRun(folders, ports, guard, run_id)

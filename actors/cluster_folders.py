@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import secrets
 import shutil
@@ -43,6 +42,13 @@ class RunFolders:
     @property
     def haproxy_launcher(self) -> Path:
         return self.shortcut / "haproxy-launcher"
+
+    def begin_run(self, run_id: str) -> str | None:
+        """Note the run that holds these folders now; returns the one that held them before."""
+        note = self.root / "run_id"
+        before = note.read_text() if note.exists() else None
+        note.write_text(run_id)
+        return before
 
     def release(self) -> None:
         """Drop the link and the lock; what was written stays."""
@@ -108,14 +114,13 @@ def _token_file(path: Path) -> Path:
 
 
 def _shortcut_to(root: Path) -> Path:
-    """A link to `root` whose name depends on `root`, so that a killed run leaves no second one."""
-    name = "orch-" + hashlib.sha256(str(root).encode()).hexdigest()[:10]
+    """A link to `root` under a name of this run: what ends a run that was killed also removes its
+    link, and may come after the next run has begun."""
+    name = "orch-" + secrets.token_hex(5)
     for folder in (Path(tempfile.gettempdir()), Path("/tmp")):
         shortcut = folder / name
         if len(str(shortcut)) > _LONGEST_SHORTCUT or not os.access(folder, os.W_OK):
             continue
-        if shortcut.is_symlink() and shortcut.lstat().st_uid == os.getuid():
-            shortcut.unlink()
         # A foreign entry of this name would be somebody's trap in a folder that all may write.
         with contextlib.suppress(FileExistsError):
             shortcut.symlink_to(root)

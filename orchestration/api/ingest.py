@@ -252,7 +252,8 @@ def ingest_router(
             await deny(websocket, error)
             return
         await websocket.accept()
-        connection_id = uuid4().hex
+        # In order of opening: an older connection never takes a session back from a newer one.
+        connection_id = f"{time.time_ns():020d}-{uuid4().hex}"
         line = SessionLine(session_id, connection_id, sessions, archive)
         idle = IdleWatch(settings.server.websocket_idle_timeout_s)
         connection = IngestConnection(websocket, line, connection_id, settings.ingest, idle)

@@ -95,6 +95,7 @@ class SessionRunner:
         self._idle = asyncio.Event()
         self._changed = asyncio.Event()
         self._connection: str | None = None
+        self._newest_connection = ""
         self._completed = False
         self._goaway: Notice | None = None
         self._repairing = False
@@ -142,13 +143,18 @@ class SessionRunner:
     # The sender's side
 
     async def connect(self, connection_id: str, streams: Sequence[StreamSpec]) -> Welcome | Notice:
-        """Become the session's sender; the former one is told that it was taken over."""
+        """Become the session's sender; the former one is told that it was taken over.
+
+        Connection ids rise: one that is lower than the sender's is the former one, come too late.
+        """
         async with self._intake:
             self._check_running()
+            if connection_id < self._newest_connection:
+                raise self._taken_over()
             if self._session.status in TERMINAL:
                 return self._ended()
             await self._open(streams)
-            self._connection = connection_id
+            self._connection = self._newest_connection = connection_id
             self._session.connected(_now_ms())
             self._signal()
             self._wake.set()
@@ -459,9 +465,10 @@ class SessionRunner:
         if self._connection is None:
             raise Unavailable("No sender is connected; connect again.")
         if connection_id != self._connection:
-            raise TakenOver(
-                "A newer connection serves this session.", {"session_id": self.session_id}
-            )
+            raise self._taken_over()
+
+    def _taken_over(self) -> TakenOver:
+        return TakenOver("A newer connection serves this session.", {"session_id": self.session_id})
 
     def _notice_for(self, connection_id: str) -> Notice:
         if self._completed:

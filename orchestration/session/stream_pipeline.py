@@ -1,7 +1,7 @@
 """One stream from frames to lines: buffer, voice gate, chunker, stitcher, lines, coverage."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from orchestration.audio.chunker import Chunk, Chunker, ChunkingPolicy
 from orchestration.audio.pcm import decode_mono
 from orchestration.audio.rolling_buffer import RollingBuffer
-from orchestration.audio.voice_activity import VoiceActivityGate
+from orchestration.audio.sample_ranges import SampleRanges
+from orchestration.audio.voice_activity import VoiceActivityGate, VoiceWindow
 from orchestration.services.ports import Hypothesis
 from orchestration.session.inputs import StreamSpec
 from orchestration.session.values import SessionValues
@@ -24,6 +25,16 @@ from orchestration.transcript.words import Word
 RESUME_LEAD_MS = 2000
 """A stream that goes on after a restart is heard again from this long before its frontier, so that
 the first chunk overlaps final words and is stitched to them like any other."""
+
+WORD_MARGIN_MS = 300
+"""Speech that the gate hears this soon after a word's end may be the word's own."""
+
+UNHEARD_SPEECH_MS = 800
+"""With this much speech after its last word an answer stopped early: small whisper models sometimes
+end in mid-chunk, at a pause. The rest is sent by itself, as whisper's own window moves on."""
+
+STALL_SILENCE_MS = 200
+"""Audio that stops after this much silence has stopped for good, or until the next speech."""
 
 SpeakerOf = Callable[[int, int], SpeakerName | None]
 """Names the speaker of samples start to end of the stream at hand."""
@@ -60,6 +71,8 @@ class StreamPipeline:
         self._resume_lead = RESUME_LEAD_MS * rate // 1000
         self._known_gaps = frozenset(progress.lost if progress else ())
         self.in_flight: Chunk | None = None
+        self._rest: Chunk | None = None
+        self._speech = SampleRanges()
         self._buffer_samples = values.buffer_ms * rate // 1000
         self._guard_samples = chunking.guard_ms * rate // 1000
         self._overlap_samples = chunking.overlap_ms * rate // 1000
@@ -107,7 +120,7 @@ class StreamPipeline:
         gap = None
         if first > self._buffer.end:
             gap = SampleRange(self._buffer.end, first, "capture_skipped")
-            self._chunker.hear(self._gate.flush())
+            self._listen(self._gate.flush())
             self._chunker.gap(gap.start, gap.end)
             self._gate.reset(gap.end)
             self.coverage.extend(gap.end)
@@ -115,7 +128,7 @@ class StreamPipeline:
         self._make_room(first + len(samples))
         self._buffer.append(first, samples)
         self.coverage.extend(first + len(samples))
-        self._chunker.hear(self._gate.feed(first, samples))
+        self._listen(self._gate.feed(first, samples))
         self._settle_silence()
         return None if gap in self._known_gaps else gap
 
@@ -123,25 +136,34 @@ class StreamPipeline:
         """No more audio will come."""
         if not self._ended:
             self._ended = True
-            self._chunker.hear(self._gate.flush())
+            self._listen(self._gate.flush())
             self._chunker.end(self._buffer.end)
             self._settle_silence()
 
     def stall(self) -> None:
-        """The sender is there but sends nothing: let the utterance end here."""
-        self._chunker.hear(self._gate.flush())
+        """The sender is there but sends nothing: let the utterance end, unless in mid-speech.
+
+        A bot that leaves out silence sends some of it first. Audio that stops in speech is late:
+        an end there would cut a word in two.
+        """
+        end = self._buffer.end
+        quiet = self._samples(STALL_SILENCE_MS)
+        if any(self._speech.within(max(0, end - quiet), end)):
+            return
+        self._listen(self._gate.flush())
         self._chunker.stall()
         self._settle_silence()
 
     @property
     def is_done(self) -> bool:
         """Whether every sample's fate is known and every word final."""
-        return self._ended and self.in_flight is None and not self._chunker.has_pending
+        waits = self.in_flight is not None or self._rest is not None
+        return self._ended and not waits and not self._chunker.has_pending
 
     def next_chunk(self) -> Chunk | None:
         """The next chunk to send, when none is under way and one is due."""
         if self.in_flight is None:
-            self.in_flight = self._chunker.next_chunk()
+            self.in_flight, self._rest = self._rest or self._chunker.next_chunk(), None
             self._settle_silence()
         return self.in_flight
 
@@ -172,13 +194,16 @@ class StreamPipeline:
             )
             for word in credible.words
         ]
+        self._rest = self._unheard_rest(chunk, words)
+        end = chunk.end if self._rest is None else self._rest.start
+        is_final = chunk.is_final or self._rest is not None
         splice = self._stitcher.splice(
-            chunk_start=chunk.start, chunk_end=chunk.end, is_final=chunk.is_final, words=words
+            chunk_start=chunk.start, chunk_end=end, is_final=is_final, words=words
         )
-        heard_to = chunk.end if chunk.is_final else chunk.end - self._guard_samples
-        self.coverage.transcribed(chunk.start, heard_to)
+        self.coverage.transcribed(chunk.start, end if is_final else end - self._guard_samples)
         self._pending = splice.pending
-        return self._finish(chunk, splice.committed, chunk.is_final, speaker_of)
+        utterance_over = chunk.is_final and self._rest is None
+        return self._finish(splice.committed, utterance_over, speaker_of)
 
     def given_up(
         self, chunk: Chunk, reason: str, speaker_of: SpeakerOf
@@ -189,7 +214,7 @@ class StreamPipeline:
         self.coverage.lost(chunk.start, lost_to, reason)
         committed = self._stitcher.flush()
         self._pending = ()
-        return self._finish(chunk, committed, True, speaker_of), SampleRange(start, lost_to, reason)
+        return self._finish(committed, True, speaker_of), SampleRange(start, lost_to, reason)
 
     def progress(self, offset_ns: int | None) -> StreamProgress:
         """What to store so that another incarnation can go on."""
@@ -235,15 +260,42 @@ class StreamPipeline:
         pending = self.coverage.pending_ranges
         return pending[0].start if pending else self.coverage.duration
 
+    def _samples(self, duration_ms: int) -> int:
+        return duration_ms * self.spec.format.sample_rate // 1000
+
+    def _listen(self, windows: Sequence[VoiceWindow]) -> None:
+        self._chunker.hear(windows)
+        for window in windows:
+            if window.is_speech:
+                self._speech.add(window.start, window.end)
+
+    def _unheard_rest(self, chunk: Chunk, words: Sequence[Word]) -> Chunk | None:
+        """The part of a chunk after its last word, when much speech is in it.
+
+        An answer without any word is believed: what sounds like speech may be noise.
+        """
+        if not words:
+            return None
+        rest_start = max(word.end_sample for word in words)
+        # What the next chunk hears anyway need not be sent by itself.
+        rest_end = chunk.end if chunk.is_final else chunk.end - self._overlap_samples
+        heard_from = rest_start + self._samples(WORD_MARGIN_MS)
+        if heard_from >= rest_end:
+            return None
+        speech = sum(end - start for start, end in self._speech.within(heard_from, rest_end))
+        if speech < self._samples(UNHEARD_SPEECH_MS):
+            return None
+        return replace(chunk, start=rest_start)
+
     def _finish(
-        self, chunk: Chunk, committed: Sequence[Word], utterance_over: bool, speaker_of: SpeakerOf
+        self, committed: Sequence[Word], utterance_over: bool, speaker_of: SpeakerOf
     ) -> Heard:
         self.in_flight = None
         lines = self._lines.add(
             [self._attribute(word, speaker_of) for word in committed],
             utterance_over=utterance_over,
         )
-        self._buffer.discard_before(min(self._chunker.needed_from, self._buffer.end))
+        self._discard()
         pending = [self._attribute(word, speaker_of) for word in self._pending]
         return Heard(tuple(lines), (*self._lines.open_words, *pending))
 
@@ -255,7 +307,13 @@ class StreamPipeline:
         for start, end in self._chunker.take_silences():
             self.coverage.silent(start, end)
         if self.in_flight is None:
-            self._buffer.discard_before(min(self._chunker.needed_from, self._buffer.end))
+            self._discard()
+
+    def _discard(self) -> None:
+        """Let go of audio that no chunk will need."""
+        needed_from = self._rest.start if self._rest else self._chunker.needed_from
+        self._buffer.discard_before(min(needed_from, self._buffer.end))
+        self._speech.remove(0, needed_from)
 
     def _make_room(self, new_end: int) -> None:
         """Memory is bounded: audio that has to leave is read back from the journal."""

@@ -225,17 +225,18 @@ async def test_the_first_content_of_a_frame_stands(service: Service) -> None:
 
 async def test_a_second_connection_takes_over(service: Service) -> None:
     await service.create("pc-takeover")
-    async with service.ingest("pc-takeover") as first, service.ingest("pc-takeover") as second:
+    async with service.ingest("pc-takeover") as first:
         await first.greeted()
         await send_silence(first, 0, 0)
         await first.acked(0)
-        welcome = await second.greeted()
-        assert welcome["streams"][0]["next_seq"] == 1
-        await send_silence(second, 1, 1)
-        await second.acked(1)
-        assert await first.failed() == ("taken_over", 4103)
-        await second.say(end({0: 1}))
-        assert (await second.ended())[0]["duration"] == 2 * FRAME
+        async with service.ingest("pc-takeover") as second:
+            welcome = await second.greeted()
+            assert welcome["streams"][0]["next_seq"] == 1
+            await send_silence(second, 1, 1)
+            await second.acked(1)
+            assert await first.failed() == ("taken_over", 4103)
+            await second.say(end({0: 1}))
+            assert (await second.ended())[0]["duration"] == 2 * FRAME
 
 
 # Audio of every kind

@@ -89,6 +89,7 @@ class Sender:
             if message["type"] != "ack":
                 raise RuntimeError(f"the service said {message}")
             now_s = time.perf_counter()
+            self.stopwatch.acks += 1
             for stream in message["streams"]:
                 for _ in range(stream["upto"] - self.upto):
                     self.stopwatch.ack_latencies_s.append(now_s - self.unacked.popleft())

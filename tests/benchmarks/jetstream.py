@@ -103,6 +103,7 @@ async def publish(
         def acked(answer: "asyncio.Future[PubAck]", sent_s: float = sent_s) -> None:
             if not answer.cancelled() and answer.exception() is None:
                 stopwatch.ack_latencies_s.append(time.perf_counter() - sent_s)
+                stopwatch.acks += 1
 
         answer = await context.publish_async(f"audio.{name}", frame_payload(audio, seq))
         stopwatch.frames_sent += 1

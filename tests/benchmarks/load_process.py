@@ -31,6 +31,8 @@ class LoadReport:
 
     frames_sent: int
     frames_acked: int
+    acks: int
+    """Messages: an ack is of all frames before it."""
     seconds: float
     ack_p50_ms: float
     ack_p99_ms: float
@@ -54,6 +56,7 @@ class Stopwatch:
         self.ack_latencies_s: list[float] = []
         self.lateness_s: list[float] = []
         self.frames_sent = 0
+        self.acks = 0
         self.start()
 
     def start(self) -> None:
@@ -65,6 +68,7 @@ class Stopwatch:
         return LoadReport(
             frames_sent=self.frames_sent,
             frames_acked=len(self.ack_latencies_s),
+            acks=self.acks,
             seconds=time.perf_counter() - self._began_s,
             ack_p50_ms=1000 * percentile(self.ack_latencies_s or [0.0], 0.5),
             ack_p99_ms=1000 * percentile(self.ack_latencies_s or [0.0], 0.99),

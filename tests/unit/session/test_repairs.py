@@ -14,7 +14,7 @@ def lossy_meeting() -> Meeting:
     meeting.fail(EngineError("down"))
     meeting.skip(RATE)
     meeting.play(speech(20) + silence(10))
-    meeting.answer(words(("Heard.", 400, 900)))
+    meeting.answer(words(("Heard.", 400, 1800)))
     return meeting
 
 

@@ -47,7 +47,7 @@ def test_every_sample_has_exactly_one_fate_from_the_first_to_the_last() -> None:
     assert pending > 0
     assert transcribed + silent + pending + lost == duration
 
-    meeting.answer(words(("Hello.", 300, 800)))
+    meeting.answer(words(("Hello.", 300, 1800)))
     meeting.end()
 
     duration, transcribed, silent, pending, lost = meeting.fates()
@@ -61,7 +61,7 @@ def test_the_session_completes_only_when_nothing_is_pending() -> None:
     meeting.end()
     assert meeting.status() == "ending"
 
-    meeting.answer(words(("Bye.", 100, 600)))
+    meeting.answer(words(("Bye.", 100, 1800)))
 
     assert meeting.status() == "completed"
     assert [body["status"] for body in meeting.told("status")] == ["active", "ending", "completed"]
@@ -180,7 +180,7 @@ def test_facts_that_come_before_any_audio_count() -> None:
     meeting = Meeting.begun()
     meeting.send(SpeakerFact(0, "start", "p1", "Ana", SampleMoment(0, 0)))
     meeting.play(speech(20) + silence(10))
-    meeting.answer(words(("Hello.", 100, 900)))
+    meeting.answer(words(("Hello.", 100, 1800)))
     assert meeting.lines() == [("Ana", "Hello.")]
 
 
@@ -188,7 +188,7 @@ def test_final_lines_are_translated_and_the_end_waits_for_it() -> None:
     meeting = Meeting.begun(targets=("pt", "en"))
     meeting.play(speech(20))
     meeting.end()
-    meeting.answer(words(("Hello.", 100, 900)))
+    meeting.answer(words(("Hello.", 100, 1800)))
     requests = [request for step in meeting.steps for request in step.translate]
     assert [(one.text, one.target) for one in requests] == [("Hello.", "pt")]
     assert meeting.status() == "ending"
@@ -204,7 +204,7 @@ def test_a_language_pair_that_no_engine_has_is_said_once() -> None:
     meeting = Meeting.begun(targets=("de",))
     for _ in range(2):
         meeting.play(speech(20) + silence(10))
-        meeting.answer(words(("Hello.", 100, 900)))
+        meeting.answer(words(("Hello.", 100, 1800)))
         for request in [one for step in meeting.steps for one in step.translate]:
             meeting.session.translation_unsupported(request, meeting.now_ms)
         meeting.settle()
@@ -301,11 +301,11 @@ def test_slow_transcripts_make_the_session_delayed_and_good_ones_active_again() 
 
 def test_the_last_words_do_not_wait_for_a_sender_that_sends_no_silence() -> None:
     meeting = Meeting.begun(values=SessionValues(stall_after_ms=3000))
-    meeting.play(speech(20))
+    meeting.play(speech(20) + silence(3))
     assert meeting.orders == []
 
     meeting.wait(3000)
-    meeting.answer(words(("Hello.", 100, 900)))
+    meeting.answer(words(("Hello.", 100, 1800)))
     assert meeting.lines() == [(None, "Hello.")]
 
     meeting.play(speech(20) + silence(10))
@@ -313,12 +313,41 @@ def test_the_last_words_do_not_wait_for_a_sender_that_sends_no_silence() -> None
     assert meeting.lines()[1:] == [(None, "Again.")]
 
 
-def test_a_sender_that_lost_its_connection_ends_no_utterance() -> None:
+def test_audio_that_stops_in_mid_speech_is_late_and_cuts_no_word() -> None:
     meeting = Meeting.begun(values=SessionValues(stall_after_ms=3000))
     meeting.play(speech(20))
+    meeting.wait(10_000)
+    assert meeting.orders == []
+
+
+def test_a_sender_that_lost_its_connection_ends_no_utterance() -> None:
+    meeting = Meeting.begun(values=SessionValues(stall_after_ms=3000))
+    meeting.play(speech(20) + silence(3))
     meeting.session.disconnected(meeting.now_ms)
     meeting.wait(10_000)
     assert meeting.orders == []
+
+
+def test_an_answer_that_stops_in_the_middle_of_speech_is_not_believed_to_be_all() -> None:
+    meeting = Meeting.begun()
+    meeting.play(speech(30) + silence(10))
+    first = meeting.answer(words(("Heard", 100, 500), ("this.", 600, 1100)))
+    rest = meeting.answer(words(("And", 100, 400), ("that.", 500, 1800)))
+
+    assert first.chunk.is_final
+    assert rest.chunk.start > first.chunk.start + RATE
+    assert rest.chunk.end == first.chunk.end
+    meeting.end()
+    assert [text for _, text in meeting.lines()] == ["Heard this.", "And that."]
+    assert meeting.status() == "completed"
+
+
+def test_an_answer_without_words_is_believed() -> None:
+    meeting = Meeting.begun()
+    meeting.play(speech(20) + silence(10))
+    meeting.answer(words())
+    meeting.end()
+    assert meeting.status() == "completed"
 
 
 def test_every_state_but_the_last_has_a_way_out() -> None:
