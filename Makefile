@@ -27,6 +27,11 @@ $(VENV)/.installed-dev: requirements/dev.lock $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
 
+$(VENV)/.installed-bench: requirements/bench.lock $(VENV)/.installed-dev
+	@echo "Installing what the benchmarks compare with into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	@touch $@
+
 demo: setup      ## play a four-person meeting and watch its transcript grow
 	@$(BIN)/orchestration demo $(ARGS)
 
@@ -41,7 +46,7 @@ lint: setup-dev  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup-dev ## print the figures of tests/benchmarks
+bench: $(VENV)/.installed-bench  ## print the figures of tests/benchmarks
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 chaos: setup-dev ## kill, cut and starve the service for hours, and count what it loses
@@ -55,6 +60,9 @@ lock: setup-dev  ## renew the lock files from pyproject.toml
 	$(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-strip-extras --extra dev \
 	  --constraint requirements/main.lock --output-file requirements/dev.lock pyproject.toml requirements/build.in
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-strip-extras --extra bench \
+	  --constraint requirements/dev.lock --output-file requirements/bench.lock pyproject.toml requirements/build.in
 
 clean:           ## remove .venv, caches and the data of this clone
 	rm -rf $(VENV) .data .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

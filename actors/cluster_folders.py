@@ -113,6 +113,14 @@ def _token_file(path: Path) -> Path:
     return path
 
 
+def _drop_shortcuts_of_killed_runs(folder: Path, root: Path) -> None:
+    # Whoever holds the lock of `root` is its only user.
+    for entry in folder.glob("orch-*"):
+        with contextlib.suppress(OSError):
+            if entry.is_symlink() and entry.readlink() == root:
+                entry.unlink()
+
+
 def _shortcut_to(root: Path) -> Path:
     """A link to `root` under a name of this run: what ends a run that was killed also removes its
     link, and may come after the next run has begun."""
@@ -121,6 +129,7 @@ def _shortcut_to(root: Path) -> Path:
         shortcut = folder / name
         if len(str(shortcut)) > _LONGEST_SHORTCUT or not os.access(folder, os.W_OK):
             continue
+        _drop_shortcuts_of_killed_runs(folder, root)
         # A foreign entry of this name would be somebody's trap in a folder that all may write.
         with contextlib.suppress(FileExistsError):
             shortcut.symlink_to(root)

@@ -53,6 +53,11 @@ from orchestration.errors import (
 from orchestration.session.inputs import EndOfStreams, StreamSpec
 from orchestration.storage.ports import Archive
 
+PUSH_INTERVAL_S = 0.2
+"""From one call to the session to the next while a sender is in real time. What comes in between
+shares a call and a commit; what comes after a longer silence does not wait."""
+PLENTY_BYTES = 65_536
+"""So much does not wait for more: 2 s of 16 kHz, so the sender is catching up."""
 FAREWELL_TIMEOUT_S = 1
 """How long a fatal error may wait behind what the sender has not read."""
 
@@ -86,7 +91,12 @@ class IngestConnection:
         self._limits = limits
         self._idle = idle
         # Twice a batch: one can be on its way while the next gathers.
-        self._queue = IngestQueue(2 * limits.max_batch_bytes)
+        # Half a window at most is lingered over, or a sender with a small one would wait for us.
+        self._queue = IngestQueue(
+            2 * limits.max_batch_bytes,
+            plenty_bytes=PLENTY_BYTES,
+            plenty_items=max(1, limits.window_frames // 2),
+        )
         self._fact_rate = FactRate(limits.max_facts_per_s, asyncio.get_running_loop().time())
         self._told_of_fact_rate = False
         self._formats: dict[int, PcmFormat] = {}
@@ -199,8 +209,11 @@ class IngestConnection:
     # To the session and back
 
     async def _push(self) -> None:
+        loop = asyncio.get_running_loop()
+        next_push_s = 0.0
         while True:
-            batch = await self._queue.take(self._limits.max_batch_bytes)
+            batch = await self._queue.take(self._limits.max_batch_bytes, next_push_s)
+            next_push_s = loop.time() + PUSH_INTERVAL_S
             async with self._pushing:
                 await self._push_one(batch)
 
@@ -252,8 +265,7 @@ def ingest_router(
             await deny(websocket, error)
             return
         await websocket.accept()
-        # In order of opening: an older connection never takes a session back from a newer one.
-        connection_id = f"{time.time_ns():020d}-{uuid4().hex}"
+        connection_id = uuid4().hex
         line = SessionLine(session_id, connection_id, sessions, archive)
         idle = IdleWatch(settings.server.websocket_idle_timeout_s)
         connection = IngestConnection(websocket, line, connection_id, settings.ingest, idle)

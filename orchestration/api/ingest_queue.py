@@ -1,6 +1,7 @@
 """What a sender's connection has read and not yet handed to its session."""
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 
@@ -19,13 +20,17 @@ class IngestQueue:
     """Items in order, from one reader to one pusher, bounded in bytes.
 
     When `max_bytes` wait, `put` does: the reader stops reading, and TCP holds the sender back.
+    From `plenty_bytes` or `plenty_items` on, nobody lingers for more.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, plenty_bytes: int, plenty_items: int) -> None:
         self._max_bytes = max_bytes
+        self._plenty_bytes = plenty_bytes
+        self._plenty_items = plenty_items
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
         self._filled = asyncio.Event()
+        self._plenty = asyncio.Event()
         self._drained = asyncio.Event()
 
     async def put(
@@ -38,18 +43,34 @@ class IngestQueue:
         self._waiting.append(_Waiting(item, size, received_unix_ms))
         self._bytes += size
         self._filled.set()
+        if (
+            self._bytes >= self._plenty_bytes
+            or len(self._waiting) >= self._plenty_items
+            or isinstance(item, EndOfStreams)
+        ):
+            self._plenty.set()
 
-    async def take(self, max_bytes: int) -> IngestBatch:
-        """All that waits, up to `max_bytes`, but at least one item."""
+    async def take(self, max_bytes: int, linger_until_s: float = 0) -> IngestBatch:
+        """All that waits, up to `max_bytes`, but at least one item.
+
+        More may come until `linger_until_s` on the loop's clock, unless plenty waits or the end
+        was said.
+        """
         while not self._waiting:
             self._filled.clear()
             await self._filled.wait()
+        if linger_until_s > asyncio.get_running_loop().time():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(linger_until_s):
+                    await self._plenty.wait()
         taken = [self._waiting.popleft()]
         size = taken[0].size
         while self._waiting and size + self._waiting[0].size <= max_bytes:
             taken.append(self._waiting.popleft())
             size += taken[-1].size
         self._bytes -= size
+        if not self._waiting:
+            self._plenty.clear()
         self._drained.set()
         return IngestBatch(tuple(one.item for one in taken), taken[-1].received_unix_ms)
 

@@ -6,7 +6,7 @@ python -m tests.benchmarks [NAME ...]
 import subprocess
 import sys
 
-BENCHMARKS = ("audio", "storage", "health_rps", "session_actor", "meeting")
+BENCHMARKS = ("audio", "storage", "health_rps", "session_actor", "durable_ingest", "meeting")
 
 
 def main() -> int:

@@ -274,9 +274,18 @@ class TestFolders:
         killed.lock.close()
         following = open_folders(tmp_path)
 
-        assert following.shortcut == killed.shortcut
+        assert not killed.shortcut.is_symlink()
+        assert following.shortcut.is_symlink()
         following.release()
         assert not following.shortcut.is_symlink()
+
+    def test_what_ends_a_killed_run_leaves_the_next_one_its_shortcut(self, tmp_path: Path) -> None:
+        killed = open_folders(tmp_path)
+        killed.lock.close()
+        following = open_folders(tmp_path)
+
+        assert following.shortcut != killed.shortcut
+        following.release()
 
 
 class TestTwoOnOneMachine:

@@ -6,15 +6,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.api.ingest_queue import FactRate, IngestQueue
-from orchestration.session.inputs import AudioFrame
+from orchestration.api.ports import IngestBatch
+from orchestration.session.inputs import AudioFrame, EndOfStreams
+
+A_LONG_TIME_S = 3600.0
 
 
 def frame(seq: int) -> AudioFrame:
     return AudioFrame(0, seq, seq * 10, b"")
 
 
+def queue_of(max_bytes: int, plenty_bytes: int = 1000, plenty_items: int = 10) -> IngestQueue:
+    return IngestQueue(max_bytes, plenty_bytes, plenty_items)
+
+
+def take_lingering(queue: IngestQueue) -> "asyncio.Task[IngestBatch]":
+    until_s = asyncio.get_running_loop().time() + A_LONG_TIME_S
+    return asyncio.create_task(queue.take(1000, until_s))
+
+
+async def let_others_run() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def test_a_batch_holds_what_waits_up_to_its_bytes_in_order() -> None:
-    queue = IngestQueue(max_bytes=1000)
+    queue = queue_of(max_bytes=1000)
     for seq in range(5):
         await queue.put(frame(seq), 100, received_unix_ms=seq)
 
@@ -25,7 +42,7 @@ async def test_a_batch_holds_what_waits_up_to_its_bytes_in_order() -> None:
 
 
 async def test_an_item_larger_than_a_batch_goes_alone() -> None:
-    queue = IngestQueue(max_bytes=1000)
+    queue = queue_of(max_bytes=1000)
     await queue.put(frame(0), 500, 0)
     await queue.put(frame(1), 500, 0)
 
@@ -33,7 +50,7 @@ async def test_an_item_larger_than_a_batch_goes_alone() -> None:
 
 
 async def test_a_full_queue_holds_the_reader_until_something_is_taken() -> None:
-    queue = IngestQueue(max_bytes=100)
+    queue = queue_of(max_bytes=100)
     await queue.put(frame(0), 100, 0)
     held = asyncio.create_task(queue.put(frame(1), 100, 0))
     await asyncio.sleep(0)
@@ -46,13 +63,62 @@ async def test_a_full_queue_holds_the_reader_until_something_is_taken() -> None:
 
 
 async def test_taking_waits_for_the_first_item() -> None:
-    queue = IngestQueue(max_bytes=100)
+    queue = queue_of(max_bytes=100)
     taking = asyncio.create_task(queue.take(1000))
     await asyncio.sleep(0)
 
     await queue.put(frame(0), 1, 0)
 
     assert (await taking).items == (frame(0),)
+
+
+async def test_frames_that_come_while_a_batch_lingers_share_it() -> None:
+    queue = queue_of(max_bytes=1000, plenty_bytes=300)
+    await queue.put(frame(0), 100, 0)
+    taking = take_lingering(queue)
+    await queue.put(frame(1), 100, 0)
+    await let_others_run()
+    assert not taking.done()
+
+    await queue.put(frame(2), 100, 0)
+
+    assert (await taking).items == (frame(0), frame(1), frame(2))
+
+
+async def test_a_batch_lingers_no_longer_than_it_may() -> None:
+    queue = queue_of(max_bytes=1000)
+    await queue.put(frame(0), 100, 0)
+
+    soon_s = asyncio.get_running_loop().time() + 0.01
+    assert (await queue.take(1000, soon_s)).items == (frame(0),)
+
+
+async def test_many_small_frames_do_not_linger() -> None:
+    queue = queue_of(max_bytes=1000, plenty_items=2)
+    taking = take_lingering(queue)
+    await queue.put(frame(0), 1, 0)
+    await queue.put(frame(1), 1, 0)
+
+    assert (await taking).items == (frame(0), frame(1))
+
+
+async def test_the_end_does_not_linger() -> None:
+    queue = queue_of(max_bytes=1000)
+    end = EndOfStreams(((0, 0),), -1)
+    await queue.put(frame(0), 1, 0)
+    taking = take_lingering(queue)
+    await queue.put(end, 1, 0)
+
+    assert (await taking).items == (frame(0), end)
+
+
+async def test_what_a_full_batch_leaves_behind_does_not_linger() -> None:
+    queue = queue_of(max_bytes=5000, plenty_bytes=1000)
+    for seq in range(3):
+        await queue.put(frame(seq), 700, 0)
+
+    assert (await take_lingering(queue)).items == (frame(0),)
+    assert (await take_lingering(queue)).items == (frame(1),)
 
 
 def test_a_burst_within_the_rate_passes_at_once_and_the_next_waits() -> None:
