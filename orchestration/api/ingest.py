@@ -250,6 +250,11 @@ def _unix_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _new_connection_id() -> str:
+    """Above every earlier one, as the session goes by: the newest connection is its sender."""
+    return f"{time.time_ns():016x}{uuid4().hex[:16]}"
+
+
 def ingest_router(
     settings: Settings, sessions: Sessions, archive: Archive, detached: Detached
 ) -> APIRouter:
@@ -265,7 +270,7 @@ def ingest_router(
             await deny(websocket, error)
             return
         await websocket.accept()
-        connection_id = uuid4().hex
+        connection_id = _new_connection_id()
         line = SessionLine(session_id, connection_id, sessions, archive)
         idle = IdleWatch(settings.server.websocket_idle_timeout_s)
         connection = IngestConnection(websocket, line, connection_id, settings.ingest, idle)
