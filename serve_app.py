@@ -1,15 +1,11 @@
-"""The Serve application, and the service around it: adapters are chosen here and nowhere else.
+"""The Serve application: adapters are chosen here and nowhere else.
 
 `serve run serve_app:build_app` deploys it on any Ray; `Service` is what `orchestration up` runs:
 database, Ray, deployments, in this order, and back.
 """
 
-import asyncio
 import os
-import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +16,19 @@ for _name, _value in FIXED_ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
 
 import ray
-import structlog
 from ray import serve
 from starlette.types import ASGIApp
 
-from actors.cluster import Cluster, ClusterOptions, start_cluster, stop_cluster
 from actors.coordinator import Coordinator
 from actors.dispatcher import TRANSCRIPTION, TRANSLATION
 from actors.health_monitor import HealthMonitor
-from actors.names import APPLICATION, COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
+from actors.local_service import LocalService
+from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
 from actors.session_gateway import RaySessions
 from orchestration.api.app import create_api
 from orchestration.config.loader import check_safe, load_settings
 from orchestration.config.models import Settings
-from orchestration.errors import ClusterError, EngineError, OrchestrationError, Unavailable
+from orchestration.errors import EngineError, Unavailable
 from orchestration.logs import configure_logs
 from orchestration.services.balanced import (
     BalancedTranscription,
@@ -51,25 +46,16 @@ from orchestration.services.ports import (
     TranslationRequest,
 )
 from orchestration.services.translation_libretranslate import LibreTranslate
-from orchestration.services.whisper_models import locate_model
 from orchestration.services.whisper_openai import OpenAIWhisper
 from orchestration.storage.embedded import EmbeddedPostgres
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import connect_pool
 from orchestration.storage.postgres_archive import PostgresArchive
 
-log = structlog.get_logger(__name__)
-
 WEB_DIR = Path(__file__).parent / "orchestration" / "web"
 
 INGRESS_MAX_REQUESTS = 20_000
 """Requests and open WebSockets of one ingress replica; each socket holds one for its life."""
-
-GOODBYE_MS = 1_000
-"""A stopping service serves on this long after telling senders to go away."""
-
-DATABASE_CHECK_S = 0.5
-"""How often the embedded database is looked after."""
 
 INGRESS_STOP_S = 5
 """A stopping ingress replica waits this long for its sockets; clients resume elsewhere."""
@@ -303,116 +289,8 @@ def _deployment(replica_class: type, **options: Any) -> Any:
     )(replica_class)
 
 
-def _say_goodbye() -> None:
-    """Tell every sender to come back, and let them hear it."""
-    try:
-        coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
-        goodbye: Any = coordinator.go_away.remote("the service stops", GOODBYE_MS)
-        ray.get(goodbye, timeout=GOODBYE_MS / 1000)
-    except (ray.exceptions.RayError, ValueError):
-        return
-    time.sleep(GOODBYE_MS / 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceUrls:
-    """Where the running service is reached."""
-
-    api: str
-    live_page: str
-    dashboard: str
-
-
-class Service:
-    """The whole service on this machine: starts in order, stops in reverse, leaves nothing."""
+class Service(LocalService):
+    """This application as a service of one machine; what `orchestration up` runs."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._database: EmbeddedPostgres | None = None
-        self._cluster: Cluster | None = None
-        self._stopping = threading.Event()
-        self._database_watch: threading.Thread | None = None
-
-    def start(self, on_progress: Callable[[str], None]) -> ServiceUrls:
-        """Start everything; call it from the main thread. What was started is stopped on failure.
-
-        Raises:
-            ConfigurationError, PortInUse, DatabaseUnavailable, ModelMissing, ClusterError
-        """
-        try:
-            return self._start(on_progress)
-        except BaseException:
-            self.stop()
-            raise
-
-    def _start(self, on_progress: Callable[[str], None]) -> ServiceUrls:
-        settings = self._settings
-        check_safe(settings)
-        if not settings.services.whisper:
-            on_progress(f"Looking for the whisper model {settings.services.embedded_whisper.model}")
-            locate_model(settings.services.embedded_whisper.model, settings.data_dir / "models")
-        on_progress("Starting Ray")
-        self._cluster = start_cluster(
-            ClusterOptions(
-                data_dir=settings.data_dir,
-                host=settings.server.host,
-                port=settings.server.port,
-            )
-        )
-        on_progress("Preparing the database")
-        dsn = settings.database.url or self._start_database()
-        timeout_s = settings.database.connect_timeout_s
-        asyncio.run(migrate(dsn, connect_timeout_s=timeout_s))
-        on_progress("Deploying")
-        database = settings.database.model_copy(update={"url": dsn})
-        app = build_app(settings.model_copy(update={"database": database}))
-        try:
-            serve.run(app, name=APPLICATION, route_prefix="/", logging_config=None)
-        except Exception as error:
-            raise ClusterError(f"The deployments did not start: {error}") from error
-        self._watch_database()
-        return self._urls(self._cluster)
-
-    def stop(self) -> None:
-        """Stop what runs; does nothing when nothing does."""
-        self._stopping.set()
-        if self._database_watch is not None:
-            self._database_watch.join()
-        cluster, self._cluster = self._cluster, None
-        database, self._database = self._database, None
-        if cluster is not None and cluster.local is not None:
-            _say_goodbye()
-        try:
-            if cluster is not None:
-                stop_cluster(cluster)
-        finally:
-            if database is not None:
-                database.stop()
-
-    def _watch_database(self) -> None:
-        """Start the embedded database again should it die: sessions only wait for it."""
-        database = self._database
-        if database is None:
-            return
-
-        def watch() -> None:
-            while not self._stopping.wait(DATABASE_CHECK_S):
-                if not database.is_running:
-                    log.warning("database_restarts")
-                    try:
-                        database.stop()
-                        database.start()
-                    except OrchestrationError as error:
-                        log.error("database_not_restarted", reason=error.message)
-
-        self._database_watch = threading.Thread(target=watch, name="database-watch", daemon=True)
-        self._database_watch.start()
-
-    def _start_database(self) -> str:
-        self._database = EmbeddedPostgres(self._settings.data_dir)
-        return self._database.start()
-
-    def _urls(self, cluster: Cluster) -> ServiceUrls:
-        host = "127.0.0.1" if cluster.host in ("0.0.0.0", "::") else cluster.host
-        api = f"http://{f'[{host}]' if ':' in host else host}:{cluster.port}"
-        return ServiceUrls(api=api, live_page=f"{api}/", dashboard=cluster.dashboard_url)
+        super().__init__(settings, build_app)

@@ -142,6 +142,8 @@ class SessionActor:
             return self._runner
 
     async def _start(self, session_id: str) -> SessionRunner:
+        if self._runner is not None:
+            await self._runner.stop()
         journal = await self._connected()
         claim = await journal.claim(session_id, self._name)
         values = self._values.with_overrides(claim.session.spec.settings)

@@ -48,6 +48,7 @@ from orchestration.errors import (
     JsonObject,
     LimitReached,
     OrchestrationError,
+    SessionEnded,
     TakenOver,
 )
 from orchestration.session.inputs import EndOfStreams, StreamSpec
@@ -218,7 +219,11 @@ class IngestConnection:
                 await self._push_one(batch)
 
     async def _push_one(self, batch: IngestBatch) -> None:
-        reply = await self._line.call(lambda link: link.push(self._connection_id, batch))
+        try:
+            reply = await self._line.call(lambda link: link.push(self._connection_id, batch))
+        except SessionEnded:
+            # An `end` or a frame said again met the completion: `ended` is on its way.
+            return
         await self._send(ack_message(reply))
         for stream, expected in reply.nacks:
             await self._send(nack_message(stream, expected))

@@ -9,12 +9,10 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import structlog
 
-from orchestration.audio.pcm import decode_mono, resample_for_engine
 from orchestration.errors import (
     Fenced,
     OrchestrationError,
@@ -22,9 +20,8 @@ from orchestration.errors import (
     TakenOver,
     Unavailable,
     UnknownSession,
-    UnsupportedLanguagePair,
 )
-from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
+from orchestration.session.engine_calls import EngineCalls, Engines
 from orchestration.session.exchange import (
     IngestBatch,
     IngestReply,
@@ -42,7 +39,7 @@ from orchestration.session.live_log import LiveLog
 from orchestration.session.recorder import Recorder
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.repairs import Repair
-from orchestration.session.session import TERMINAL, Session, SessionStep, TranscribeOrder
+from orchestration.session.session import TERMINAL, Session, SessionStep
 from orchestration.session.values import SessionValues
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.ports import Claim, JournalFact, SessionChanges, SessionJournal
@@ -55,19 +52,8 @@ TICK_S = 0.25
 LONG_POLL_S = 10.0
 """A waiting call answers after this, with nothing if there is nothing."""
 
-REPAIR_CHUNK = -1
-"""The chunk number of a request that repairs; chunks of a stream count from 0."""
-
 STORE_RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries to store while the database is away; the last repeats."""
-
-
-class Engines(Protocol):
-    """The way to the transcription and translation services."""
-
-    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis: ...
-
-    async def translate(self, request: TranslationRequest) -> str: ...
 
 
 class SessionRunner:
@@ -82,9 +68,7 @@ class SessionRunner:
         recording: RecordingReader,
         on_finished: Callable[[], Awaitable[None]],
     ) -> None:
-        self._recording = recording
         self._journal = journal
-        self._engines = engines
         self._values = values
         self._on_finished = on_finished
         self._session = Session(claim, values, _now_ms())
@@ -102,6 +86,9 @@ class SessionRunner:
         self._stopped: OrchestrationError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = log.bind(session_id=self._session.session_id, epoch=claim.epoch)
+        self._calls = EngineCalls(
+            self._session, engines, journal, recording, self._wake.set, self._log
+        )
 
     @property
     def session_id(self) -> str:
@@ -286,9 +273,9 @@ class SessionRunner:
 
     async def _carry_out(self, step: SessionStep) -> None:
         for order in step.transcribe:
-            self._spawn(self._transcribe(order))
+            self._spawn(self._calls.transcribe(order))
         for request in step.translate:
-            self._spawn(self._translate(request))
+            self._spawn(self._calls.translate(request))
         if not step.changes.is_empty():
             await self._commit(step.changes)
         self._live.tell(tuple(step.changes.events), step.passing)
@@ -329,44 +316,8 @@ class SessionRunner:
             )
         self._wake.set()
 
-    # Engines
-
-    async def _transcribe(self, order: TranscribeOrder) -> None:
-        stream, chunk = order.stream, order.chunk
-        try:
-            request = TranscriptionRequest(
-                session_id=self.session_id,
-                stream=stream,
-                chunk=chunk.index,
-                audio=await self._engine_audio(order),
-                language=order.language,
-                prompt=order.prompt,
-            )
-            hypothesis = await self._engines.transcribe(request)
-        except OrchestrationError as error:
-            self._log.warning(
-                "transcription_failed", stream=stream, chunk=chunk.index, reason=error.message
-            )
-            self._session.transcription_failed(stream, chunk, error, _now_ms())
-        else:
-            self._session.transcribed(stream, chunk, hypothesis, _now_ms())
-        self._wake.set()
-
     async def _repair(self, repairs: Sequence[Repair]) -> None:
-        for repair in repairs:
-            spec = self._session.pipelines[repair.stream].spec
-            language = self._session.language_of(repair.stream)
-            try:
-                audio = await self._recording.engine_audio(spec, repair.start, repair.end)
-                request = TranscriptionRequest(
-                    self.session_id, repair.stream, REPAIR_CHUNK, audio, language, ""
-                )
-                hypothesis = await self._engines.transcribe(request)
-            except OrchestrationError as error:
-                self._log.warning("repair_failed", stream=repair.stream, reason=error.message)
-            else:
-                self._session.repaired(repair, hypothesis)
-                self._wake.set()
+        await self._calls.repair(repairs)
         self._repairing = False
         if self._session.status in TERMINAL:
             await self._settled()
@@ -377,38 +328,6 @@ class SessionRunner:
         self._idle.clear()
         self._wake.set()
         await self._idle.wait()
-
-    async def _engine_audio(self, order: TranscribeOrder) -> bytes:
-        """The chunk's audio from memory, or from the journal when memory has let it go."""
-        pipeline = self._session.pipelines[order.stream]
-        fmt = pipeline.spec.format
-        chunk = order.chunk
-        samples = pipeline.audio_of(chunk)
-        if samples is not None:
-            return resample_for_engine(samples, fmt.sample_rate)
-        parts = bytearray(2 * (chunk.end - chunk.start))
-        async for frame in self._journal.frames_from(self.session_id, order.stream, chunk.start):
-            if frame.first_sample >= chunk.end:
-                break
-            mono = decode_mono(frame.payload, fmt).samples
-            start = max(chunk.start, frame.first_sample)
-            end = min(chunk.end, frame.first_sample + len(mono))
-            inside = mono[start - frame.first_sample : end - frame.first_sample]
-            at = 2 * (start - chunk.start)
-            parts[at : at + 2 * len(inside)] = inside.astype("<i2").tobytes()
-        return resample_for_engine(np.frombuffer(parts, dtype="<i2"), fmt.sample_rate)
-
-    async def _translate(self, request: TranslationRequest) -> None:
-        try:
-            text = await self._engines.translate(request)
-        except UnsupportedLanguagePair:
-            self._session.translation_unsupported(request, _now_ms())
-        except OrchestrationError as error:
-            self._log.warning("translation_failed", target=request.target, reason=error.message)
-            self._session.translation_failed(request, error, _now_ms())
-        else:
-            self._session.translated(request, text, "pool", _now_ms())
-        self._wake.set()
 
     # Helpers
 
@@ -503,7 +422,16 @@ class SessionRunner:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended_task)
+
+    def _ended_task(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        # A step that failed unexpectedly may have left a chunk without an answer: the session
+        # begins anew from what is stored, which is what it would do after a crash.
+        self._log.error("task_failed", exc_info=task.exception())
+        self._give_up(Unavailable("A task of the session failed; the session begins anew."))
 
 
 def _now_ms() -> int:

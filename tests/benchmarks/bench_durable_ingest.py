@@ -75,8 +75,11 @@ class Bench:
     whisper: CodedWhisper
     folder: Path
 
-    def audio(self, name: str) -> Path:
-        return self.folder / f"{name}.pcm"
+    def audio(self, name: str) -> str:
+        return str(self.folder / f"{name}.pcm")
+
+    def audio_bytes(self, path: str) -> bytes:
+        return Path(path).read_bytes()
 
 
 def make_audio(folder: Path) -> None:
@@ -135,7 +138,7 @@ async def ingest(bench: Bench, order: IngestOrder) -> IngestFigures:
         before = await asyncio.to_thread(cpu_snapshot, bench.service)
         report = await load.go(order["limit_s"] + TAIL_S)
         after = await asyncio.to_thread(cpu_snapshot, bench.service)
-    missing, altered = await lost_frames(bench, report, Path(order["audio"]).read_bytes())
+    missing, altered = await lost_frames(bench, report, bench.audio_bytes(order["audio"]))
     return IngestFigures(report, cpu_between(before, after), missing, altered)
 
 
@@ -145,6 +148,7 @@ def print_cost(figures: IngestFigures) -> None:
     row("  CPU on a frame's way", f"{figures.ms_a_frame(*PATH):.2f} ms a frame")
     row("  by part, ms a frame", parts)
     row("  ack latency", f"p50 {report.ack_p50_ms:.0f} ms, p99 {report.ack_p99_ms:.0f} ms")
+    row("  frames an ack", f"{report.frames_acked / max(1, report.acks):.1f}")
     row(
         "  acked frames lost, or altered",
         f"{figures.missing}, {figures.altered} of {report.frames_acked}",
@@ -161,7 +165,7 @@ async def full_speed(bench: Bench, names: Sequence[str]) -> IngestFigures:
         IngestOrder(
             url=bench.service.url,
             sessions=list(names),
-            audio=str(bench.audio("quiet")),
+            audio=bench.audio("quiet"),
             frames=FULL_SPEED_FRAMES,
             real_time=False,
             limit_s=FULL_SPEED_LIMIT_S,
@@ -169,13 +173,21 @@ async def full_speed(bench: Bench, names: Sequence[str]) -> IngestFigures:
     )
 
 
-async def jetstream(bench: Bench, number: int) -> tuple[LoadReport, float, int]:
-    """The same to JetStream; with the server's seconds of CPU and the messages not stored."""
-    async with jetstream_server(bench.folder / f"jetstream-{number}") as (url, pid):
+@dataclass(frozen=True, slots=True)
+class JetStreamFigures:
+    """One run against JetStream."""
+
+    report: LoadReport
+    server_cpu_s: float
+    missing: int
+
+
+async def jetstream(bench: Bench, number: int) -> JetStreamFigures:
+    with jetstream_server(bench.folder / f"jetstream-{number}") as (url, pid):
         order = PublishOrder(
             url=url,
             streams=[f"publisher-{number}" for number in range(PUBLISHERS)],
-            audio=str(bench.audio("quiet")),
+            audio=bench.audio("quiet"),
             frames=FULL_SPEED_FRAMES,
             window=IngestSettings().window_frames,
             limit_s=FULL_SPEED_LIMIT_S,
@@ -185,7 +197,20 @@ async def jetstream(bench: Bench, number: int) -> tuple[LoadReport, float, int]:
             report = await load.go(FULL_SPEED_LIMIT_S + TAIL_S)
             server_cpu_s = process_cpu_s(psutil.Process(pid)) - before_s
         stored = await stored_messages(url, order["streams"])
-    return report, server_cpu_s, report.frames_acked - stored
+    return JetStreamFigures(report, server_cpu_s, report.frames_acked - stored)
+
+
+def print_round(ours: IngestFigures, theirs: JetStreamFigures) -> None:
+    here, there = ours.report, theirs.report
+    row(f"service, load {here.load_average:.0f}", f"{here.frames_a_second:.0f} frames/s")
+    print_cost(ours)
+    row("  CPU of the generator", f"{here.cpu_s:.2f} s")
+    row(f"JetStream, load {there.load_average:.0f}", f"{there.frames_a_second:.0f} frames/s")
+    server_ms = 1000 * theirs.server_cpu_s / there.frames_acked
+    row("  CPU of the server", f"{server_ms:.2f} ms a frame")
+    row("  ack latency", f"p50 {there.ack_p50_ms:.0f} ms, p99 {there.ack_p99_ms:.0f} ms")
+    row("  acked messages not stored", f"{theirs.missing} of {there.frames_acked}", "0")
+    row("  CPU of the generator", f"{there.cpu_s:.2f} s")
 
 
 async def beside_jetstream(bench: Bench, names: Sequence[str]) -> None:
@@ -197,28 +222,12 @@ async def beside_jetstream(bench: Bench, names: Sequence[str]) -> None:
     for number in range(ROUNDS):
         here.append(await full_speed(bench, names))
         there.append(await jetstream(bench, number))
-    ratios = []
-    for number, (ours, (theirs, server_cpu_s, missing)) in enumerate(
-        zip(here, there, strict=True), start=1
-    ):
-        ratios.append(ours.report.frames_a_second / theirs.frames_a_second)
-        row(
-            f"round {number}: service, load {ours.report.load_average:.0f}",
-            f"{ours.report.frames_a_second:.0f} frames/s",
-        )
-        print_cost(ours)
-        row("  CPU of the generator", f"{ours.report.cpu_s:.2f} s")
-        row(
-            f"round {number}: JetStream, load {theirs.load_average:.0f}",
-            f"{theirs.frames_a_second:.0f} frames/s",
-        )
-        row(
-            "  CPU of the server",
-            f"{1000 * server_cpu_s / theirs.frames_acked:.2f} ms a frame",
-        )
-        row("  ack latency", f"p50 {theirs.ack_p50_ms:.0f} ms, p99 {theirs.ack_p99_ms:.0f} ms")
-        row("  acked messages not stored", f"{missing} of {theirs.frames_acked}", "0")
-        row("  CPU of the generator", f"{theirs.cpu_s:.2f} s")
+    for ours, theirs in zip(here, there, strict=True):
+        print_round(ours, theirs)
+    ratios = [
+        ours.report.frames_a_second / theirs.report.frames_a_second
+        for ours, theirs in zip(here, there, strict=True)
+    ]
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
     row("service to JetStream, frames/s", f"median {percentile(ratios, 0.5):.2f}, {spread}")
 
@@ -234,7 +243,7 @@ async def real_time(bench: Bench, names: Sequence[str], audio: str) -> bool:
         IngestOrder(
             url=bench.service.url,
             sessions=list(names),
-            audio=str(bench.audio(audio)),
+            audio=bench.audio(audio),
             frames=REAL_TIME_FRAMES,
             real_time=True,
             limit_s=REAL_TIME_FRAMES * FRAME_S + TAIL_S,

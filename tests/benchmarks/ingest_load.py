@@ -10,7 +10,6 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypedDict
 
 import aiohttp
@@ -128,8 +127,7 @@ async def send_all(order: IngestOrder, senders: list[Sender], audio: bytes) -> N
         print("not all frames were acked in time", file=sys.stderr)
 
 
-async def generate(order: IngestOrder) -> None:
-    audio = Path(order["audio"]).read_bytes()
+async def generate(order: IngestOrder, audio: bytes) -> None:
     stopwatch = Stopwatch()
     connector = aiohttp.TCPConnector(limit=len(order["sessions"]))
     async with aiohttp.ClientSession(connector=connector) as client:

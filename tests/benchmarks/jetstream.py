@@ -6,11 +6,12 @@ a stream in files of its own, as each session has here.
 
 import asyncio
 import contextlib
+import socket
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict
 
@@ -42,41 +43,37 @@ class PublishOrder(TypedDict):
     limit_s: float
 
 
-@contextlib.asynccontextmanager
-async def jetstream_server(folder: Path) -> AsyncIterator[tuple[str, int]]:
+@contextlib.contextmanager
+def jetstream_server(folder: Path) -> Iterator[tuple[str, int]]:
     """A server with its files in `folder`; yields its URL and its process id."""
     port = free_port()
     folder.mkdir()
     settings = folder / "server.conf"
     settings.write_text(SETTINGS.format(port=port, folder=folder))
     program = Path(sysconfig.get_path("scripts")) / "nats-server"
-    log = folder / "server.log"
-    with log.open("w") as output:
-        process = subprocess.Popen([program, "-c", settings], stdout=output, stderr=output)
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen([program, "-c", settings], stdout=log, stderr=log)
     try:
-        url = f"nats://127.0.0.1:{port}"
-        await _until_listening(port)
-        yield url, process.pid
+        _await_listening(port)
+        yield f"nats://127.0.0.1:{port}", process.pid
     finally:
         process.terminate()
         try:
-            await asyncio.to_thread(process.wait, STOP_LIMIT_S)
+            process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
-async def _until_listening(port: int) -> None:
+def _await_listening(port: int) -> None:
     for tries_left in reversed(range(START_TRIES)):
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            socket.create_connection(("127.0.0.1", port)).close()
         except OSError:
             if not tries_left:
                 raise
-            await asyncio.sleep(START_PAUSE_S)
+            time.sleep(START_PAUSE_S)
         else:
-            writer.close()
-            await writer.wait_closed()
             return
 
 
@@ -113,8 +110,7 @@ async def publish(
     return len(answers) - 1
 
 
-async def generate(order: PublishOrder) -> None:
-    audio = Path(order["audio"]).read_bytes()
+async def generate(order: PublishOrder, audio: bytes) -> None:
     stopwatch = Stopwatch()
     clients = [await nats.connect(order["url"]) for _ in order["streams"]]
     for client, name in zip(clients, order["streams"], strict=True):

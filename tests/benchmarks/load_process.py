@@ -10,9 +10,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -21,8 +22,6 @@ from tests.benchmarks.figures import percentile
 READY = "ready"
 READY_LIMIT_S = 300
 STOP_LIMIT_S = 10
-
-Order = TypeVar("Order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +137,9 @@ async def hand_in(report: LoadReport) -> None:
     await asyncio.to_thread(sys.stdin.readline)
 
 
-def run_generator(generate: Callable[[Any], Awaitable[None]], arguments: Sequence[str]) -> None:
-    """A generator's whole process."""
-
-    async def main() -> None:
-        await generate(json.loads(arguments[0]))
-
-    uvloop.run(main())
+def run_generator(
+    generate: Callable[[Any, bytes], Coroutine[Any, Any, None]], arguments: Sequence[str]
+) -> None:
+    """A generator's whole process; it gets its order, and the audio that the order names."""
+    order = json.loads(arguments[0])
+    uvloop.run(generate(order, Path(order["audio"]).read_bytes()))

@@ -1,0 +1,122 @@
+"""A session's requests to the engines: the audio they need, and where the answers go."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from structlog.stdlib import BoundLogger
+
+from orchestration.audio.pcm import decode_mono, resample_for_engine
+from orchestration.errors import OrchestrationError, UnsupportedLanguagePair
+from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
+from orchestration.session.recording_reader import RecordingReader
+from orchestration.session.repairs import Repair
+from orchestration.session.session import Session, TranscribeOrder
+from orchestration.storage.ports import SessionJournal
+
+REPAIR_CHUNK = -1
+"""The chunk number of a request that repairs; chunks of a stream count from 0."""
+
+
+class Engines(Protocol):
+    """The way to the transcription and translation services."""
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis: ...
+
+    async def translate(self, request: TranslationRequest) -> str: ...
+
+
+class EngineCalls:
+    """Carries out a session's orders; `on_answer` is called after each answer or failure."""
+
+    def __init__(
+        self,
+        session: Session,
+        engines: Engines,
+        journal: SessionJournal,
+        recording: RecordingReader,
+        on_answer: Callable[[], None],
+        log: BoundLogger,
+    ) -> None:
+        self._session = session
+        self._engines = engines
+        self._journal = journal
+        self._recording = recording
+        self._on_answer = on_answer
+        self._log = log
+
+    async def transcribe(self, order: TranscribeOrder) -> None:
+        """Send one chunk."""
+        stream, chunk = order.stream, order.chunk
+        try:
+            request = TranscriptionRequest(
+                session_id=self._session.session_id,
+                stream=stream,
+                chunk=chunk.index,
+                audio=await self._audio(order),
+                language=order.language,
+                prompt=order.prompt,
+            )
+            hypothesis = await self._engines.transcribe(request)
+        except OrchestrationError as error:
+            self._log.warning(
+                "transcription_failed", stream=stream, chunk=chunk.index, reason=error.message
+            )
+            self._session.transcription_failed(stream, chunk, error, _now_ms())
+        else:
+            self._session.transcribed(stream, chunk, hypothesis, _now_ms())
+        self._on_answer()
+
+    async def translate(self, request: TranslationRequest) -> None:
+        """Send one line."""
+        try:
+            text = await self._engines.translate(request)
+        except UnsupportedLanguagePair:
+            self._session.translation_unsupported(request, _now_ms())
+        except OrchestrationError as error:
+            self._log.warning("translation_failed", target=request.target, reason=error.message)
+            self._session.translation_failed(request, error, _now_ms())
+        else:
+            self._session.translated(request, text, "pool", _now_ms())
+        self._on_answer()
+
+    async def repair(self, repairs: Sequence[Repair]) -> None:
+        """Hear lost ranges again, one after the other; one that fails stays lost."""
+        for repair in repairs:
+            spec = self._session.pipelines[repair.stream].spec
+            language = self._session.language_of(repair.stream)
+            try:
+                audio = await self._recording.engine_audio(spec, repair.start, repair.end)
+                request = TranscriptionRequest(
+                    self._session.session_id, repair.stream, REPAIR_CHUNK, audio, language, ""
+                )
+                hypothesis = await self._engines.transcribe(request)
+            except OrchestrationError as error:
+                self._log.warning("repair_failed", stream=repair.stream, reason=error.message)
+            else:
+                self._session.repaired(repair, hypothesis)
+                self._on_answer()
+
+    async def _audio(self, order: TranscribeOrder) -> bytes:
+        """The chunk's audio from memory, or from the journal when memory has let it go."""
+        pipeline = self._session.pipelines[order.stream]
+        fmt = pipeline.spec.format
+        chunk = order.chunk
+        samples = pipeline.audio_of(chunk)
+        if samples is None:
+            samples = np.zeros(chunk.end - chunk.start, np.int16)
+            frames = self._journal.frames_from(self._session.session_id, order.stream, chunk.start)
+            async for frame in frames:
+                if frame.first_sample >= chunk.end:
+                    break
+                mono = decode_mono(frame.payload, fmt).samples
+                start = max(chunk.start, frame.first_sample)
+                end = min(chunk.end, frame.first_sample + len(mono))
+                inside = mono[start - frame.first_sample : end - frame.first_sample]
+                samples[start - chunk.start : end - chunk.start] = inside
+        return resample_for_engine(samples, fmt.sample_rate)
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
