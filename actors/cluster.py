@@ -26,6 +26,7 @@ from orchestration.errors import ClusterError
 __all__ = ["FIXED_ENVIRONMENT", "Cluster", "ClusterOptions", "start_cluster", "stop_cluster"]
 
 NAMESPACE = "orchestration"
+_START_TRIES = 3
 _GRACEFUL_STOP_S = 8.0
 _GUARD_GRACE_S = 4.0
 _GUARD_LIMIT_S = 20.0
@@ -122,7 +123,7 @@ def _start_local(
 
         undo.callback(ray.shutdown)
         try:
-            dashboard_url = _start_ray(options, folders, ports)
+            dashboard_url = _start_ray_patiently(options, folders, ports, run_id)
             _start_serve(LOOPBACK, options.port)
         except Exception as error:
             raise ClusterError(
@@ -159,6 +160,22 @@ def _join(options: ClusterOptions) -> Cluster:
             f"Cannot join the Ray cluster at {address}: {error}", {"address": address}
         ) from error
     return Cluster(options.host, options.port, _url(context.dashboard_url), None)
+
+
+def _start_ray_patiently(
+    options: ClusterOptions, folders: RunFolders, ports: PortWindow, run_id: str
+) -> str:
+    """Start Ray, again if need be: it gives itself 30 s, too little where the machine is busy."""
+    import ray
+
+    for _ in range(_START_TRIES - 1):
+        try:
+            return _start_ray(options, folders, ports)
+        except Exception as error:
+            _log.warning("Ray did not start, and is started again: %s", error)
+            ray.shutdown()
+            process_guard.end_run(run_id, grace_s=0.0)
+    return _start_ray(options, folders, ports)
 
 
 def _start_ray(options: ClusterOptions, folders: RunFolders, ports: PortWindow) -> str:
