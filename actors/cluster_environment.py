@@ -53,6 +53,9 @@ FIXED_ENVIRONMENT = {
     # Of each of Ray's and Serve's log files; Ray's own 512 MiB fill a small disk.
     "RAY_ROTATION_MAX_BYTES": str(20 * 2**20),
     "RAY_ROTATION_BACKUP_COUNT": "2",
+    # A WebSocket's messages are awaited by user code itself (see haproxy_launcher), which must
+    # then run in the server's own loop: from another thread's, each is noticed seconds late.
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     # Else a process that names itself writes over the mark by which it is found and ended.
     "SPT_NOENV": "1",
     # How long a leaving replica still takes connections; HAProxy forgets it within a second.

@@ -5,8 +5,9 @@
 Full speed: the same frames from as many publishers with the same window, to the service (each
 frame committed in PostgreSQL before its ack) and to JetStream (each message flushed before its
 ack), in turn. Real time: one stream of a frame every 100 ms on each of SESSIONS sessions, 25, 50
-and 100 unless given, until the machine holds no more. CPU is of the processes on a frame's way, from the first frame to the last ack;
-generators have processes of their own. All share the machine's cores.
+and 100 unless given, until the machine holds no more. CPU is of the processes on a frame's way,
+from the first frame to the last ack; generators have processes of their own. All share the
+machine's cores.
 """
 
 import asyncio
