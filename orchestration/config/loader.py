@@ -37,9 +37,7 @@ def load_settings(environ: Mapping[str, str], config_file: Path | None = None) -
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise ConfigurationError(
-            f"Setting {where}: {first['msg']}.", {"setting": where}
-        ) from error
+        raise ConfigurationError(f"Setting {where}: {first['msg']}.", {"setting": where}) from error
     check_safe(settings)
     return settings
 
