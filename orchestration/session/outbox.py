@@ -6,7 +6,6 @@ from orchestration.storage.ports import (
     ParticipantRow,
     SessionChanges,
     SpeakerIntervalRow,
-    StreamProgress,
     TranslationRow,
 )
 from orchestration.transcript.segments import Segment
@@ -65,8 +64,6 @@ class Outbox:
         *,
         participants: tuple[ParticipantRow, ...],
         speaker_intervals: tuple[SpeakerIntervalRow, ...],
-        streams: tuple[StreamProgress, ...],
-        zero_unix_ms: int | None,
         facts_told: int | None,
     ) -> tuple[SessionChanges, tuple[PassingEvent, ...]]:
         """Everything since the last call, with what others add to it."""
@@ -76,10 +73,8 @@ class Outbox:
             translations=tuple(self._translations),
             participants=participants,
             speaker_intervals=speaker_intervals,
-            streams=streams,
             status=self._status,
             status_detail=self._status_detail,
-            zero_unix_ms=zero_unix_ms,
             facts_told=facts_told,
         )
         passing = tuple(self._passing.values())

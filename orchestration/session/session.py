@@ -7,7 +7,7 @@ wall-clock times are arguments of their own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestration.audio.chunker import Chunk
 from orchestration.errors import JsonObject, OrchestrationError, SessionEnded
@@ -105,6 +105,7 @@ class Session:
         self._idle_since_ms: int | None = now_ms
         self._audio_at_ms: dict[int, int] = {}
         self._next_passing_ms = now_ms
+        self._next_progress_ms = now_ms
         self._dirty_streams: set[int] = set()
         self._restore(claim)
 
@@ -326,17 +327,27 @@ class Session:
         changes, passing = self._outbox.drain(
             participants=tuple(people.participants),
             speaker_intervals=tuple(people.intervals),
-            streams=tuple(
-                self.pipelines[stream].progress(self._clock.settled_offset_ns(stream))
-                for stream in sorted(self._dirty_streams)
-            ),
-            zero_unix_ms=self._clock.zero_unix_ms if self._dirty_streams else None,
             facts_told=facts_told if facts_told > self._facts_told else None,
         )
+        is_due = now_ms >= self._next_progress_ms or self.status in TERMINAL
+        if self._dirty_streams and (is_due or not changes.is_empty()):
+            self._next_progress_ms = now_ms + self._values.passing_interval_ms
+            changes = self._with_progress(changes)
         orders, self._orders = tuple(self._orders), []
         self._facts_told = facts_told
-        self._dirty_streams = set()
         return SessionStep(changes, passing, orders, tuple(self._desk.due(now_ms)))
+
+    def _with_progress(self, changes: SessionChanges) -> SessionChanges:
+        """Frontiers and coverage go in one transaction with whatever follows from them."""
+        dirty, self._dirty_streams = sorted(self._dirty_streams), set()
+        return replace(
+            changes,
+            zero_unix_ms=self._clock.zero_unix_ms,
+            streams=tuple(
+                self.pipelines[stream].progress(self._clock.settled_offset_ns(stream))
+                for stream in dirty
+            ),
+        )
 
     # Recovery
 
