@@ -1,7 +1,7 @@
 """Starts HAProxy in the place that Ray Serve believes to be HAProxy's.
 
 Serve runs what `RAY_SERVE_HAPROXY_BINARY_PATH` names, with the configuration that it has just
-written. Six things there cannot be set from outside, and are put right here before this process
+written. Seven things there cannot be set from outside, and are put right here before this process
 becomes HAProxy:
 
 - Its statistics and metrics ports bind every interface.
@@ -9,6 +9,7 @@ becomes HAProxy:
 - It tells syslog of every request, with the tickets in its query.
 - Clients' headers can switch off a request's timeout, and Serve reads a WebSocket ahead without
   bound unless a header says that nobody is to watch for its end.
+- What is not deployed yet is answered with 404, as if it would never be there.
 - Anybody may list the application's routes.
 - It outlives a killed manager, holding the port that its successor needs. The successor takes
   over, and no call is cut.
@@ -29,6 +30,10 @@ FRONTEND_VARIABLE = "ORCHESTRATION_FRONTEND"
 
 LOOPBACK = "127.0.0.1"
 
+NO_ROUTE = 'http-request return status 404 content-type text/plain lf-string "Path'
+"""Serve's answer where no application serves a path. Ours serves all paths once it is deployed, so
+that this means "not yet", while a 404 would tell a bot that its session is gone."""
+
 FRONTEND_RULES = """\
     http-request del-header x-request-timeout-seconds
     http-request del-header x-request-disconnect-disabled
@@ -44,6 +49,7 @@ def closed_configuration(configuration: str, frontend: str) -> str:
     The frontend also gets `FRONTEND_RULES`, which go before Serve's own.
     """
     unlogged = re.sub(r"(?m)^\s*log \S+ local0 info\n", "", configuration)
+    unlogged = unlogged.replace(NO_ROUTE, NO_ROUTE.replace("404", "503"))
     closed = re.sub(r"(?m)^(\s*bind )\*?:(\d+)", rf"\g<1>{LOOPBACK}:\2", unlogged)
     port = frontend.rpartition(":")[2]
     return re.sub(

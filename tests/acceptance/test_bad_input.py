@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,10 @@ async def good_bot(service: Service) -> AsyncIterator[GoodBot]:
         bot.stop()
 
 
+PATIENCE_S = 10.0
+POLL_S = 0.05
+
+
 def log_lines(running: RunningService, session_id: str) -> list[Json]:
     """What the service logged about connections to a session."""
     return [
@@ -89,6 +94,14 @@ def log_lines(running: RunningService, session_id: str) -> list[Json]:
         for line in log.read_text().splitlines()
         if " -- {" in line and f'"session_id": "{session_id}' in line
     ]
+
+
+def await_log_line(running: RunningService, session_id: str) -> None:
+    """Until a connection to the session has ended; a session may complete a moment before."""
+    gives_up_at = time.monotonic() + PATIENCE_S
+    while not log_lines(running, session_id):
+        assert time.monotonic() < gives_up_at, session_id
+        time.sleep(POLL_S)
 
 
 def assert_logged_once(running: RunningService, session_id: str, before: int, error: str) -> None:
@@ -353,6 +366,7 @@ async def test_the_good_meeting_was_not_disturbed(
     assert (coverage["lost"], coverage["pending"]) == (0, 0)
     assert coverage["transcribed"] > coverage["silent"]
     assert {one["type"] for one in good_bot.heard} <= {"welcome", "ack", "ended"}
+    await asyncio.to_thread(await_log_line, running, "bi-good")
     assert len(log_lines(running, "bi-good")) == 1
 
 

@@ -64,7 +64,8 @@ class CodedSession:
             if waited_s > limit_s:
                 raise NotInTime(f"{self.session_id}: no new ack in {limit_s:g} s")
             if self.playing.done():
-                raise NotInTime(f"{self.session_id}: the meeting was over before an ack came")
+                why = self.playing.exception() or "it was at its end"
+                raise NotInTime(f"{self.session_id}: the meeting ended before an ack came: {why!r}")
             await asyncio.sleep(POLL_S)
         return asyncio.get_running_loop().time() - began_s
 

@@ -146,7 +146,8 @@ async def _kill(service: ServiceUnderTest, session: CodedSession, victim: str) -
         began_s = time.monotonic()
     try:
         await session.acks_go_on(ACK_LIMIT_S)
-    except NotInTime:
+    except NotInTime as trouble:
+        print(trouble)
         return None
     return time.monotonic() - began_s
 
