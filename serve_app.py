@@ -220,7 +220,8 @@ class Ingress:
         return create_api(self._settings, RaySessions(archive), archive, WEB_DIR)
 
     async def _ensure_actors(self) -> None:
-        coordinator = _detached(Coordinator, COORDINATOR, self._settings, self._dsn)
+        application = serve.get_replica_context().app_name
+        coordinator = _detached(Coordinator, COORDINATOR, self._settings, self._dsn, application)
         _detached(HealthMonitor, HEALTH_MONITOR, self._settings, self._dsn)
         await ask(coordinator.ready.remote(), "coordinator")
 

@@ -58,7 +58,9 @@ SESSION_CPUS = 0.0001
 class Coordinator:
     """The one actor that gives sessions their actors."""
 
-    def __init__(self, settings: Settings, dsn: str) -> None:
+    def __init__(self, settings: Settings, dsn: str, application: str) -> None:
+        """`application` is the Serve application with the engines' deployments."""
+        self._application = application
         configure_logs(settings.log_level)
         self._settings = settings
         self._dsn = dsn
@@ -287,7 +289,7 @@ class Coordinator:
                     num_cpus=0,
                     scheduling_strategy=strategy,
                     enable_task_events=False,
-                ).remote(DISPATCH_TIMEOUT_S)
+                ).remote(self._application, DISPATCH_TIMEOUT_S)
 
     def _dismiss(self, session_id: str) -> None:
         self._ended.pop(session_id, None)

@@ -9,7 +9,6 @@ from typing import Any
 from ray import serve
 from ray.exceptions import RayError, RayTaskError
 
-from actors.names import APPLICATION
 from orchestration.errors import EngineError, EngineTimeout, OrchestrationError
 from orchestration.services.ports import (
     EngineStatus,
@@ -25,8 +24,10 @@ TRANSLATION = "Translation"
 class Dispatcher:
     """Passes requests to the Serve deployments; their errors come back as themselves."""
 
-    def __init__(self, timeout_s: float) -> None:
-        """`timeout_s` bounds a request in all, the wait for a free engine included."""
+    def __init__(self, application: str, timeout_s: float) -> None:
+        """The Serve application with the deployments; `timeout_s` bounds a request in all, the
+        wait for a free engine included."""
+        self._application = application
         self._timeout_s = timeout_s
         self._handles: dict[str, Any] = {}
 
@@ -73,6 +74,6 @@ class Dispatcher:
     def _handle(self, deployment: str) -> Any:
         handle = self._handles.get(deployment)
         if handle is None:
-            handle = serve.get_deployment_handle(deployment, app_name=APPLICATION)
+            handle = serve.get_deployment_handle(deployment, app_name=self._application)
             self._handles[deployment] = handle
         return handle

@@ -204,7 +204,7 @@ async def test_deleting_a_session_removes_its_files_and_its_rows(service: Servic
     await service.shrunk_to(100)
     await runner.stop()
     assert service.files()
-    await RunningCoordinator(service.settings, service.dsn).delete(SESSION)
+    await RunningCoordinator(service.settings, service.dsn, "none").delete(SESSION)
     assert list(service.settings.recordings_dir.iterdir()) == []
     assert await service.pool.fetchval("SELECT count(*) FROM bot_sessions.audio_files") == 0
     with pytest.raises(UnknownSession):
