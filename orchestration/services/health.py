@@ -56,12 +56,6 @@ class HealthBook:
         self._services[probe.name] = health
         return health
 
-    def forget_others(self, prefix: str, names: frozenset[str]) -> None:
-        """Drop parts of this prefix that are no longer there, as an engine that was removed."""
-        for name in [one for one in self._services if one.startswith(prefix)]:
-            if name not in names:
-                del self._services[name]
-
     @property
     def overall(self) -> Literal["healthy", "degraded", "unhealthy"]:
         """`unhealthy` when an essential part is; `degraded` when anything else is not well."""

@@ -121,7 +121,7 @@ async def _kill_in_one_session(
             # What an earlier kill held up would be counted with the next one's.
             await session.level(ACK_LIMIT_S)
             await asyncio.sleep(rng.uniform(*BEFORE_KILL_S))
-            to_ack_s = await _kill(service, session, victim)
+            to_ack_s = await _kill(service, session, victim, figures)
             figures.kills.append(KillFigures(victim, session_id, to_ack_s))
             if to_ack_s is None:
                 raise NotInTime(f"no ack in {ACK_LIMIT_S:g} s after {victim} was killed")
@@ -134,7 +134,9 @@ async def _kill_in_one_session(
         )
 
 
-async def _kill(service: ServiceUnderTest, session: CodedSession, victim: str) -> float | None:
+async def _kill(
+    service: ServiceUnderTest, session: CodedSession, victim: str, figures: MatrixFigures
+) -> float | None:
     """Kill the victim once it is there; seconds until acks flow again, None if they do not."""
     if victim == WHOLE_SERVICE:
         began_s = time.monotonic()
@@ -147,7 +149,7 @@ async def _kill(service: ServiceUnderTest, session: CodedSession, victim: str) -
     try:
         await session.acks_go_on(ACK_LIMIT_S)
     except NotInTime as trouble:
-        print(trouble)
+        figures.troubles.append(f"{session.session_id} ({victim}): {trouble}")
         return None
     return time.monotonic() - began_s
 
