@@ -104,6 +104,7 @@ class Session:
         self._orders: list[TranscribeOrder] = []
         self._idle_since_ms: int | None = now_ms
         self._audio_at_ms: dict[int, int] = {}
+        self._answered_at_ms: dict[int, int] = {}
         self._next_passing_ms = now_ms
         self._next_progress_ms = now_ms
         self._dirty_streams: set[int] = set()
@@ -209,6 +210,7 @@ class Session:
         if pipeline.in_flight != chunk:
             return
         self._retries.answered(stream)
+        self._answered_at_ms[stream] = now_ms
         self._languages.heard(stream, hypothesis)
         self._clock.settle(stream)
         self._publish(stream, pipeline.answered(chunk, hypothesis, self._speaker_of(stream)))
@@ -294,6 +296,7 @@ class Session:
                 self._order(stream, chunk)
         if self._idle_since_ms is None:
             self._stall_quiet_streams(now_ms)
+        self._force_stalled_words(now_ms)
         if now_ms >= self._next_passing_ms and self.status not in TERMINAL:
             self._next_passing_ms = now_ms + self._values.passing_interval_ms
             self._tell_figures()
@@ -470,6 +473,14 @@ class Session:
                 del self._audio_at_ms[stream]
                 if not self.ledgers[stream].is_complete:
                     self.pipelines[stream].stall()
+
+    def _force_stalled_words(self, now_ms: int) -> None:
+        for stream, answered_at_ms in list(self._answered_at_ms.items()):
+            if now_ms - answered_at_ms >= self._values.force_commit_after_ms:
+                del self._answered_at_ms[stream]
+                pipeline = self.pipelines[stream]
+                if pipeline.has_open_words:
+                    self._publish(stream, pipeline.force_commit(self._speaker_of(stream)))
 
     def _tell_figures(self) -> None:
         if not self.pipelines:

@@ -216,6 +216,17 @@ class StreamPipeline:
         self._pending = ()
         return self._finish(committed, True, speaker_of), SampleRange(start, lost_to, reason)
 
+    def force_commit(self, speaker_of: SpeakerOf) -> Heard:
+        """Make final what has waited too long for a chunk that would settle it."""
+        committed = self._stitcher.force()
+        self._pending = self._stitcher.pending
+        return self._written(committed, True, speaker_of)
+
+    @property
+    def has_open_words(self) -> bool:
+        """Whether words were heard that are in no final line yet."""
+        return bool(self._pending or self._lines.open_words)
+
     def progress(self, offset_ns: int | None) -> StreamProgress:
         """What to store so that another incarnation can go on."""
         return StreamProgress(
@@ -291,11 +302,17 @@ class StreamPipeline:
         self, committed: Sequence[Word], utterance_over: bool, speaker_of: SpeakerOf
     ) -> Heard:
         self.in_flight = None
+        heard = self._written(committed, utterance_over, speaker_of)
+        self._discard()
+        return heard
+
+    def _written(
+        self, committed: Sequence[Word], utterance_over: bool, speaker_of: SpeakerOf
+    ) -> Heard:
         lines = self._lines.add(
             [self._attribute(word, speaker_of) for word in committed],
             utterance_over=utterance_over,
         )
-        self._discard()
         pending = [self._attribute(word, speaker_of) for word in self._pending]
         return Heard(tuple(lines), (*self._lines.open_words, *pending))
 

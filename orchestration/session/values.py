@@ -39,6 +39,10 @@ class SessionValues:
     stall_after_ms: int = 3_000
     """A connected sender whose stream brings nothing for this long has stopped sending silence:
     the utterance is over, and its last words need not wait for the next."""
+    force_commit_after_ms: int = 12_000
+    """Words heard become final this long after the stream's last answer, whether or not a later
+    chunk could still change them: audio that stops in the middle of speech, or a whisper outage,
+    would otherwise hold them back without end."""
     refused_attempts: int = 3
     """Tries of a chunk that whisper services refuse; then its audio is lost as `engine_refused`."""
     outage_patience_ms: int = 3_600_000

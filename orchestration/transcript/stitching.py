@@ -105,6 +105,7 @@ class Stitcher:
         self._pending: tuple[Word, ...] = ()
         # Up to here all words are settled, those that may still be found by alignment excepted.
         self._settled_to = 0
+        self._heard_to = 0
         self._unanchored_seams = 0
 
     @property
@@ -148,6 +149,7 @@ class Stitcher:
         committed.extend(self._commit(fresh[:settled]))
         self._pending = fresh[settled:]
         self._settled_to = max(self._settled_to, settled_to)
+        self._heard_to = max(self._heard_to, chunk_end)
         if is_final:
             self._frontier = max(self._frontier, chunk_end)
         if not anchored:
@@ -159,6 +161,19 @@ class Stitcher:
         flushed = self._commit(self._pending)
         self._pending = ()
         return flushed
+
+    def force(self) -> tuple[Word, ...]:
+        """Commit what is pending though a later chunk may hear it again, and will be aligned to it.
+
+        Words at the very end of what was heard stay pending: the end may have cut them.
+        """
+        cut_from = self._heard_to - self._policy.cut_tolerance
+        whole = sum(1 for word in self._pending if word.end_sample <= cut_from)
+        forced = self._commit(self._pending[:whole])
+        self._pending = self._pending[whole:]
+        if forced:
+            self._settled_to = max(self._settled_to, forced[-1].end_sample)
+        return forced
 
     def prompt(self, before_sample: int, max_characters: int = 200, language: str = "") -> str:
         """The last committed words that end by `before_sample`, as whisper's prompt.

@@ -85,6 +85,7 @@ def seams(options: argparse.Namespace) -> bool:
         ("garbled", "none"),
         ("garbled", "stalls"),
         ("garbled", "restarts"),
+        ("garbled", "forced"),
     )
     figures = [
         run_seams(options.seams, seed=options.seed, fragments=fragments, disturbance=disturbance)

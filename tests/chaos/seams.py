@@ -15,7 +15,7 @@ from orchestration.audio.chunker import Chunk
 from orchestration.audio.pcm import PcmFormat, resample_for_engine
 from orchestration.session.ingest_ledger import content_hash
 from orchestration.session.inputs import StreamSpec
-from orchestration.session.stream_pipeline import StreamPipeline
+from orchestration.session.stream_pipeline import Heard, StreamPipeline
 from orchestration.session.values import ChunkingValues, SessionValues
 from orchestration.storage.ports import JournalFrame
 from orchestration.transcript.words import Word
@@ -31,9 +31,10 @@ UTTERANCE_WORDS = (8, 56)
 """4 to 28 s: several seams in most utterances."""
 DEFAULT_CUTTING = ChunkingValues()
 
-Disturbance = Literal["none", "stalls", "restarts"]
-"""What else happens: the audio stalls in the middle of speech and then goes on where it was, or
-the session's actor dies after storing an answer and hears the journal from the frontier on."""
+Disturbance = Literal["none", "stalls", "restarts", "forced"]
+"""What else happens: the audio stalls in the middle of speech and then goes on where it was; or
+the session's actor dies after storing an answer and hears the journal from the frontier on; or
+words that wait are made final before their time, as they are when an answer is long in coming."""
 DISTURBANCE_MS = 10_000
 """Of audio between two of them, on average."""
 
@@ -176,6 +177,8 @@ class PlayedMeeting:
                 for frame in self._journal:
                     if frame.first_sample + frame.sample_count > heard_from:
                         self.pipeline.hear(frame)
+            case "forced":
+                self._write(self.pipeline.force_commit(nobody))
             case "none":
                 pass
 
@@ -193,5 +196,11 @@ class PlayedMeeting:
         assert samples is not None
         audio = np.frombuffer(resample_for_engine(samples, self.meeting.sample_rate), "<i2")
         hypothesis = self._conditions.hearing.hypothesis(audio)
-        heard = self.pipeline.answered(chunk, hypothesis, lambda start, end: None)
+        self._write(self.pipeline.answered(chunk, hypothesis, nobody))
+
+    def _write(self, heard: Heard) -> None:
         self._committed += [word.word for line in heard.lines for word in line.words]
+
+
+def nobody(start: int, end: int) -> None:
+    """Whose word it is does not matter here."""
