@@ -10,8 +10,8 @@ from orchestration.transcript.lines import AttributedWord, Line, LineBuilder, Li
 from orchestration.transcript.segments import SpeakerName
 from orchestration.transcript.words import Word
 
-NEVER_CAPTURED = "capture_skipped"
-"""Lost samples that no repair can bring back: they were not sent."""
+NEVER_CAPTURED = frozenset({"capture_skipped"})
+"""Why samples are lost that no repair can bring back: they were not sent."""
 
 CONTEXT_MS = 1000
 """Audio around a lost range that is heard with it: whisper mishears words at an edge."""
@@ -34,13 +34,14 @@ def plan_repairs(
     duration: int,
     sample_rate: int,
     max_chunk_ms: int,
+    hopeless: frozenset[str] = NEVER_CAPTURED,
 ) -> list[Repair]:
-    """Repairs of everything lost that was captured, each short enough for one request."""
+    """Repairs of what is lost but for `hopeless` reasons, each short enough for one request."""
     context = CONTEXT_MS * sample_rate // 1000
     longest = max_chunk_ms * sample_rate // 1000 - 2 * context
     repairs = []
     for one in lost:
-        if one.reason == NEVER_CAPTURED:
+        if one.reason in hopeless:
             continue
         for start in range(one.start, one.end, longest):
             part = SampleRange(start, min(start + longest, one.end), one.reason)

@@ -230,8 +230,7 @@ class SessionRunner:
         self._check_running()
         repairs = [] if self._repairing else self._session.plan_repairs()
         if repairs or self._session.status in TERMINAL:
-            self._repairing = True
-            self._spawn(self._repair(repairs))
+            self._begin_repairs(repairs)
         return len(repairs)
 
     async def events(self, cursor: LiveCursor) -> LiveBatch:
@@ -276,6 +275,8 @@ class SessionRunner:
             self._spawn(self._calls.transcribe(order))
         for request in step.translate:
             self._spawn(self._calls.translate(request))
+        if not self._repairing and (repairs := self._session.due_repairs()):
+            self._begin_repairs(repairs)
         if not step.changes.is_empty():
             await self._commit(step.changes)
         self._live.tell(tuple(step.changes.events), step.passing)
@@ -316,9 +317,16 @@ class SessionRunner:
             )
         self._wake.set()
 
+    def _begin_repairs(self, repairs: Sequence[Repair]) -> None:
+        self._repairing = True
+        self._session.repairs_begin()
+        self._spawn(self._repair(repairs))
+
     async def _repair(self, repairs: Sequence[Repair]) -> None:
         await self._calls.repair(repairs)
         self._repairing = False
+        self._session.repairs_end(_now_ms())
+        self._wake.set()
         if self._session.status in TERMINAL:
             await self._settled()
             await self._finish()

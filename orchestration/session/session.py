@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestration.audio.chunker import Chunk
-from orchestration.errors import JsonObject, OrchestrationError, SessionEnded
+from orchestration.errors import EngineRefused, JsonObject, OrchestrationError, SessionEnded
 from orchestration.services.ports import Hypothesis, TranslationRequest
 from orchestration.session.events import (
     NS_PER_SECOND,
@@ -24,7 +24,12 @@ from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamS
 from orchestration.session.intake import Intake, Judgement
 from orchestration.session.outbox import Outbox
 from orchestration.session.people import People
-from orchestration.session.repairs import Repair, plan_repairs, repaired_lines
+from orchestration.session.repairs import (
+    NEVER_CAPTURED,
+    Repair,
+    plan_repairs,
+    repaired_lines,
+)
 from orchestration.session.retries import ChunkRetries
 from orchestration.session.segment_writer import SegmentWriter
 from orchestration.session.spoken_languages import SpokenLanguages
@@ -43,6 +48,9 @@ from orchestration.storage.ports import (
 from orchestration.timing.clock import SessionClock
 from orchestration.transcript.segments import SpeakerName
 from orchestration.transcript.words import Word
+
+NOT_BY_OUTAGE = NEVER_CAPTURED | {EngineRefused.code}
+"""Why samples are lost that need not be heard again when the engines are back."""
 
 TERMINAL: frozenset[SessionStatus] = frozenset({"completed", "failed"})
 
@@ -103,6 +111,9 @@ class Session:
         self._retries = ChunkRetries(values)
         self._orders: list[TranscribeOrder] = []
         self._idle_since_ms: int | None = now_ms
+        self._outage_lost = False
+        self._is_heard = False
+        self._repairing = False
         self._audio_at_ms: dict[int, int] = {}
         self._answered_at_ms: dict[int, int] = {}
         self._next_passing_ms = now_ms
@@ -211,6 +222,7 @@ class Session:
             return
         self._retries.answered(stream)
         self._answered_at_ms[stream] = now_ms
+        self._is_heard = True
         self._languages.heard(stream, hypothesis)
         self._clock.settle(stream)
         self._publish(stream, pipeline.answered(chunk, hypothesis, self._speaker_of(stream)))
@@ -223,6 +235,7 @@ class Session:
         pipeline = self.pipelines[stream]
         if pipeline.in_flight != chunk or self._retries.failed(stream, error, now_ms):
             return
+        self._outage_lost |= not isinstance(error, EngineRefused)
         self._clock.settle(stream)
         heard, lost = pipeline.given_up(chunk, error.code, self._speaker_of(stream))
         self._publish(stream, heard)
@@ -264,6 +277,25 @@ class Session:
 
     def plan_repairs(self) -> list[Repair]:
         """What is lost though it was captured, to be heard again."""
+        return self._repairs_of(NEVER_CAPTURED)
+
+    def due_repairs(self) -> list[Repair]:
+        """What an outage cost, once an engine has answered again; each outage's losses once."""
+        if not self._outage_lost or self._repairing or not self._is_heard:
+            return []
+        self._outage_lost = self._is_heard = False
+        return self._repairs_of(NOT_BY_OUTAGE)
+
+    def repairs_begin(self) -> None:
+        """Lost ranges are being heard again: the session does not complete before it is over."""
+        self._repairing = True
+
+    def repairs_end(self, now_ms: int) -> None:
+        """What could be heard again has been."""
+        self._repairing = False
+        self._advance(now_ms)
+
+    def _repairs_of(self, hopeless: frozenset[str]) -> list[Repair]:
         return [
             repair
             for stream, pipeline in self.pipelines.items()
@@ -273,6 +305,7 @@ class Session:
                 duration=pipeline.coverage.duration,
                 sample_rate=pipeline.spec.format.sample_rate,
                 max_chunk_ms=self._values.chunking.max_chunk_ms,
+                hopeless=hopeless,
             )
         ]
 
@@ -363,6 +396,7 @@ class Session:
             self._people.stream_opened(row.spec, replayed=True)
             if row.progress is not None and row.progress.offset_ns is not None:
                 offsets_ns[row.spec.stream] = row.progress.offset_ns
+        self._outage_lost = bool(self._repairs_of(NOT_BY_OUTAGE))
         self._clock.restore(claim.session.zero_unix_ms, offsets_ns)
         for segment, target in claim.untranslated:
             self._desk.want(segment, (target,))
@@ -438,6 +472,7 @@ class Session:
         return (
             self._intake.is_complete
             and self._desk.is_idle
+            and not self._repairing
             and all(pipeline.is_done for pipeline in self.pipelines.values())
         )
 

@@ -104,7 +104,7 @@ class Stitcher:
         self._tail: deque[Word] = deque(committed, maxlen=TAIL_WORDS)
         self._pending: tuple[Word, ...] = ()
         # Up to here all words are settled, those that may still be found by alignment excepted.
-        self._settled_to = 0
+        self._settled_to = frontier
         self._heard_to = 0
         self._unanchored_seams = 0
 

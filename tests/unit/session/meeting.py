@@ -114,6 +114,11 @@ class Meeting:
             self._seq[stream] = seq + 1
             self._sample[stream] = sample + len(payload) // 2
 
+    def resume(self, row: StreamRow) -> None:
+        """Frames to come follow those that an earlier incarnation stored."""
+        self._seq[row.spec.stream] = row.next_seq
+        self._sample[row.spec.stream] = row.next_sample
+
     def skip(self, samples: int, stream: int = 0) -> None:
         """Capture misses samples."""
         self._sample[stream] = self._sample.get(stream, 0) + samples

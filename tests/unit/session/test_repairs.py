@@ -1,10 +1,12 @@
 """What was lost in an outage is heard after all, as corrections of the transcript."""
 
-from orchestration.errors import EngineError
+from orchestration.errors import EngineError, EngineRefused
+from orchestration.session.inputs import StreamSpec
 from orchestration.session.repairs import plan_repairs
+from orchestration.session.session import Session
 from orchestration.session.values import SessionValues
-from orchestration.storage.ports import SampleRange
-from tests.unit.session.meeting import RATE, Meeting, silence, speech, words
+from orchestration.storage.ports import SampleRange, StreamProgress, StreamRow
+from tests.unit.session.meeting import FORMAT, RATE, Meeting, claim, silence, speech, words
 
 
 def lossy_meeting() -> Meeting:
@@ -56,3 +58,45 @@ def test_long_losses_are_heard_in_parts_that_tile_them() -> None:
     ]
     assert repairs[-1].lost.end == 100 * RATE
     assert all(one.end - one.start <= 28 * RATE for one in repairs)
+
+
+def test_what_an_outage_cost_is_heard_again_by_itself_once_the_engine_answers() -> None:
+    meeting = Meeting.begun(values=SessionValues(outage_patience_ms=0))
+    meeting.play(speech(20) + silence(10))
+    meeting.fail(EngineError("down"))
+    assert meeting.session.due_repairs() == []
+
+    meeting.play(speech(20) + silence(10))
+    meeting.answer(words(("Heard.", 400, 1800)))
+    (repair,) = meeting.session.due_repairs()
+    meeting.session.repairs_begin()
+    meeting.end()
+    assert meeting.status() == "ending"
+
+    meeting.session.repaired(repair, words(("Lost.", 100, 500)))
+    meeting.session.repairs_end(meeting.now_ms)
+    meeting.settle()
+    assert meeting.status() == "completed"
+    assert meeting.fates()[3:] == (0, 0)
+
+
+def test_what_engines_refuse_is_not_sent_again_by_itself() -> None:
+    meeting = Meeting.begun(values=SessionValues(refused_attempts=1))
+    meeting.play(speech(20) + silence(10))
+    meeting.fail(EngineRefused("no"))
+    meeting.play(speech(20) + silence(10))
+    meeting.answer(words(("Heard.", 400, 1800)))
+    assert meeting.session.due_repairs() == []
+    assert len(meeting.session.plan_repairs()) == 1
+
+
+def test_losses_of_an_earlier_incarnation_are_heard_again_too() -> None:
+    lost = SampleRange(0, RATE, EngineError.code)
+    progress = StreamProgress(0, 0, 2 * RATE, 2 * RATE, (), (SampleRange(RATE, 2 * RATE),), (lost,))
+    row = StreamRow(StreamSpec(0, FORMAT, None), 20, 2 * RATE, None, progress)
+    meeting = Meeting(Session(claim(streams=(row,)), SessionValues(), 0))
+    meeting.session.connected(0)
+    meeting.resume(row)
+    meeting.play(speech(20) + silence(10))
+    meeting.answer(words(("Heard.", 400, 1800)))
+    assert [one.lost for one in meeting.session.due_repairs()] == [lost]

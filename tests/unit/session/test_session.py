@@ -320,6 +320,21 @@ def test_audio_that_stops_in_mid_speech_is_late_and_cuts_no_word() -> None:
     assert meeting.orders == []
 
 
+def test_words_become_final_though_the_audio_stops_in_mid_speech() -> None:
+    meeting = Meeting.begun(values=SessionValues(force_commit_after_ms=12_000))
+    meeting.play(speech(42))
+    meeting.answer(words(("One", 2700, 3100), ("two", 3200, 3600), ("thr", 3900, 4000)))
+    assert meeting.lines() == []
+
+    meeting.wait(12_000)
+    assert [text for _, text in meeting.lines()] == ["One two"]
+
+    meeting.play(speech(20) + silence(10))
+    meeting.answer(words(("two", 1210, 1610), ("three", 1900, 2400)))
+    meeting.answer(words())
+    assert [text for _, text in meeting.lines()] == ["One two", "three"]
+
+
 def test_a_sender_that_lost_its_connection_ends_no_utterance() -> None:
     meeting = Meeting.begun(values=SessionValues(stall_after_ms=3000))
     meeting.play(speech(20) + silence(3))

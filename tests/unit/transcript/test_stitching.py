@@ -211,6 +211,25 @@ def test_flush_commits_what_is_pending_once() -> None:
     assert stitcher.frontier == 3900
 
 
+def test_words_forced_before_their_time_are_stitched_to_when_they_are_heard_again() -> None:
+    stitcher = Stitcher(POLICY)
+    first = [word("we", 3300, 3500), word("fin", 3700, 3980)]
+    stitcher.splice(chunk_start=0, chunk_end=4000, is_final=False, words=first)
+    assert texts(stitcher.force()) == ["we"]
+    assert texts(stitcher.pending) == ["fin"]
+
+    again = [word("we", 3320, 3520), word("finished", 3690, 4200)]
+    splice = stitcher.splice(chunk_start=2000, chunk_end=6000, is_final=False, words=again)
+    assert texts(splice.committed) == ["finished"]
+
+
+def test_a_successor_does_not_take_the_remainder_of_a_final_word_for_a_new_one() -> None:
+    stitcher = Stitcher(POLICY, frontier=10_940, committed=[word("finished", 8442, 8984)])
+    remainder = [word("ed", 8968, 9034)]
+    splice = stitcher.splice(chunk_start=8940, chunk_end=9440, is_final=True, words=remainder)
+    assert splice.committed == ()
+
+
 def test_a_successor_commits_only_what_lies_beyond_the_stored_frontier() -> None:
     stitcher = Stitcher(POLICY, frontier=10_000)
     splice = stitcher.splice(
