@@ -1,6 +1,7 @@
 """SIGKILL to each part of a running service at random moments of a meeting.
 
-Killed are single processes, PostgreSQL and the whole service. Measured is the time until the
+Killed are single processes, PostgreSQL and the whole service; and a session's actor is stopped in
+its tracks, for the health monitor to find. Measured is the time until the
 client gets an ack for audio captured after the kill; checked is everything in the end.
 """
 
@@ -77,7 +78,10 @@ KINDS = {
 }
 POSTGRES = "PostgreSQL"
 WHOLE_SERVICE = "whole service"
-ALL_VICTIMS = (*KINDS, POSTGRES, WHOLE_SERVICE)
+STUCK_ACTOR = "SessionActor, stuck"
+"""Its process is stopped, not ended: as with a blocked event loop, it holds its connections and
+answers nothing."""
+ALL_VICTIMS = (*KINDS, POSTGRES, WHOLE_SERVICE, STUCK_ACTOR)
 
 
 async def run_kills(
@@ -144,8 +148,11 @@ async def _kill(
         await asyncio.to_thread(service.start)
     else:
         process = await _found(victim, service)
-        process.kill()
         began_s = time.monotonic()
+        if victim == STUCK_ACTOR:
+            process.suspend()
+        else:
+            process.kill()
     try:
         await session.acks_go_on(ACK_LIMIT_S)
     except NotInTime as trouble:
@@ -165,7 +172,9 @@ async def _found(victim: str, service: ServiceUnderTest) -> psutil.Process:
 
 
 def _look(victim: str, service: ServiceUnderTest) -> psutil.Process | None:
-    return service.postmaster() if victim == POSTGRES else service.busiest(KINDS[victim])
+    if victim == POSTGRES:
+        return service.postmaster()
+    return service.busiest(SESSION_ACTOR if victim == STUCK_ACTOR else KINDS[victim])
 
 
 async def _start_over(service: ServiceUnderTest) -> None:

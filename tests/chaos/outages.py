@@ -31,6 +31,8 @@ CAUGHT_UP_MS = 8_000
 CAUGHT_UP_FRAMES = 10
 POLL_S = 0.25
 MEMORY_INTERVAL_S = 2.0
+SLOW_WHISPER_MS = 10_000
+"""Of each answer: longer than a chunk of the default length lasts."""
 SPARE_MS = 120_000
 """Audio for each outage, beyond the outage itself."""
 
@@ -69,6 +71,14 @@ def _whisper(mode: FaultMode) -> Outage:
     return outage
 
 
+async def _slow_whisper(service: ServiceUnderTest, whisper: CodedWhisper, seconds: float) -> None:
+    whisper.latency_ms = SLOW_WHISPER_MS
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        whisper.latency_ms = 0
+
+
 async def _database_stalls(
     service: ServiceUnderTest, whisper: CodedWhisper, seconds: float
 ) -> None:
@@ -88,7 +98,10 @@ OUTAGES: Mapping[str, Outage] = {
     "whisper answers 500": _whisper("server_error"),
     "whisper hangs": _whisper("hang"),
     "whisper answers garbage": _whisper("garbage"),
+    "whisper answers HTML": _whisper("html"),
+    "whisper's answers break off": _whisper("truncated"),
     "whisper answers 429": _whisper("overloaded"),
+    "whisper is slow": _slow_whisper,
     "PostgreSQL stalls": _database_stalls,
 }
 
