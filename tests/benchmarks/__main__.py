@@ -6,7 +6,15 @@ python -m tests.benchmarks [NAME ...]
 import subprocess
 import sys
 
-BENCHMARKS = ("audio", "storage", "health_rps", "session_actor", "durable_ingest", "meeting")
+BENCHMARKS = (
+    "audio",
+    "storage",
+    "health_rps",
+    "session_actor",
+    "durable_ingest",
+    "speech_seams",
+    "meeting",
+)
 
 
 def main() -> int:
