@@ -61,6 +61,9 @@ FIXED_ENVIRONMENT = {
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     # Else a process that names itself writes over the mark by which it is found and ended.
     "SPT_NOENV": "1",
+    # Between probes of HAProxy, three of which have to fail before a dead one is started again: 6 s
+    # without service instead of 30. A slow one has 10 s for each.
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "2",
     # How long a leaving replica still takes connections; HAProxy forgets it within a second.
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
     # Else a replica's port rests for the longest meeting, and a crash loop runs out of them.
