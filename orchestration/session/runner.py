@@ -245,6 +245,7 @@ class SessionRunner:
             "epoch": self._session.epoch,
             "lag_ms": self._session.lag_ms,
             "streams": len(self._session.ledgers),
+            **self._session.oddities,
         }
 
     # The pump: drain, store, tell, send

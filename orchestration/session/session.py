@@ -341,6 +341,17 @@ class Session:
         return max((one.lag_ms for one in self.pipelines.values()), default=0)
 
     @property
+    def oddities(self) -> Mapping[str, int]:
+        """What was left out or mended in this incarnation, over all streams: words not believed,
+        samples that were not finite or beyond full scale."""
+        pipelines = self.pipelines.values()
+        return {
+            "dropped_words": sum(one.dropped_hallucinations for one in pipelines),
+            "non_finite_samples": sum(one.non_finite_samples for one in pipelines),
+            "clipped_samples": sum(one.clipped_samples for one in pipelines),
+        }
+
+    @property
     def window(self) -> int:
         """Unacked frames a stream may have under way."""
         return self._values.window_frames
