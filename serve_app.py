@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from actors.coordinator import Coordinator
 from actors.dispatcher import TRANSCRIPTION, TRANSLATION
+from actors.dispatcher_engines import DispatcherEngines
 from actors.health_monitor import HealthMonitor
 from actors.local_service import LocalService
 from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
@@ -217,7 +218,9 @@ class Ingress:
         await migrate(self._dsn, connect_timeout_s=database.connect_timeout_s)
         archive = PostgresArchive(pool)
         await self._ensure_actors()
-        return create_api(self._settings, RaySessions(archive), archive, WEB_DIR)
+        return create_api(
+            self._settings, RaySessions(archive), archive, DispatcherEngines(), WEB_DIR
+        )
 
     async def _ensure_actors(self) -> None:
         application = serve.get_replica_context().app_name

@@ -7,14 +7,13 @@ memory counts. The engines are reached through the node's dispatcher.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import ray
 
-from actors.names import COORDINATOR, NAMESPACE, ask, dispatcher_name
+from actors.dispatcher_engines import DispatcherEngines
+from actors.names import COORDINATOR, NAMESPACE, ask
 from orchestration.errors import Unavailable
 from orchestration.logs import configure_logs
-from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
 from orchestration.session.exchange import (
     IngestBatch,
     IngestReply,
@@ -36,33 +35,6 @@ from orchestration.storage.recordings import Recordings
 
 POOL_MAX_CONNECTIONS = 2
 """One for the sender's frames, one for everything else; PostgreSQL's connections are few."""
-
-
-class DispatcherEngines:
-    """The engines as seen from a session actor: the dispatcher of its own node."""
-
-    def __init__(self) -> None:
-        self._name = dispatcher_name(ray.get_runtime_context().get_node_id())
-        self._handle: Any = None
-
-    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
-        hypothesis: Hypothesis = await self._ask("transcribe", request)
-        return hypothesis
-
-    async def translate(self, request: TranslationRequest) -> str:
-        text: str = await self._ask("translate", request)
-        return text
-
-    async def _ask(self, method: str, request: object) -> Any:
-        try:
-            if self._handle is None:
-                self._handle = ray.get_actor(self._name, NAMESPACE)
-            return await ask(getattr(self._handle, method).remote(request), "dispatcher")
-        except ValueError as error:
-            raise Unavailable("The dispatcher of this node is not there yet.") from error
-        except Unavailable:
-            self._handle = None
-            raise
 
 
 class SessionActor:

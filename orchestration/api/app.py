@@ -17,24 +17,29 @@ from orchestration.api.ingest import ingest_router
 from orchestration.api.limits import BodyLimit, SecurityHeaders, WebSocketLimit
 from orchestration.api.live import live_router
 from orchestration.api.live_hub import LiveHub
+from orchestration.api.openai import openai_router
 from orchestration.api.ports import Sessions
 from orchestration.api.problems import ProblemView, UnexpectedErrors, install_problem_handlers
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.sessions import sessions_router
 from orchestration.api.transcripts import transcripts_router
 from orchestration.config.models import Settings
+from orchestration.session.engine_calls import Engines
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.ports import Archive
 from orchestration.storage.recordings import Recordings
 
 
-def create_api(settings: Settings, sessions: Sessions, archive: Archive, web_dir: Path) -> FastAPI:
+def create_api(
+    settings: Settings, sessions: Sessions, archive: Archive, engines: Engines, web_dir: Path
+) -> FastAPI:
     """The application of one process.
 
     Args:
         settings: limits, the key's hash, allowed origins.
         sessions: the running sessions.
         archive: what is stored.
+        engines: the way to the whisper and translation services.
         web_dir: the live page: `index.html` at `/`, all files below `/static/`.
     """
     rules = AccessRules(settings.server, archive)
@@ -77,6 +82,7 @@ def create_api(settings: Settings, sessions: Sessions, archive: Archive, web_dir
         transcripts_router(archive, recordings, settings.data_dir / "recordings_under_way")
     )
     app.include_router(ingest_router(settings, sessions, archive, detached))
+    app.include_router(openai_router(engines))
     app.include_router(live_router(settings, hub, archive))
     _add_pages(app, web_dir)
     return app

@@ -5,10 +5,13 @@ import asyncio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestration.api.openai import MAX_UPLOAD_BYTES, TRANSCRIPTIONS_PATH
 from orchestration.api.problems import problem_for
 from orchestration.errors import BadRequest, LimitReached, TooLarge
 
 MAX_BODY_BYTES = 65_536
+LARGE_BODIES = {TRANSCRIPTIONS_PATH: MAX_UPLOAD_BYTES}
+"""Paths that take more, in bytes: they read their body themselves, as it comes."""
 BODY_TIMEOUT_S = 30
 """How long a body may take to arrive."""
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -29,6 +32,9 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in BODY_METHODS:
             await self._app(scope, receive, send)
+            return
+        if (limit := LARGE_BODIES.get(scope["path"])) is not None:
+            await self._app(scope, _counted(receive, limit), send)
             return
         try:
             _check_length(Headers(scope=scope).get("content-length"))
@@ -59,6 +65,21 @@ def _check_length(declared: str | None) -> None:
         raise _too_large()
 
 
+def _counted(receive: Receive, max_bytes: int) -> Receive:
+    """The same messages, until there are more bytes in them than may be."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > max_bytes:
+            raise _too_large(max_bytes)
+        return message
+
+    return counted
+
+
 async def _read_body(receive: Receive) -> bytes | None:
     """The whole body, or None of a caller that went away before its end."""
     body = bytearray()
@@ -73,10 +94,10 @@ async def _read_body(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
-def _too_large() -> TooLarge:
+def _too_large(max_bytes: int = MAX_BODY_BYTES) -> TooLarge:
     return TooLarge(
-        f"The body is over the limit of {MAX_BODY_BYTES} bytes.",
-        {"limit": "max_body_bytes", "max": MAX_BODY_BYTES},
+        f"The body is over the limit of {max_bytes} bytes.",
+        {"limit": "max_body_bytes", "max": max_bytes},
     )
 
 

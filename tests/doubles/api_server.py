@@ -16,9 +16,11 @@ from orchestration.api.ports import Sessions
 from orchestration.config.models import Settings
 from orchestration.errors import JsonObject
 from orchestration.logs import configure_logs
+from orchestration.session.engine_calls import Engines
 from orchestration.storage.ports import Archive, SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
+from tests.doubles.scripted_engines import ScriptedEngines
 
 
 class _Server(uvicorn.Server):
@@ -38,6 +40,7 @@ class ApiServer:
     host: str
     archive: InMemoryArchive
     sessions: InMemorySessions
+    engines: ScriptedEngines
     client: aiohttp.ClientSession
 
     @property
@@ -67,24 +70,30 @@ async def api_server(data_dir: Path, **settings: Any) -> AsyncIterator[ApiServer
     """Serve the API over doubles with these settings; the page is a one-line index.html."""
     archive = InMemoryArchive()
     sessions = InMemorySessions(archive)
+    engines = ScriptedEngines()
     async with (
-        served(data_dir, sessions, archive, **settings) as host,
+        served(data_dir, sessions, archive, engines, **settings) as host,
         aiohttp.ClientSession() as client,
     ):
-        yield ApiServer(host, archive, sessions, client)
+        yield ApiServer(host, archive, sessions, engines, client)
 
 
 @asynccontextmanager
 async def served(
-    data_dir: Path, sessions: Sessions, archive: Archive, **settings: Any
+    data_dir: Path,
+    sessions: Sessions,
+    archive: Archive,
+    engines: Engines | None = None,
+    **settings: Any,
 ) -> AsyncIterator[str]:
-    """Serve the API over any sessions and archive; yields its host and port."""
+    """Serve the API over any sessions, archive and engines; yields its host and port."""
     configure_logs("INFO")
     web_dir = data_dir / "web"
     web_dir.mkdir()
     (web_dir / "index.html").write_text("<!doctype html><title>live</title>")
     (web_dir / "app.js").write_text("export {};")
-    app = create_api(Settings(data_dir=data_dir, **settings), sessions, archive, web_dir)
+    engines = engines or ScriptedEngines()
+    app = create_api(Settings(data_dir=data_dir, **settings), sessions, archive, engines, web_dir)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
     server = _Server(config)

@@ -1,0 +1,74 @@
+"""Whole files of audio, as a person uploads them: WAV, FLAC, Ogg and MP3, by libsndfile."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from orchestration.errors import BadAudio, TooLarge
+
+BLOCK_FRAMES = 65_536
+LEAST_RATE, MOST_RATE = 8_000, 192_000
+"""Samples a second that a file may have."""
+MOST_CHANNELS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFile:
+    """Mono samples of a file."""
+
+    samples: NDArray[np.int16]
+    sample_rate: int
+
+    @property
+    def duration_ms(self) -> int:
+        return len(self.samples) * 1000 // self.sample_rate
+
+
+def read_audio_file(path: Path, *, max_duration_s: int) -> AudioFile:
+    """The file's audio, its channels mixed; blocks.
+
+    It is what the file holds that counts, not what its header says: reading stops at the limit.
+
+    Raises:
+        BadAudio: the file is not audio that libsndfile reads.
+        TooLarge: it lasts longer than `max_duration_s`.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, channels = int(file.samplerate), int(file.channels)
+            _check_shape(rate, channels)
+            blocks: list[NDArray[np.int16]] = []
+            left = max_duration_s * rate
+            while len(block := file.read(BLOCK_FRAMES, dtype="int16", always_2d=True)):
+                left -= len(block)
+                if left < 0:
+                    raise TooLarge(
+                        f"The audio lasts longer than {max_duration_s} s, which is the limit.",
+                        {"limit": "max_duration_s", "max": max_duration_s},
+                    )
+                blocks.append(_mono(block))
+    except soundfile.SoundFileError as error:
+        raise BadAudio(
+            "The file is not audio that this service reads: send WAV, FLAC, Ogg or MP3."
+        ) from error
+    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
+    return AudioFile(samples, rate)
+
+
+def _mono(block: NDArray[np.int16]) -> NDArray[np.int16]:
+    if block.shape[1] == 1:
+        return block[:, 0].copy()
+    mixed: NDArray[np.int16] = block.mean(axis=1, dtype=np.float32).round().astype(np.int16)
+    return mixed
+
+
+def _check_shape(sample_rate: int, channels: int) -> None:
+    if not LEAST_RATE <= sample_rate <= MOST_RATE or not 1 <= channels <= MOST_CHANNELS:
+        raise BadAudio(
+            f"Audio of {sample_rate} Hz and {channels} channels is not taken: "
+            f"{LEAST_RATE} to {MOST_RATE} Hz and 1 to {MOST_CHANNELS} channels are.",
+            {"sample_rate": sample_rate, "channels": channels},
+        )
