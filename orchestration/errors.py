@@ -65,6 +65,38 @@ class TooLarge(OrchestrationError):
     close_code = 1009
 
 
+class UnsupportedAudio(OrchestrationError):
+    """A file holds no audio that can be decoded within the limits of its shape."""
+
+    code = "unsupported_audio"
+    http_status = 415
+    close_code = 4008
+
+
+class AudioTooLong(OrchestrationError):
+    """A file's audio lasts longer than is allowed."""
+
+    code = "audio_too_long"
+    http_status = 413
+    close_code = 4008
+
+
+class AudioExpandsTooMuch(OrchestrationError):
+    """A small file holds more audio than is believable."""
+
+    code = "audio_expands_too_much"
+    http_status = 413
+    close_code = 4008
+
+
+class DecodingTooSlow(OrchestrationError):
+    """A file takes more time to decode than is allowed."""
+
+    code = "decoding_too_slow"
+    http_status = 422
+    close_code = 4008
+
+
 class FrameConflict(OrchestrationError):
     """Two different frames came under one sequence number; the first stands."""
 
