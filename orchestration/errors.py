@@ -105,6 +105,14 @@ class FrameConflict(OrchestrationError):
     close_code = 4009
 
 
+class ChunkOutOfOrder(OrchestrationError):
+    """A chunk came whose predecessors are missing."""
+
+    code = "chunk_out_of_order"
+    http_status = 409
+    close_code = 4008
+
+
 class FramesAfterEnd(OrchestrationError):
     """Audio came after the stream's announced end."""
 
@@ -162,6 +170,14 @@ class SessionEnded(OrchestrationError):
     code = "session_ended"
     http_status = 409
     close_code = 4010
+
+
+class UnknownJob(OrchestrationError):
+    """No uploaded file has this job id."""
+
+    code = "unknown_job"
+    http_status = 404
+    close_code = 4004
 
 
 class NoRecording(OrchestrationError):

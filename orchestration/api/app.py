@@ -11,6 +11,9 @@ from starlette.staticfiles import StaticFiles
 
 import orchestration
 from orchestration.api.access import AccessControl, AccessRules, access_router
+from orchestration.api.audio_chunks import ChunkSenders
+from orchestration.api.audio_jobs import Uploads
+from orchestration.api.audio_routes import audio_router
 from orchestration.api.connection import Detached
 from orchestration.api.health import HealthCache, health_router
 from orchestration.api.ingest import ingest_router
@@ -45,6 +48,9 @@ def create_api(
     rules = AccessRules(settings.server, archive)
     health = HealthCache(sessions)
     detached = Detached()
+    audio = settings.audio
+    uploads = Uploads(audio, sessions, archive, detached)
+    senders = ChunkSenders(sessions, archive, detached, audio.chunk_sender_idle_s)
     hub = LiveHub(sessions, archive, settings.live.viewer_queue_events)
     files = ChunkFileStore(settings.recordings_dir)
     recordings = Recordings(archive, files, kept=settings.sessions.record)
@@ -53,6 +59,8 @@ def create_api(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await health.close()
+        await uploads.close()
+        await senders.close()
         await detached.finish()
 
     app = FastAPI(
@@ -83,6 +91,7 @@ def create_api(
     )
     app.include_router(ingest_router(settings, sessions, archive, detached))
     app.include_router(openai_router(engines))
+    app.include_router(audio_router(settings, archive, uploads, senders))
     app.include_router(live_router(settings, hub, archive))
     _add_pages(app, web_dir)
     return app

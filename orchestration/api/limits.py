@@ -5,12 +5,17 @@ import asyncio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestration.api.audio_routes import CHUNK_PATH, LARGEST_BODY_BYTES, UPLOAD_PATH
 from orchestration.api.openai import MAX_UPLOAD_BYTES, TRANSCRIPTIONS_PATH
 from orchestration.api.problems import problem_for
 from orchestration.errors import BadRequest, LimitReached, TooLarge
 
 MAX_BODY_BYTES = 65_536
-LARGE_BODIES = {TRANSCRIPTIONS_PATH: MAX_UPLOAD_BYTES}
+LARGE_BODIES = {
+    TRANSCRIPTIONS_PATH: MAX_UPLOAD_BYTES,
+    UPLOAD_PATH: LARGEST_BODY_BYTES,
+    CHUNK_PATH: LARGEST_BODY_BYTES,
+}
 """Paths that take more, in bytes: they read their body themselves, as it comes."""
 BODY_TIMEOUT_S = 30
 """How long a body may take to arrive."""

@@ -142,6 +142,28 @@ class ServicesSettings(Model):
     health_check_interval_s: float = Field(10, gt=0)
 
 
+class AudioSettings(Model):
+    """Limits of audio that comes as files and as chunks; each is named in the error it causes."""
+
+    max_upload_bytes: int = Field(104_857_600, ge=1024, le=1_000_000_000)
+    max_upload_duration_s: int = Field(14_400, ge=1)
+    """Of the decoded audio, whatever the file declares."""
+    max_expansion: int = Field(1000, ge=10)
+    """Decoded bytes for each byte of a file."""
+    max_uploads: int = Field(2, ge=1, le=64)
+    """Files under way at once in one ingress replica; one more is refused with 429."""
+    upload_timeout_s: int = Field(600, ge=1)
+    """How long a file may take to arrive."""
+    decode_timeout_s: int = Field(600, ge=1)
+    """CPU time of decoding a file, and wall time spent waiting for it."""
+    answer_within_s: float = Field(20, ge=0, le=300)
+    """An upload that takes longer is answered with a job to ask after."""
+    max_chunk_bytes: int = Field(4_194_304, ge=65_536, le=67_108_864)
+    """PCM, or a file, in one `POST /api/audio/chunk`."""
+    chunk_sender_idle_s: int = Field(60, ge=1)
+    """A session whose chunks stop for this long waits for another sender."""
+
+
 class DatabaseSettings(Model):
     """PostgreSQL. Without a URL the service runs its own, below the data directory."""
 
@@ -162,6 +184,7 @@ class Settings(Model):
     live: LiveSettings = LiveSettings()
     sessions: SessionPolicy = SessionPolicy()
     services: ServicesSettings = ServicesSettings()
+    audio: AudioSettings = AudioSettings()
     database: DatabaseSettings = DatabaseSettings()
 
     @property

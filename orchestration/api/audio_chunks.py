@@ -1,0 +1,191 @@
+"""Audio in chunks of some seconds, for bots that do not stream.
+
+A chunk is one frame of its stream, numbered by the bot: it is journaled before it is answered, a
+repeat is stored once, and one that skips a number is refused with the number that is expected.
+"""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from orchestration.api.audio_sender import SessionSender
+from orchestration.api.connection import Detached
+from orchestration.api.ports import Sessions
+from orchestration.api.session_line import SessionIsOver
+from orchestration.errors import ChunkOutOfOrder, SessionEnded, TakenOver
+from orchestration.session.inputs import AudioFrame, StreamSpec
+from orchestration.storage.ports import Archive
+
+MAX_SENDERS = 1000
+"""Sessions with a sender by HTTP in one process; the one unused for longest gives way."""
+REMEMBERED_CHUNKS = 1000
+"""Chunks of a stream whose first samples are remembered, as the session remembers their hashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """What became of a chunk. `repeated`: it was durable before."""
+
+    sequence: int
+    first_sample: int | None
+    next_sequence: int
+    next_sample: int
+    repeated: bool
+
+
+class ChunkSender:
+    """One session's sender by HTTP. Chunks of one session go one after the other."""
+
+    def __init__(
+        self, session_id: str, sessions: Sessions, archive: Archive, detached: Detached
+    ) -> None:
+        self._session_id = session_id
+        self._sessions = sessions
+        self._archive = archive
+        self._detached = detached
+        self._sender: SessionSender | None = None
+        self._positions: dict[int, tuple[int, int]] = {}
+        self._specs: dict[int, StreamSpec] = {}
+        self._first_samples: OrderedDict[tuple[int, int], int] = OrderedDict()
+        self._turn = asyncio.Lock()
+        self.used_at_s = 0.0
+
+    async def store(
+        self, spec: StreamSpec, sequence: int, first_sample: int | None, pcm: bytes
+    ) -> StoredChunk:
+        """Store one chunk; returns when it is durable.
+
+        Args:
+            spec: its stream, which is opened if the session does not know it.
+            sequence: its number in the stream, from 0.
+            first_sample: where it begins; None for the end of the chunk before.
+            pcm: whole samples in the stream's format.
+
+        Raises:
+            ChunkOutOfOrder: chunks before it are missing.
+            FrameConflict: another content came under its number.
+            BadAudio: its stream has another format, or it lies before what is stored.
+            SessionEnded: the session takes no more audio.
+        """
+        async with self._turn:
+            self.used_at_s = asyncio.get_running_loop().time()
+            try:
+                return await self._store(spec, sequence, first_sample, pcm)
+            except TakenOver:
+                # Another replica, or another bot, spoke since. This request is the newest word.
+                self._forget()
+                return await self._store(spec, sequence, first_sample, pcm)
+            except SessionIsOver:
+                self._forget()
+                raise SessionEnded(
+                    f"Session {self._session_id} has ended.", {"session_id": self._session_id}
+                ) from None
+
+    def close(self) -> None:
+        """The session waits for another sender."""
+        if self._sender is not None:
+            self._sender.close(self._detached)
+        self._forget()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._turn.locked()
+
+    async def _store(
+        self, spec: StreamSpec, sequence: int, first_sample: int | None, pcm: bytes
+    ) -> StoredChunk:
+        sender = await self._connected()
+        if self._specs.get(spec.stream) != spec:
+            position = await sender.open_stream(spec)
+            self._specs[spec.stream] = spec
+            self._positions[spec.stream] = (position.next_seq, position.next_sample)
+        next_seq, next_sample = self._positions[spec.stream]
+        key = (spec.stream, sequence)
+        first = first_sample
+        if first is None:
+            first = next_sample if sequence >= next_seq else self._first_samples.get(key)
+        if first is None:
+            # Durable for certain; only whether its content is the same cannot be told.
+            return StoredChunk(sequence, None, next_seq, next_sample, repeated=True)
+        reply = await sender.push(AudioFrame(spec.stream, sequence, first, pcm))
+        if reply.nacks:
+            expected = dict(reply.nacks)[spec.stream]
+            raise ChunkOutOfOrder(
+                f"Chunk {sequence} of stream {spec.stream} came before chunk {expected}; "
+                "send again from there.",
+                {"stream": spec.stream, "sequence": sequence, "expected": expected},
+            )
+        repeated = sequence < next_seq
+        if not repeated:
+            samples = len(pcm) // spec.format.sample_bytes
+            next_seq, next_sample = sequence + 1, first + samples
+            self._positions[spec.stream] = (next_seq, next_sample)
+            self._first_samples[key] = first
+            if len(self._first_samples) > REMEMBERED_CHUNKS:
+                self._first_samples.popitem(last=False)
+        return StoredChunk(sequence, first, next_seq, next_sample, repeated)
+
+    async def _connected(self) -> SessionSender:
+        if self._sender is None:
+            sender = SessionSender(self._session_id, self._sessions, self._archive)
+            await sender.connect()
+            self._sender = sender
+        return self._sender
+
+    def _forget(self) -> None:
+        self._sender = None
+        self._specs.clear()
+        self._positions.clear()
+
+
+class ChunkSenders:
+    """The senders by HTTP of one process; those that fall silent are let go."""
+
+    def __init__(
+        self, sessions: Sessions, archive: Archive, detached: Detached, idle_s: float
+    ) -> None:
+        self._sessions = sessions
+        self._archive = archive
+        self._detached = detached
+        self._idle_s = idle_s
+        self._senders: OrderedDict[str, ChunkSender] = OrderedDict()
+        self._sweeping: asyncio.Task[None] | None = None
+        self.chunks = 0
+
+    async def of(self, session_id: str) -> ChunkSender:
+        """The session's sender.
+
+        Raises:
+            UnknownSession: there is no such session.
+        """
+        sender = self._senders.get(session_id)
+        if sender is None:
+            await self._archive.session(session_id)
+            sender = self._senders.setdefault(
+                session_id,
+                ChunkSender(session_id, self._sessions, self._archive, self._detached),
+            )
+            if self._sweeping is None:
+                self._sweeping = asyncio.create_task(self._sweep())
+        self._senders.move_to_end(session_id)
+        if len(self._senders) > MAX_SENDERS:
+            self._senders.popitem(last=False)[1].close()
+        self.chunks += 1
+        return sender
+
+    async def close(self) -> None:
+        """Let all go."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
+        for sender in self._senders.values():
+            sender.close()
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(self._idle_s, 5))
+            for session_id, sender in list(self._senders.items()):
+                if loop.time() - sender.used_at_s > self._idle_s and not sender.is_busy:
+                    del self._senders[session_id]
+                    sender.close()

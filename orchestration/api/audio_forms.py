@@ -1,0 +1,188 @@
+"""What comes with an uploaded file or a chunk, read strictly."""
+
+import base64
+import binascii
+import json
+from typing import Annotated, Literal, TypeVar
+
+from fastapi import Request
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import ValidationError as Invalid
+from starlette.datastructures import FormData, UploadFile
+from starlette.types import Message
+
+from orchestration.api.session_ids import SESSION_ID_PATTERN
+from orchestration.api.sessions import MAX_TARGET_LANGUAGES, MAX_TITLE_CHARACTERS, Language
+from orchestration.errors import BadRequest, TooLarge
+from orchestration.session.fields import MAX_INTEGER, MAX_STREAM, clean_name
+
+FORM_OVERHEAD_BYTES = 65_536
+"""What a form may hold beside its file."""
+MAX_FORM_FIELDS = 40
+MAX_FILE_NAME_CHARACTERS = 200
+
+SessionIdText = Annotated[str, StringConstraints(pattern=SESSION_ID_PATTERN)]
+
+
+class Participant(BaseModel):
+    """Whose voice alone is in the audio."""
+
+    id: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=200)
+
+
+class UploadConfig(BaseModel):
+    """The field `config`, a JSON object; unknown members are ignored."""
+
+    language: Language | None = None
+    title: str | None = Field(None, max_length=MAX_TITLE_CHARACTERS)
+    settings: dict[str, JsonValue] = {}
+    participant: Participant | None = None
+
+
+class UploadForm(BaseModel):
+    """The fields beside the file."""
+
+    session_id: SessionIdText | None = None
+    config: UploadConfig = UploadConfig()
+    language: Language | None = None
+    transcription: bool = True
+    speaker_diarization: bool = True
+    target_languages: list[Language] = Field([], max_length=MAX_TARGET_LANGUAGES)
+
+
+class ChunkForm(BaseModel):
+    """A chunk; in JSON the audio is base64 in `audio_data` (or `chunk_data`)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "session_id": "weekly",
+                "stream": 0,
+                "sequence": 0,
+                "encoding": "s16le",
+                "sample_rate": 16000,
+                "channels": 1,
+                "audio_data": "AAAAAA==",
+            }
+        }
+    )
+
+    session_id: SessionIdText
+    stream: int = Field(0, ge=0, le=MAX_STREAM)
+    sequence: int = Field(
+        ge=0, le=MAX_INTEGER, validation_alias=AliasChoices("sequence", "chunk_sequence")
+    )
+    first_sample: int | None = Field(None, ge=0, le=MAX_INTEGER)
+    encoding: Literal["s16le", "f32le", "file"] = "s16le"
+    sample_rate: int = 16_000
+    channels: int = 1
+    participant: Participant | None = None
+    audio_data: str | None = Field(
+        None, validation_alias=AliasChoices("audio_data", "chunk_data", "audio")
+    )
+
+
+def counted_request(request: Request, max_bytes: int, limit: str) -> Request:
+    """The same request, whose body ends with TooLarge once it is over the limit."""
+
+    def too_large() -> TooLarge:
+        return TooLarge(
+            f"The body is over the limit of {max_bytes} bytes.", {"limit": limit, "max": max_bytes}
+        )
+
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes + FORM_OVERHEAD_BYTES:
+        raise too_large()
+    taken = 0
+
+    async def receive() -> Message:
+        nonlocal taken
+        message = await request.receive()
+        taken += len(message.get("body", b""))
+        if taken > max_bytes + FORM_OVERHEAD_BYTES:
+            raise too_large()
+        return message
+
+    return Request(request.scope, receive)
+
+
+def upload_form(form: FormData) -> tuple[UploadForm, UploadFile]:
+    """The fields of an upload, and its file.
+
+    Raises:
+        BadRequest: a field is malformed, or there is no file.
+    """
+    fields: dict[str, object] = {}
+    for name, value in form.items():
+        if isinstance(value, str) and value.strip():
+            fields[name] = value.strip()
+    for name in ("config", "target_languages"):
+        if name in fields:
+            fields[name] = _json_or_list(name, str(fields[name]))
+    return _validated(UploadForm, fields), file_of(form)
+
+
+async def chunk_form(request: Request) -> tuple[ChunkForm, bytes]:
+    """A chunk's fields and its audio, from JSON or from a form.
+
+    Raises:
+        BadRequest: a field is malformed, or there is no audio.
+    """
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        async with request.form(max_files=1, max_fields=MAX_FORM_FIELDS) as form:
+            fields: dict[str, object] = {
+                name: value for name, value in form.items() if isinstance(value, str) and value
+            }
+            if "participant" in fields:
+                fields["participant"] = _json_or_list("participant", str(fields["participant"]))
+            body = _validated(ChunkForm, fields)
+            return body, await file_of(form).read()
+    try:
+        raw = json.loads(await request.body())
+    except ValueError:
+        raise BadRequest("The body is neither JSON nor a form.", {"field": "body"}) from None
+    body = _validated(ChunkForm, raw)
+    if body.audio_data is None:
+        raise BadRequest("The chunk has no audio_data.", {"field": "audio_data"})
+    try:
+        return body, base64.b64decode(body.audio_data, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest("audio_data is not base64.", {"field": "audio_data"}) from None
+
+
+def file_of(form: FormData) -> UploadFile:
+    """The file, under either of its names."""
+    for name in ("file", "audio"):
+        value = form.get(name)
+        if isinstance(value, UploadFile):
+            return value
+    raise BadRequest("The form has no file; send one as `file`.", {"field": "file"})
+
+
+def file_name(file: UploadFile) -> str:
+    """What the sender calls the file, as far as it can be shown."""
+    name = (file.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
+    return clean_name(name)[:MAX_FILE_NAME_CHARACTERS] or "audio"
+
+
+FormT = TypeVar("FormT", bound=BaseModel)
+
+
+def _json_or_list(name: str, text: str) -> object:
+    """JSON; for lists also `pt,es`, as forms often have them."""
+    if name == "target_languages" and not text.startswith("["):
+        return [one.strip() for one in text.split(",") if one.strip()]
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise BadRequest(f"{name} is not JSON.", {"field": name}) from None
+
+
+def _validated(model: type[FormT], fields: object) -> FormT:
+    try:
+        return model.model_validate(fields)
+    except Invalid as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadRequest(f"{field or 'body'}: {first['msg']}.", {"field": field}) from None

@@ -1,0 +1,223 @@
+"""Audio by HTTP over the doubles: uploads, jobs, chunks, and their limits."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+
+from orchestration.errors import JsonObject
+from tests.data.make_files import FORMATS, tone_file
+from tests.doubles.api_server import ApiServer, api_server
+
+WAV = tone_file(FORMATS["wav"])
+FLAC = tone_file(FORMATS["flac"])
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
+    limits = {"answer_within_s": 10, "max_uploads": 1, "max_upload_bytes": 300_000}
+    async with api_server(tmp_path, audio=limits) as running:
+        yield running
+
+
+def form(file: bytes = FLAC, **fields: str) -> aiohttp.FormData:
+    data = aiohttp.FormData()
+    for name, value in fields.items():
+        data.add_field(name, value)
+    data.add_field("file", file, filename="tone.flac", content_type="audio/flac")
+    return data
+
+
+async def upload(
+    server: ApiServer, file: bytes = FLAC, headers: dict[str, str] | None = None, **fields: str
+) -> tuple[int, JsonObject]:
+    return await server.json(
+        "POST", "/api/audio/upload", data=form(file, **fields), headers=headers or {}
+    )
+
+
+def pcm(first: int, samples: int = 1600) -> bytes:
+    return np.arange(first, first + samples, dtype="<i2").tobytes()
+
+
+def chunk(sequence: int, audio: bytes) -> dict[str, Any]:
+    data = base64.b64encode(audio).decode()
+    return {"session_id": "s1", "sequence": sequence, "audio_data": data}
+
+
+async def send_chunk(
+    server: ApiServer, number: int, audio: bytes, **fields: Any
+) -> tuple[int, JsonObject]:
+    return await server.json("POST", "/api/audio/chunk", json=chunk(number, audio) | fields)
+
+
+async def test_an_uploaded_file_is_a_session_of_its_own(server: ApiServer) -> None:
+    status, result = await upload(server, target_languages="pt,es", language="en")
+
+    assert status == 200
+    session_id = str(result["session_id"])
+    stored = server.archive.of(session_id)
+    assert (stored.row.status, stored.row.spec.title) == ("completed", "tone.flac")
+    assert stored.row.spec.target_languages == ("pt", "es")
+    assert sum(frame.sample_count for frame in stored.frames[0]) == pytest.approx(16_000, abs=50)
+    assert result["filename"] == "tone.flac"
+    assert result["file_size"] == len(FLAC)
+    metadata = result["audio_metadata"]
+    assert isinstance(metadata, dict)
+    assert (metadata["codec"], metadata["sample_rate"]) == ("flac", 48_000)
+    code, job = await server.json("GET", f"/api/audio/jobs/{result['request_id']}")
+    assert (code, job["status"]) == (200, "completed")
+
+
+async def test_a_file_that_takes_longer_is_answered_with_a_job(server: ApiServer) -> None:
+    status, job = await upload(server, headers={"Prefer": "respond-async"})
+    assert (status, job["status"]) == (202, "processing")
+    path = str(job["status_url"])
+    code, later = await server.json("GET", path)
+    assert (code, later["job_id"]) == (200, job["job_id"])
+
+
+async def test_progress_comes_as_server_sent_events(server: ApiServer) -> None:
+    headers = {"Accept": "text/event-stream"}
+    url = f"{server.url}/api/audio/upload"
+    async with server.client.post(url, data=form(), headers=headers) as answer:
+        text = await answer.text()
+    events = [
+        (one.split("\n")[0].removeprefix("event: "), json.loads(one.split("data: ")[1]))
+        for one in text.strip().split("\n\n")
+        if one.startswith("event")
+    ]
+    assert {name for name, _ in events[:-1]} <= {"progress"}
+    assert events[-1][0] == "result"
+    assert events[-1][1]["processing_result"]["status"] == "completed"
+
+
+async def test_a_file_can_be_one_more_stream_of_a_session(server: ApiServer) -> None:
+    await server.session()
+    await send_chunk(server, 0, pcm(0))
+    status, job = await upload(server, session_id="s1", headers={"Prefer": "respond-async"})
+    assert (status, job["job_id"]) == (202, "s1.1")
+    assert server.archive.of("s1").row.status != "completed"
+
+
+async def test_a_file_is_looked_at_without_being_heard(server: ApiServer) -> None:
+    status, result = await upload(server, transcription="false")
+    assert (status, result["processing_result"]) == (200, None)
+    assert not server.archive.stored
+
+
+@pytest.mark.parametrize(
+    ("file", "fields", "status", "code"),
+    [
+        (b"not audio at all" * 10, {}, 415, "unsupported_audio"),
+        (b"", {}, 415, "unsupported_audio"),
+        (bytes(400_000), {}, 413, "too_large"),
+        (FLAC, {"session_id": "none"}, 404, "unknown_session"),
+        (FLAC, {"session_id": "../x"}, 400, "bad_request"),
+        (FLAC, {"target_languages": '["Portuguese"]'}, 400, "bad_request"),
+        (FLAC, {"config": "{"}, 400, "bad_request"),
+        (FLAC, {"config": '{"settings": {"chunk_ms": 1}}'}, 400, "bad_request"),
+    ],
+)
+async def test_a_wrong_upload_is_refused_and_leaves_no_session(
+    server: ApiServer, file: bytes, fields: dict[str, Any], status: int, code: str
+) -> None:
+    answer = await upload(server, file, **fields)
+    assert (answer[0], answer[1].get("code")) == (status, code)
+    assert not server.archive.stored
+    _, stats = await server.json("GET", "/api/audio/stats")
+    assert stats["uploads_under_way"] == 0
+
+
+async def test_uploads_have_a_limit_at_once(server: ApiServer) -> None:
+    session = await server.session()
+    session.push_gate.clear()
+    first, _ = await upload(server, session_id="s1", headers={"Prefer": "respond-async"})
+    status, problem = await upload(server)
+    session.push_gate.set()
+    assert first == 202
+    assert (status, problem["limit"], problem["max"]) == (429, "max_uploads", 1)
+
+
+async def test_a_chunk_is_durable_before_it_is_answered_and_a_repeat_is_nothing(
+    server: ApiServer,
+) -> None:
+    await server.session()
+    first = await send_chunk(server, 0, pcm(0))
+    again = await send_chunk(server, 0, pcm(0))
+    second = await send_chunk(server, 1, pcm(1600))
+
+    assert [one[1]["status"] for one in (first, again, second)] == ["stored", "repeated", "stored"]
+    frames = server.archive.of("s1").frames[0]
+    assert b"".join(frame.payload for frame in frames) == pcm(0) + pcm(1600)
+    result = second[1]["processing_result"]
+    assert isinstance(result, dict)
+    assert (result["next_sequence"], result["next_sample"]) == (2, 3200)
+    assert result["chunk_start_time"] == 0.1
+
+
+async def test_a_hole_and_another_content_are_conflicts_that_say_how_to_go_on(
+    server: ApiServer,
+) -> None:
+    await server.session()
+    await send_chunk(server, 0, pcm(0))
+    hole = await send_chunk(server, 2, pcm(3200))
+    other = await send_chunk(server, 0, pcm(5))
+
+    assert (hole[0], hole[1]["code"], hole[1]["expected"]) == (409, "chunk_out_of_order", 1)
+    assert (other[0], other[1]["code"], other[1]["seq"]) == (409, "frame_conflict", 0)
+    assert (await send_chunk(server, 1, pcm(1600)))[0] == 200
+
+
+async def test_chunks_go_on_where_they_were_after_a_restart_of_the_session(
+    server: ApiServer,
+) -> None:
+    session = await server.session()
+    await send_chunk(server, 0, pcm(0))
+    session.restart()
+    session.unavailable_pushes = 1
+    status, _ = await send_chunk(server, 1, pcm(1600))
+    assert (status, len(server.archive.of("s1").frames[0])) == (200, 2)
+
+
+async def test_a_chunk_may_be_a_form_and_a_file(server: ApiServer) -> None:
+    await server.session()
+    data = form(WAV, session_id="s1", sequence="0", encoding="file")
+    status, answer = await server.json("POST", "/api/audio/chunk", data=data)
+    assert (status, answer["status"]) == (200, "stored")
+    [frame] = server.archive.of("s1").frames[0]
+    assert frame.sample_count == pytest.approx(16_000, abs=50)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"audio_data": "!!"},
+        {"audio_data": ""},
+        {"audio_data": base64.b64encode(b"123").decode()},
+        {"sequence": -1},
+        {"sample_rate": 96_000},
+        {"encoding": "mp3"},
+        {"session_id": "../x"},
+    ],
+)
+async def test_a_malformed_chunk_is_refused(server: ApiServer, wrong: dict[str, Any]) -> None:
+    await server.session()
+    status, problem = await send_chunk(server, 0, pcm(0), **wrong)
+    assert (status, "code" in problem) == (400, True)
+
+
+async def test_a_chunk_for_a_session_that_is_over_or_unknown_is_refused(
+    server: ApiServer,
+) -> None:
+    session = await server.session()
+    session.complete()
+    over = await send_chunk(server, 0, pcm(0))
+    none = await send_chunk(server, 0, pcm(0), session_id="none")
+    assert (over[0], over[1]["code"]) == (409, "session_ended")
+    assert (none[0], none[1]["code"]) == (404, "unknown_session")
