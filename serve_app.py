@@ -38,6 +38,7 @@ from orchestration.services.balanced import (
 )
 from orchestration.services.embedded_translation import EmbeddedTranslation
 from orchestration.services.embedded_whisper import EmbeddedWhisper
+from orchestration.services.listening import Listening
 from orchestration.services.ports import (
     EngineStatus,
     Hypothesis,
@@ -160,9 +161,10 @@ class Transcription:
             timeout_s=services.timeout_s,
             tries=services.tries,
         )
+        self._listening = Listening(self._pool)
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
-        return await self._pool.transcribe(request)
+        return await self._listening.transcribe(request)
 
     async def check(self) -> tuple[EngineStatus, ...]:
         """Every whisper service's health."""

@@ -16,7 +16,9 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
     ('0002_recovery.sql',
      'e7d21af270e92ee885f2825202cac219da01788a82d9e83771e6b6b8e1451de9'),
     ('0003_recordings.sql',
-     '3d2b07dd9c86b5af2eb8eb8e31fe745601507e090b6da85464adf589e39a0b7c');
+     '3d2b07dd9c86b5af2eb8eb8e31fe745601507e090b6da85464adf589e39a0b7c'),
+    ('0015_audio_quality.sql',
+     '890c1b9e84f09e7c5198ad43d9dfb34f1ed622682c5fd241be502134b16ec07c');
 
 -- Sessions of meeting bots: what they sent, what was heard, and who said it.
 --
@@ -369,3 +371,22 @@ ALTER TABLE bot_sessions.audio_files
 
 CREATE UNIQUE INDEX audio_files_stream ON bot_sessions.audio_files (session_id, stream, first_seq);
 DROP INDEX bot_sessions.audio_files_session;
+
+-- How good the audio of each chunk was when whisper heard it; samples are the stream's own.
+CREATE TABLE bot_sessions.audio_quality (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    stream                integer NOT NULL,
+    start_sample          bigint NOT NULL CHECK (start_sample >= 0),
+    end_sample            bigint NOT NULL CHECK (end_sample > start_sample),
+    -- 0 to 1: half for a low noise floor, the rest for speech and level; clipping takes away.
+    score                 real NOT NULL CHECK (score BETWEEN 0 AND 1),
+    rms_dbfs              real NOT NULL,
+    peak_dbfs             real NOT NULL,
+    clipped_ratio         real NOT NULL,
+    snr_db                real NOT NULL,
+    speech_ratio          real NOT NULL,
+    rolloff_hz            integer NOT NULL,
+    lufs                  real,
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, stream, start_sample)
+);

@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, BinaryIO, TypeVar
 
-from fastapi import APIRouter, Header, Request
-from pydantic import BaseModel, JsonValue
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, JsonValue
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from orchestration.api.audio_chunks import ChunkSenders, StoredChunk
@@ -23,10 +24,11 @@ from orchestration.api.audio_forms import (
 from orchestration.api.audio_jobs import UploadJob, UploadOrder, Uploads
 from orchestration.api.audio_views import UploadJobView, UploadResult, job_view, upload_result
 from orchestration.api.coverage import stream_coverages
-from orchestration.api.session_ids import new_session_id
+from orchestration.api.session_ids import SESSION_ID_PATTERN, new_session_id
 from orchestration.api.sessions import check_overrides
 from orchestration.audio.decoding import DecodeLimits
 from orchestration.audio.pcm import PcmFormat, check_format
+from orchestration.audio.presets import PRESETS, STAGES, all_stages, stage_json
 from orchestration.config.models import Settings
 from orchestration.errors import BadAudio, BadRequest, JsonObject, OrchestrationError, UnknownJob
 from orchestration.services.decoding import decode
@@ -104,6 +106,18 @@ class ChunkResult(BaseModel):
     message: str
 
 
+class StreamQuality(BaseModel):
+    """Means over the chunks of one stream; `score` is 0 to 1."""
+
+    stream: int
+    chunks: int
+    score: float
+    snr_db: float
+    speech_ratio: float
+    rms_dbfs: float
+    clipped_ratio: float
+
+
 class AudioStats(BaseModel):
     """What this ingress replica did since it started."""
 
@@ -112,6 +126,25 @@ class AudioStats(BaseModel):
     uploads_failed: int
     max_uploads: int
     chunks: int
+    streams: list[StreamQuality] = []
+    """With `session_id`: how good the audio of each of its streams was."""
+
+
+class AudioSetting(BaseModel):
+    """What audio passes before whisper hears it: a preset, and changes of single stages."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"preset": "noisy", "stages": {}}})
+
+    preset: str = "default"
+    stages: dict[str, JsonValue] = {}
+
+
+class AudioConfig(BaseModel):
+    """A setting in full. `parameters` says each parameter's default, range and unit."""
+
+    preset: str
+    stages: dict[str, JsonValue]
+    parameters: dict[str, JsonValue]
 
 
 def audio_router(
@@ -183,15 +216,34 @@ def audio_router(
         return _chunk_result(body, spec, stored)
 
     @router.get("/stats")
-    async def stats() -> AudioStats:
-        """Uploads and chunks of this replica."""
+    async def stats(
+        session_id: Annotated[str | None, Query(pattern=SESSION_ID_PATTERN)] = None,
+    ) -> AudioStats:
+        """Uploads and chunks of this replica; with `session_id`, the quality of its audio."""
+        qualities = await archive.qualities(session_id) if session_id else ()
         return AudioStats(
             uploads_under_way=uploads.under_way,
             uploads_done=uploads.done,
             uploads_failed=uploads.failed,
             max_uploads=limits.max_uploads,
             chunks=senders.chunks,
+            streams=[StreamQuality(**asdict(one)) for one in qualities],
         )
+
+    @router.get("/presets")
+    async def presets() -> dict[str, AudioConfig]:
+        """Every preset with all its stages."""
+        return {name: _config({"preset": name}) for name in PRESETS}
+
+    @router.get("/config")
+    async def config() -> AudioConfig:
+        """What sessions get that do not say: `audio.preset`."""
+        return _config({"preset": limits.preset})
+
+    @router.post("/config")
+    async def check_config(body: AudioSetting) -> AudioConfig:
+        """Check a setting and say what it comes to; give it to a session as `settings.audio`."""
+        return _config({"preset": body.preset, "stages": body.stages})
 
     return router
 
@@ -372,6 +424,18 @@ def _chunk_result(body: ChunkForm, spec: StreamSpec, stored: StoredChunk) -> Chu
         timestamp=iso_utc(int(datetime.now(UTC).timestamp() * 1000)),
         message=f"Chunk {stored.sequence} is durable; chunk {stored.next_sequence} is next.",
     )
+
+
+def _config(setting: JsonObject) -> AudioConfig:
+    parameters: JsonObject = {
+        stage: {
+            name: {"default": one.default, "min": one.least, "max": one.most, "unit": one.unit}
+            for name, one in known.items()
+        }
+        for stage, known in STAGES.items()
+    }
+    stages: JsonObject = {one.name: stage_json(one) for one in all_stages(setting)}
+    return AudioConfig(preset=str(setting["preset"]), stages=stages, parameters=parameters)
 
 
 async def _in_time(coming: Awaitable[Answer], timeout_s: float) -> Answer:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from orchestration.api.ports import Sessions
 from orchestration.api.session_ids import SESSION_ID_PATTERN, SessionId, new_session_id
+from orchestration.audio.presets import all_stages
 from orchestration.config.models import ChunkingSettings
 from orchestration.errors import BadRequest, JsonObject
 from orchestration.session.events import SessionStatus, iso_utc, seconds
@@ -121,9 +122,13 @@ def _iso(moment: datetime) -> str:
 
 
 def check_overrides(overrides: JsonObject, defaults: ChunkingSettings) -> None:
-    """Raises BadRequest unless the service's chunking with these overrides is valid."""
+    """Raises BadRequest unless the service's chunking with these overrides is valid, and so is
+    `audio`, the stages before whisper."""
+    chunking = {name: value for name, value in overrides.items() if name != "audio"}
+    if "audio" in overrides:
+        all_stages(overrides["audio"])
     try:
-        ChunkingSettings.model_validate({**defaults.model_dump(), **overrides}, strict=True)
+        ChunkingSettings.model_validate({**defaults.model_dump(), **chunking}, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(["settings", *(str(part) for part in first["loc"])])

@@ -145,6 +145,18 @@ class ServicesSettings(Model):
 class AudioSettings(Model):
     """Limits of audio that comes as files and as chunks; each is named in the error it causes."""
 
+    preset: Literal[
+        "default",
+        "voice",
+        "noisy",
+        "music",
+        "minimal",
+        "aggressive",
+        "conference",
+        "broadcast",
+        "interpreter",
+    ] = "default"
+    """The stages before whisper in sessions that do not say; `default` has none."""
     max_upload_bytes: int = Field(104_857_600, ge=1024, le=1_000_000_000)
     max_upload_duration_s: int = Field(14_400, ge=1)
     """Of the decoded audio, whatever the file declares."""

@@ -1,5 +1,6 @@
 """From settings to the plain values that session actors hold."""
 
+from orchestration.audio.presets import resolve_stages
 from orchestration.config.models import Settings
 from orchestration.session.values import ChunkingValues, SessionValues
 
@@ -15,4 +16,5 @@ def session_values(settings: Settings) -> SessionValues:
         abandoned_after_ms=settings.sessions.abandoned_after_s * 1000,
         recordings_dir=str(settings.recordings_dir) if settings.sessions.record else None,
         recording_file_ms=settings.sessions.recording_file_s * 1000,
+        stages=resolve_stages({"preset": settings.audio.preset}),
     )

@@ -6,6 +6,8 @@ Times are milliseconds from the start of the audio that was sent.
 from dataclasses import dataclass
 from typing import Protocol
 
+from orchestration.audio.presets import Stage
+
 ENGINE_SAMPLE_RATE = 16_000
 """Samples a second of the audio in every transcription request."""
 
@@ -20,6 +22,8 @@ class TranscriptionRequest:
     audio: bytes
     language: str | None
     prompt: str
+    stages: tuple[Stage, ...] = ()
+    """What the audio passes before the engine hears it."""
 
     @property
     def duration_ms(self) -> int:
@@ -48,12 +52,28 @@ class HypothesisSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioQuality:
+    """How good audio is; see `orchestration.audio.quality`. `score` is 0 to 1, and `lufs` None
+    for silence and for less than 400 ms."""
+
+    rms_dbfs: float
+    peak_dbfs: float
+    clipped_ratio: float
+    snr_db: float
+    speech_ratio: float
+    rolloff_hz: int
+    lufs: float | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hypothesis:
     """An engine's answer for one chunk. `language` is an ISO 639-1 code, lower case."""
 
     language: str
     segments: tuple[HypothesisSegment, ...]
     engine: str
+    quality: AudioQuality | None = None
 
 
 @dataclass(frozen=True, slots=True)

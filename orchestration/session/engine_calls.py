@@ -57,6 +57,7 @@ class EngineCalls:
                 audio=await self._audio(order),
                 language=order.language,
                 prompt=order.prompt,
+                stages=self._session.stages,
             )
             hypothesis = await self._engines.transcribe(request)
         except OrchestrationError as error:

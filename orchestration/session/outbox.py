@@ -4,6 +4,7 @@ from orchestration.errors import JsonObject
 from orchestration.session.events import DurableEvent, PassingEvent, SessionStatus
 from orchestration.storage.ports import (
     ParticipantRow,
+    QualityRow,
     SessionChanges,
     SpeakerIntervalRow,
     TranslationRow,
@@ -22,6 +23,7 @@ class Outbox:
         self._events: list[DurableEvent] = []
         self._segments: list[Segment] = []
         self._translations: list[TranslationRow] = []
+        self._qualities: list[QualityRow] = []
         self._status: SessionStatus | None = None
         self._status_detail: str | None = None
         self._passing: dict[str, PassingEvent] = {}
@@ -54,6 +56,10 @@ class Outbox:
             },
         )
 
+    def add_quality(self, row: QualityRow) -> None:
+        """How good the audio of a chunk was."""
+        self._qualities.append(row)
+
     def set_status(self, status: SessionStatus, detail: str | None) -> None:
         """A new status and its event."""
         self._status, self._status_detail = status, detail
@@ -71,6 +77,7 @@ class Outbox:
             events=tuple(self._events),
             segments=tuple(self._segments),
             translations=tuple(self._translations),
+            qualities=tuple(self._qualities),
             participants=participants,
             speaker_intervals=speaker_intervals,
             status=self._status,

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestration.audio.chunker import Chunk
+from orchestration.audio.presets import Stage
 from orchestration.errors import EngineRefused, JsonObject, OrchestrationError, SessionEnded
-from orchestration.services.ports import Hypothesis, TranslationRequest
+from orchestration.services.ports import AudioQuality, Hypothesis, TranslationRequest
 from orchestration.session.events import (
     NS_PER_SECOND,
     PassingEvent,
@@ -39,6 +40,7 @@ from orchestration.session.values import SessionValues
 from orchestration.storage.ports import (
     Claim,
     JournalFrame,
+    QualityRow,
     SampleRange,
     SessionChanges,
     StreamProgress,
@@ -115,11 +117,17 @@ class Session:
         self._is_heard = False
         self._repairing = False
         self._audio_at_ms: dict[int, int] = {}
+        self._qualities: dict[int, AudioQuality] = {}
         self._answered_at_ms: dict[int, int] = {}
         self._next_passing_ms = now_ms
         self._next_progress_ms = now_ms
         self._dirty_streams: set[int] = set()
         self._restore(claim)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What audio passes before whisper hears it."""
+        return self._values.stages
 
     @property
     def ledgers(self) -> Mapping[int, StreamLedger]:
@@ -224,6 +232,10 @@ class Session:
         self._answered_at_ms[stream] = now_ms
         self._is_heard = True
         self._languages.heard(stream, hypothesis)
+        if hypothesis.quality is not None:
+            self._qualities[stream] = hypothesis.quality
+            row = QualityRow(stream, chunk.start, chunk.end, hypothesis.quality)
+            self._outbox.add_quality(row)
         self._clock.settle(stream)
         self._publish(stream, pipeline.answered(chunk, hypothesis, self._speaker_of(stream)))
         self._advance(now_ms)
@@ -534,12 +546,24 @@ class Session:
         self._outbox.tell_in_passing("coverage", "coverage", self.coverage_json())
         levels: JsonObject = {
             "streams": [
-                {"id": stream, "rms_dbfs": pipeline.level_dbfs()}
+                {"id": stream, "rms_dbfs": pipeline.level_dbfs(), **self._quality_json(stream)}
                 for stream, pipeline in sorted(self.pipelines.items())
             ]
         }
         self._outbox.tell_in_passing("level", "level", levels)
         self._outbox.tell_in_passing("lag", "lag", {"seconds": round(self.lag_ms / 1000, 1)})
+
+    def _quality_json(self, stream: int) -> JsonObject:
+        """The last answered chunk's quality, once there is one."""
+        quality = self._qualities.get(stream)
+        if quality is None:
+            return {}
+        return {
+            "quality": quality.score,
+            "snr_db": quality.snr_db,
+            "speech_ratio": quality.speech_ratio,
+            "clipped_ratio": quality.clipped_ratio,
+        }
 
     def _turn(self, status: SessionStatus, detail: str | None = None) -> None:
         if status not in TRANSITIONS[self.status]:

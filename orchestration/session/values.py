@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass, replace
 
+from orchestration.audio.presets import Stage, resolve_stages
 from orchestration.errors import JsonObject
 
 
@@ -68,8 +69,11 @@ class SessionValues:
     """Where the session's audio is kept; without, it goes when its words are final."""
     recording_file_ms: int = 60_000
     """Audio in one file of a recording."""
+    stages: tuple[Stage, ...] = ()
+    """What audio passes before whisper hears it."""
 
     def with_overrides(self, settings: JsonObject) -> "SessionValues":
         """The values of one session; its own `settings` were checked when it was created."""
         chunking = {name: value for name, value in settings.items() if isinstance(value, int)}
-        return replace(self, chunking=replace(self.chunking, **chunking))
+        stages = resolve_stages(settings["audio"]) if "audio" in settings else self.stages
+        return replace(self, chunking=replace(self.chunking, **chunking), stages=stages)

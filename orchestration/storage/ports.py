@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from orchestration.errors import JsonObject
+from orchestration.services.ports import AudioQuality
 from orchestration.session.events import DurableEvent, SessionStatus, TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.transcript.segments import Segment
@@ -163,6 +164,29 @@ class TranslationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityRow:
+    """The quality of samples `start` to `end` of a stream, as whisper got them."""
+
+    stream: int
+    start: int
+    end: int
+    quality: AudioQuality
+
+
+@dataclass(frozen=True, slots=True)
+class QualitySummary:
+    """One stream's chunks: how many, and the means of their figures."""
+
+    stream: int
+    chunks: int
+    score: float
+    snr_db: float
+    speech_ratio: float
+    rms_dbfs: float
+    clipped_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
 class SessionChanges:
     """All that one step of a session changes; stored in one transaction, or not at all."""
 
@@ -172,6 +196,7 @@ class SessionChanges:
     participants: Sequence[ParticipantRow] = ()
     speaker_intervals: Sequence[SpeakerIntervalRow] = ()
     streams: Sequence[StreamProgress] = ()
+    qualities: Sequence[QualityRow] = ()
     status: SessionStatus | None = None
     status_detail: str | None = None
     zero_unix_ms: int | None = None
@@ -186,6 +211,7 @@ class SessionChanges:
             or self.participants
             or self.speaker_intervals
             or self.streams
+            or self.qualities
             or self.status
             or self.zero_unix_ms
             or self.facts_told
@@ -363,6 +389,10 @@ class Archive(Protocol):
     async def streams(self, session_id: str) -> Sequence[StreamRow]: ...
 
     async def participants(self, session_id: str) -> Sequence[ParticipantRow]: ...
+
+    async def qualities(self, session_id: str) -> Sequence[QualitySummary]:
+        """How good the audio of each stream was, in order of stream."""
+        ...
 
     def recording(
         self, session_id: str, stream: int, after_seq: int = -1

@@ -17,6 +17,7 @@ from orchestration.storage.ports import (
     JournalFrame,
     Page,
     ParticipantRow,
+    QualitySummary,
     RecordedFile,
     SessionRow,
     SessionSpec,
@@ -24,6 +25,7 @@ from orchestration.storage.ports import (
     StoredSegment,
     StreamRow,
 )
+from orchestration.storage.quality_statements import QUALITY_BY_STREAM
 from orchestration.storage.recording_statements import EXPIRED_RECORDINGS, FILES_OF_STREAM
 from orchestration.storage.rows import (
     SEGMENT_COLUMNS,
@@ -48,6 +50,7 @@ TABLES_OF_SESSION = (
     "audio_files",
     "audio_journal",
     "gaps",
+    "audio_quality",
     "streams",
     "facts",
     "events",
@@ -223,6 +226,10 @@ class PostgresArchive:
         return [
             participant_from(row) for row in await self._rows(session_id, PARTICIPANTS, session_id)
         ]
+
+    async def qualities(self, session_id: str) -> Sequence[QualitySummary]:
+        rows = await self._rows(session_id, QUALITY_BY_STREAM, session_id)
+        return [QualitySummary(**dict(row)) for row in rows]
 
     def recording(
         self, session_id: str, stream: int, after_seq: int = -1

@@ -17,12 +17,14 @@ from orchestration.storage.ports import (
     JournalFact,
     JournalFrame,
     ParticipantRow,
+    QualityRow,
     RecordedFile,
     SessionChanges,
     SpeakerIntervalRow,
     StreamProgress,
     TranslationRow,
 )
+from orchestration.storage.quality_statements import STORE_QUALITY
 from orchestration.storage.rows import (
     SESSION_COLUMNS,
     STREAMS_OF_SESSION,
@@ -158,6 +160,7 @@ class PostgresJournal:
             await _store_translations(connection, session_id, changes.translations)
             await _store_speaker_intervals(connection, session_id, changes.speaker_intervals)
             await _store_progress(connection, session_id, changes.streams)
+            await _store_qualities(connection, session_id, changes.qualities)
             if any(
                 one is not None
                 for one in (changes.status, changes.zero_unix_ms, changes.facts_told)
@@ -363,6 +366,31 @@ async def _store_speaker_intervals(
         [start_ns for _, start_ns in kept],
         [row.end_ns for row in kept.values()],
         [storable_text(row.name) for row in kept.values()],
+    )
+
+
+async def _store_qualities(
+    connection: Connection, session_id: str, rows: Sequence[QualityRow]
+) -> None:
+    if rows:
+        await connection.executemany(STORE_QUALITY, [_quality_values(session_id, r) for r in rows])
+
+
+def _quality_values(session_id: str, row: QualityRow) -> tuple[object, ...]:
+    heard = row.quality
+    return (
+        session_id,
+        row.stream,
+        row.start,
+        row.end,
+        heard.score,
+        heard.rms_dbfs,
+        heard.peak_dbfs,
+        heard.clipped_ratio,
+        heard.snr_db,
+        heard.speech_ratio,
+        heard.rolloff_hz,
+        heard.lufs,
     )
 
 

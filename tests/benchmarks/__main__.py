@@ -8,6 +8,7 @@ import sys
 
 BENCHMARKS = (
     "audio",
+    "stages",
     "storage",
     "health_rps",
     "session_actor",

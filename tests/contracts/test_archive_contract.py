@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestration.errors import BadRequest, SessionConflict, UnknownSession
+from orchestration.services.ports import AudioQuality
 from orchestration.storage.pool import Pool
 from orchestration.storage.ports import (
     JournalFact,
+    QualityRow,
+    QualitySummary,
     SampleRange,
     SessionChanges,
     SessionSpec,
@@ -28,6 +31,7 @@ from tests.storage_values import (
     translation,
 )
 
+HEARD = AudioQuality(-20.0, -3.0, 0.0, 25.0, 0.75, 4000, -21.0, 1.0)
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SPEC = SessionSpec(
     "meeting-1",
@@ -66,6 +70,10 @@ async def fill(archive: PostgresArchive, journal: PostgresJournal, session_id: s
         participants=[participant()],
         speaker_intervals=[interval(0, 1)],
         streams=[progress(1000, SampleRange(1, 2, "capture_skipped"))],
+        qualities=[
+            QualityRow(0, 0, 400, HEARD),
+            QualityRow(0, 400, 900, replace(HEARD, score=0.5)),
+        ],
         status="active",
     )
     await journal.commit(session_id, 1, changes)
@@ -381,3 +389,12 @@ async def test_a_description_may_hold_what_the_database_cannot(archive: Postgres
     spec = replace(SPEC, title="nul \x00", settings={"\x00": "\ud83d"})
     row, _ = await archive.create_session(spec, b"hash")
     assert (row.spec.title, row.spec.settings) == ("nul \ufffd", {"\ufffd": "\ufffd"})
+
+
+async def test_audio_heard_again_replaces_its_quality(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await fill(archive, journal, "s1")
+    again = SessionChanges(qualities=[QualityRow(0, 400, 950, replace(HEARD, score=0.0))])
+    await journal.commit("s1", 1, again)
+    assert await archive.qualities("s1") == [QualitySummary(0, 2, 0.5, 25.0, 0.75, -20.0, 0.0)]

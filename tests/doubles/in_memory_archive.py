@@ -10,6 +10,7 @@ from orchestration.storage.ports import (
     JournalFrame,
     Page,
     ParticipantRow,
+    QualitySummary,
     RecordedFile,
     SessionRow,
     SessionSpec,
@@ -31,6 +32,7 @@ class StoredSession:
     events: list[DurableEvent] = field(default_factory=list)
     segments: list[StoredSegment] = field(default_factory=list)
     participants: list[ParticipantRow] = field(default_factory=list)
+    qualities: list[QualitySummary] = field(default_factory=list)
 
     def set_status(self, status: SessionStatus) -> None:
         ended_at = datetime.now(UTC) if status in ("completed", "failed") else None
@@ -104,6 +106,9 @@ class InMemoryArchive:
 
     async def participants(self, session_id: str) -> Sequence[ParticipantRow]:
         return tuple(self.of(session_id).participants)
+
+    async def qualities(self, session_id: str) -> Sequence[QualitySummary]:
+        return tuple(self.of(session_id).qualities)
 
     async def recording(
         self, session_id: str, stream: int, after_seq: int = -1

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from orchestration.errors import JsonObject
+from orchestration.storage.ports import QualitySummary
 from tests.data.make_files import FORMATS, tone_file
 from tests.doubles.api_server import ApiServer, api_server
 
@@ -221,3 +223,37 @@ async def test_a_chunk_for_a_session_that_is_over_or_unknown_is_refused(
     none = await send_chunk(server, 0, pcm(0), session_id="none")
     assert (over[0], over[1]["code"]) == (409, "session_ended")
     assert (none[0], none[1]["code"]) == (404, "unknown_session")
+
+
+async def test_presets_and_settings_of_stages_are_answered_in_full(server: ApiServer) -> None:
+    _, presets = await server.json("GET", "/api/audio/presets")
+    _, own = await server.json("GET", "/api/audio/config")
+    setting = {"preset": "noisy", "stages": {"limiter": {"enabled": True}}}
+    status, checked = await server.json("POST", "/api/audio/config", json=setting)
+    bad, problem = await server.json("POST", "/api/audio/config", json={"preset": "loud"})
+
+    assert (len(presets), own["preset"], status) == (9, "default", 200)
+    stages = checked["stages"]
+    assert isinstance(stages, dict)
+    assert [name for name, one in stages.items() if isinstance(one, dict) and one["enabled"]] == [
+        "voice_filter",
+        "noise_reduction",
+        "limiter",
+    ]
+    assert (bad, problem["field"]) == (400, "audio.preset")
+
+
+async def test_a_session_takes_a_setting_of_stages_and_refuses_a_wrong_one(
+    server: ApiServer,
+) -> None:
+    good = {"settings": {"chunk_ms": 5000, "audio": {"preset": "voice"}}}
+    bad = {"settings": {"audio": {"preset": "loud"}}}
+    assert (await server.json("POST", "/api/sessions", json=good))[0] == 201
+    assert (await server.json("POST", "/api/sessions", json=bad))[0] == 400
+
+
+async def test_stats_say_the_quality_of_a_sessions_audio(server: ApiServer) -> None:
+    session = await server.session()
+    session.stored.qualities.append(QualitySummary(0, 3, 0.8, 24.0, 0.6, -22.0, 0.0))
+    _, stats = await server.json("GET", "/api/audio/stats?session_id=s1")
+    assert stats["streams"] == [asdict(session.stored.qualities[0])]
