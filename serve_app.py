@@ -28,7 +28,7 @@ from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
 from actors.session_gateway import RaySessions
 from orchestration.api.app import create_api
 from orchestration.config.loader import check_safe, load_settings
-from orchestration.config.models import Settings
+from orchestration.config.models import ServicesSettings, Settings
 from orchestration.errors import EngineError, Unavailable
 from orchestration.logs import configure_logs
 from orchestration.services.balanced import (
@@ -38,6 +38,7 @@ from orchestration.services.balanced import (
 )
 from orchestration.services.embedded_translation import EmbeddedTranslation
 from orchestration.services.embedded_whisper import EmbeddedWhisper
+from orchestration.services.gateway import GatewayUpstream, HttpGateway
 from orchestration.services.listening import Listening
 from orchestration.services.ports import (
     EngineStatus,
@@ -221,7 +222,12 @@ class Ingress:
         archive = PostgresArchive(pool)
         await self._ensure_actors()
         return create_api(
-            self._settings, RaySessions(archive), archive, DispatcherEngines(), WEB_DIR
+            self._settings,
+            RaySessions(archive),
+            archive,
+            DispatcherEngines(),
+            _gateway(self._settings.services),
+            WEB_DIR,
         )
 
     async def _ensure_actors(self) -> None:
@@ -229,6 +235,16 @@ class Ingress:
         coordinator = _detached(Coordinator, COORDINATOR, self._settings, self._dsn, application)
         _detached(HealthMonitor, HEALTH_MONITOR, self._settings, self._dsn)
         await ask(coordinator.ready.remote(), "coordinator")
+
+
+def _gateway(services: ServicesSettings) -> HttpGateway:
+    """The remote services of both pools; embedded engines have no HTTP to pass on to."""
+    pools = {"whisper": services.whisper, "translation": services.translation}
+    upstreams = {
+        name: [GatewayUpstream(one.url, one.weight, one.api_key) for one in pool]
+        for name, pool in pools.items()
+    }
+    return HttpGateway(upstreams, timeout_s=services.timeout_s, tries=services.tries)
 
 
 def _detached(actor_class: type, name: str, *arguments: object) -> Any:

@@ -290,6 +290,22 @@ class EngineTimeout(EngineError):
     close_code = 1011
 
 
+class UpstreamsDown(EngineError):
+    """Every service of a pool has failed lately, and none is asked for a while."""
+
+    code = "upstreams_down"
+    http_status = 503
+    close_code = 1013
+
+
+class UnknownService(OrchestrationError):
+    """No service of this name stands behind the gateway."""
+
+    code = "unknown_service"
+    http_status = 404
+    close_code = 4004
+
+
 class ModelMissing(OrchestrationError):
     """The named model cannot be found or read."""
 

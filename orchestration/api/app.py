@@ -15,6 +15,7 @@ from orchestration.api.audio_chunks import ChunkSenders
 from orchestration.api.audio_jobs import Uploads
 from orchestration.api.audio_routes import audio_router
 from orchestration.api.connection import Detached
+from orchestration.api.gateway import Gateway, gateway_router
 from orchestration.api.health import HealthCache, health_router
 from orchestration.api.ingest import ingest_router
 from orchestration.api.limits import BodyLimit, SecurityHeaders, WebSocketLimit
@@ -34,7 +35,12 @@ from orchestration.storage.recordings import Recordings
 
 
 def create_api(
-    settings: Settings, sessions: Sessions, archive: Archive, engines: Engines, web_dir: Path
+    settings: Settings,
+    sessions: Sessions,
+    archive: Archive,
+    engines: Engines,
+    gateway: Gateway,
+    web_dir: Path,
 ) -> FastAPI:
     """The application of one process.
 
@@ -42,7 +48,8 @@ def create_api(
         settings: limits, the key's hash, allowed origins.
         sessions: the running sessions.
         archive: what is stored.
-        engines: the way to the whisper and translation services.
+        engines: the whisper and translation pools, for what this service makes of them.
+        gateway: the services of the pools themselves.
         web_dir: the live page: `index.html` at `/`, all files below `/static/`.
     """
     rules = AccessRules(settings.server, archive)
@@ -61,6 +68,7 @@ def create_api(
         await health.close()
         await uploads.close()
         await senders.close()
+        await gateway.close()
         await detached.finish()
 
     app = FastAPI(
@@ -92,6 +100,7 @@ def create_api(
     app.include_router(ingest_router(settings, sessions, archive, detached))
     app.include_router(openai_router(engines))
     app.include_router(audio_router(settings, archive, uploads, senders))
+    app.include_router(gateway_router(gateway))
     app.include_router(live_router(settings, hub, archive))
     _add_pages(app, web_dir)
     return app

@@ -6,6 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.api.audio_routes import CHUNK_PATH, LARGEST_BODY_BYTES, UPLOAD_PATH
+from orchestration.api.gateway import GATEWAY_PREFIXES, MAX_GATEWAY_BODY_BYTES
 from orchestration.api.openai import MAX_UPLOAD_BYTES, TRANSCRIPTIONS_PATH
 from orchestration.api.problems import problem_for
 from orchestration.errors import BadRequest, LimitReached, TooLarge
@@ -15,8 +16,9 @@ LARGE_BODIES = {
     TRANSCRIPTIONS_PATH: MAX_UPLOAD_BYTES,
     UPLOAD_PATH: LARGEST_BODY_BYTES,
     CHUNK_PATH: LARGEST_BODY_BYTES,
+    **dict.fromkeys(GATEWAY_PREFIXES, MAX_GATEWAY_BODY_BYTES),
 }
-"""Paths that take more, in bytes: they read their body themselves, as it comes."""
+"""Beginnings of paths that take more, in bytes: they read their body themselves, as it comes."""
 BODY_TIMEOUT_S = 30
 """How long a body may take to arrive."""
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -38,11 +40,11 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] not in BODY_METHODS:
             await self._app(scope, receive, send)
             return
-        if (limit := LARGE_BODIES.get(scope["path"])) is not None:
-            await self._app(scope, _counted(receive, limit), send)
+        if (limit := _large_limit(scope["path"])) is not None:
+            await self._counting(limit, scope, receive, send)
             return
         try:
-            _check_length(Headers(scope=scope).get("content-length"))
+            _check_length(scope, MAX_BODY_BYTES)
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 body = await _read_body(receive)
         except TooLarge as error:
@@ -64,10 +66,23 @@ class BodyLimit:
 
         await self._app(scope, replay, send)
 
+    async def _counting(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            _check_length(scope, limit)
+        except TooLarge as error:
+            await problem_for(error)(scope, receive, send)
+            return
+        await self._app(scope, _counted(receive, limit), send)
 
-def _check_length(declared: str | None) -> None:
-    if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-        raise _too_large()
+
+def _check_length(scope: Scope, max_bytes: int) -> None:
+    declared = Headers(scope=scope).get("content-length")
+    if declared is not None and declared.isdigit() and int(declared) > max_bytes:
+        raise _too_large(max_bytes)
+
+
+def _large_limit(path: str) -> int | None:
+    return next((size for begin, size in LARGE_BODIES.items() if path.startswith(begin)), None)
 
 
 def _counted(receive: Receive, max_bytes: int) -> Receive:

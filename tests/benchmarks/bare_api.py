@@ -10,6 +10,7 @@ import uvicorn
 
 from orchestration.api.app import create_api
 from orchestration.config.models import Settings
+from orchestration.services.gateway import HttpGateway
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySessions
 from tests.doubles.scripted_engines import ScriptedEngines
@@ -19,7 +20,8 @@ def main() -> None:
     port, data_dir = int(sys.argv[1]), Path(sys.argv[2])
     archive = InMemoryArchive()
     sessions, engines = InMemorySessions(archive), ScriptedEngines()
-    app = create_api(Settings(data_dir=data_dir), sessions, archive, engines, data_dir)
+    gateway = HttpGateway({}, timeout_s=1, tries=1)
+    app = create_api(Settings(data_dir=data_dir), sessions, archive, engines, gateway, data_dir)
     uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
 
 

@@ -12,10 +12,12 @@ import aiohttp
 import uvicorn
 
 from orchestration.api.app import create_api
+from orchestration.api.gateway import Gateway
 from orchestration.api.ports import Sessions
 from orchestration.config.models import Settings
 from orchestration.errors import JsonObject
 from orchestration.logs import configure_logs
+from orchestration.services.gateway import HttpGateway
 from orchestration.session.engine_calls import Engines
 from orchestration.storage.ports import Archive, SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
@@ -66,13 +68,15 @@ class ApiServer:
 
 
 @asynccontextmanager
-async def api_server(data_dir: Path, **settings: Any) -> AsyncIterator[ApiServer]:
+async def api_server(
+    data_dir: Path, *, gateway: Gateway | None = None, **settings: Any
+) -> AsyncIterator[ApiServer]:
     """Serve the API over doubles with these settings; the page is a one-line index.html."""
     archive = InMemoryArchive()
     sessions = InMemorySessions(archive)
     engines = ScriptedEngines()
     async with (
-        served(data_dir, sessions, archive, engines, **settings) as host,
+        served(data_dir, sessions, archive, engines, gateway, **settings) as host,
         aiohttp.ClientSession() as client,
     ):
         yield ApiServer(host, archive, sessions, engines, client)
@@ -84,16 +88,19 @@ async def served(
     sessions: Sessions,
     archive: Archive,
     engines: Engines | None = None,
+    gateway: Gateway | None = None,
     **settings: Any,
 ) -> AsyncIterator[str]:
-    """Serve the API over any sessions, archive and engines; yields its host and port."""
+    """Serve the API over any sessions, archive, engines and gateway; yields its host and port."""
     configure_logs("INFO")
     web_dir = data_dir / "web"
     web_dir.mkdir()
     (web_dir / "index.html").write_text("<!doctype html><title>live</title>")
     (web_dir / "app.js").write_text("export {};")
     engines = engines or ScriptedEngines()
-    app = create_api(Settings(data_dir=data_dir, **settings), sessions, archive, engines, web_dir)
+    gateway = gateway or HttpGateway({}, timeout_s=1, tries=1)
+    served = Settings(data_dir=data_dir, **settings)
+    app = create_api(served, sessions, archive, engines, gateway, web_dir)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
     server = _Server(config)

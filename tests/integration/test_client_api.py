@@ -36,8 +36,8 @@ async def test_health_and_services_answer(tmp_path: Path) -> None:
 
 
 async def test_the_key_opens_what_is_closed_without_it(tmp_path: Path) -> None:
-    settings = {"server": {"api_key_sha256": hash_key("a-key-of-some-length")}}
-    async with api_server(tmp_path, **settings) as server:
+    access = {"api_key_sha256": hash_key("a-key-of-some-length")}
+    async with api_server(tmp_path, server=access) as server:
         async with OrchestrationClient(server.url) as client:
             with pytest.raises(NotAuthenticated):
                 await client.sessions()

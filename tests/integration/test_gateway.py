@@ -1,0 +1,348 @@
+"""The services behind, through the gateway: real HTTP on both sides."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from orchestration.api import gateway as gateway_routes
+from orchestration.services.gateway import OPEN_AFTER_FAILURES, GatewayUpstream, HttpGateway
+from tests.doubles.api_server import ApiServer, api_server
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Upstream:
+    """A service behind; it keeps what it was asked."""
+
+    url: str
+    respond: Handler
+    asked: list[web.Request] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+
+
+async def echo(request: web.Request) -> web.StreamResponse:
+    """What came, as JSON."""
+    return web.json_response(
+        {
+            "method": request.method,
+            "path": request.raw_path,
+            "headers": {name.lower(): value for name, value in request.headers.items()},
+        }
+    )
+
+
+@contextlib.asynccontextmanager
+async def upstream(respond: Handler = echo) -> AsyncIterator[Upstream]:
+    one = Upstream("", respond)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        one.asked.append(request)
+        one.bodies.append(await request.read())
+        return await one.respond(request)
+
+    app = web.Application(client_max_size=2**30)
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    one.url = "http://{}:{}/base".format(*runner.addresses[0][:2])
+    try:
+        yield one
+    finally:
+        await runner.cleanup()
+
+
+@dataclass
+class Scene:
+    """A gateway over two whisper services."""
+
+    api: ApiServer
+    first: Upstream
+    second: Upstream
+
+    @property
+    def asked(self) -> int:
+        return len(self.first.asked) + len(self.second.asked)
+
+    async def ask(self, method: str, path: str, **options: Any) -> tuple[int, Any, bytes]:
+        async with self.api.client.request(method, self.api.url + path, **options) as response:
+            return response.status, response.headers, await response.read()
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with upstream() as first, upstream() as second:
+        pool = [GatewayUpstream(first.url, 3, "their-own-key"), GatewayUpstream(second.url, 1)]
+        gateway = HttpGateway({"whisper": pool}, timeout_s=2, tries=3)
+        async with api_server(tmp_path, gateway=gateway) as api:
+            yield Scene(api, first, second)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+async def test_a_request_reaches_a_service_and_its_answer_comes_back(
+    scene: Scene, method: str
+) -> None:
+    body = b"abc" if method in ("POST", "PUT") else None
+    status, headers, answer = await scene.ask(
+        method, "/api/whisper/v1/models%20all?a=1&b=x%20y", data=body
+    )
+    assert status == 200
+    assert f'"method": "{method}"'.encode() in answer
+    assert b'"path": "/base/v1/models%20all?a=1&b=x%20y"' in answer
+    assert headers["X-Gateway-Service"] == "whisper"
+    assert headers["X-Gateway-Attempt"] == "1"
+    assert int(headers["X-Gateway-Response-Time"]) >= 0
+    assert (scene.first.bodies + scene.second.bodies) == [body or b""]
+
+
+async def test_turns_are_taken_by_weight(scene: Scene) -> None:
+    for _ in range(8):
+        await scene.ask("GET", "/api/whisper/health")
+    assert (len(scene.first.asked), len(scene.second.asked)) == (6, 2)
+
+
+async def test_keys_cookies_and_hop_by_hop_headers_stay_on_their_side(scene: Scene) -> None:
+    headers = {
+        "Authorization": "Bearer callers-key",
+        "Cookie": "orchestration=secret",
+        "Connection": "X-Private, keep-alive",
+        "X-Private": "1",
+        "TE": "trailers",
+        "Proxy-Authorization": "Basic eDp5",
+        "X-Forwarded-Host": "evil.example",
+        "X-Gateway-Timestamp": "0",
+        "X-Kept": "yes",
+    }
+    _, _, answer = await scene.ask("GET", "/api/whisper/x", headers=headers)
+    seen = (scene.first.asked + scene.second.asked)[0].headers
+    assert seen["Authorization"] == "Bearer their-own-key"
+    assert seen["X-Kept"] == "yes"
+    assert seen["X-Forwarded-For"] == "127.0.0.1"
+    assert seen["X-Forwarded-Proto"] == "http"
+    assert int(seen["X-Gateway-Timestamp"]) > 0
+    for name in ("Cookie", "X-Private", "TE", "Proxy-Authorization", "X-Forwarded-Host"):
+        assert name not in seen
+    assert b"callers-key" not in answer
+
+
+async def test_an_answer_cannot_speak_in_the_name_of_the_service(scene: Scene) -> None:
+    async def evil(request: web.Request) -> web.StreamResponse:
+        headers = {
+            "Set-Cookie": "orchestration=mine",
+            "Content-Security-Policy": "script-src *",
+            "Access-Control-Allow-Origin": "*",
+            "X-Gateway-Service": "other",
+            "X-Kept": "yes",
+        }
+        return web.Response(text="<script>alert(1)</script>", headers=headers)
+
+    scene.first.respond = scene.second.respond = evil
+    _, headers, _ = await scene.ask("GET", "/api/whisper/page")
+    assert "Set-Cookie" not in headers
+    assert "Access-Control-Allow-Origin" not in headers
+    assert headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Gateway-Service"] == "whisper"
+    assert headers["X-Kept"] == "yes"
+
+
+async def test_bodies_are_streamed_both_ways(scene: Scene) -> None:
+    piece = b"x" * 65_536
+
+    async def large() -> AsyncIterator[bytes]:
+        for _ in range(80):
+            yield piece
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(80):
+            await response.write(piece)
+        return response
+
+    scene.first.respond = scene.second.respond = answer
+    status, _, body = await scene.ask("POST", "/api/whisper/upload", data=large())
+    assert (status, len(body)) == (200, 80 * len(piece))
+    assert [len(one) for one in scene.first.bodies + scene.second.bodies] == [80 * len(piece)]
+
+
+async def test_an_idempotent_request_goes_to_another_service_when_one_is_down(
+    scene: Scene,
+) -> None:
+    async def down(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=503)
+
+    scene.first.respond = down
+    status, headers, _ = await scene.ask("GET", "/api/whisper/x")
+    assert (status, headers["X-Gateway-Attempt"]) == (200, "2")
+    status, headers, _ = await scene.ask("POST", "/api/whisper/x", data=b"1")
+    while (status, headers["X-Gateway-Attempt"]) == (200, "1"):
+        status, headers, _ = await scene.ask("POST", "/api/whisper/x", data=b"1")
+    assert (status, headers["X-Gateway-Attempt"]) == (503, "1")
+
+
+async def test_a_service_that_fails_in_a_row_is_left_alone(scene: Scene) -> None:
+    async def down(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=502)
+
+    scene.first.respond = scene.second.respond = down
+    for _ in range(OPEN_AFTER_FAILURES):
+        assert (await scene.ask("GET", "/api/whisper/x"))[0] == 502
+    before = scene.asked
+    async with scene.api.client.get(scene.api.url + "/api/whisper/x") as response:
+        problem = await response.json(content_type=None)
+        assert response.headers["Retry-After"] == "1"
+    assert (problem["status"], problem["circuit_breaker"]) == (503, "open")
+    assert scene.asked == before
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "code"),
+    [
+        ("/api/whisper/slow", 504, "engine_timeout"),
+        ("/api/whisper/away", 502, "engine_error"),
+        ("/api/translation/x", 404, "unknown_service"),
+    ],
+)
+async def test_what_does_not_answer_is_a_problem(
+    scene: Scene, url: str, status: int, code: str
+) -> None:
+    async def silent(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("slow"):
+            await asyncio.sleep(10)
+        elif request.transport is not None:
+            request.transport.abort()
+        return web.Response()
+
+    scene.first.respond = scene.second.respond = silent
+    got, problem = await scene.api.json("POST", url, data=b"{}")
+    assert (got, problem["code"]) == (status, code)
+
+
+async def test_redirects_are_not_followed(scene: Scene) -> None:
+    async def away(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": "http://169.254.169.254/"})
+
+    scene.first.respond = scene.second.respond = away
+    status, headers, body = await scene.ask("GET", "/api/whisper/x", allow_redirects=False)
+    assert status == 502
+    assert "Location" not in headers
+    assert b"169.254" not in body
+
+
+HOSTILE_TARGETS = [
+    "/api/whisper/../secret",
+    "/api/whisper/a/../../secret",
+    "/api/whisper/..",
+    "/api/whisper/.",
+    "/api/whisper/%2e%2e/secret",
+    "/api/whisper/%2E%2E%2Fsecret",
+    "/api/whisper/.%2e/secret",
+    "/api/whisper/%252e%252e/secret",
+    "/api/whisper/%25252e%25252e/secret",
+    "/api/whisper/..;/secret",
+    "/api/whisper/..%3bx/secret",
+    "/api/whisper/a%2fb",
+    "/api/whisper/a%252fb",
+    "/api/whisper/a\\b",
+    "/api/whisper/a%5cb",
+    "/api/whisper/http://127.0.0.1/",
+    "/api/whisper//evil.example/x",
+    "/api/whisper///x",
+    "/api/whisper/a%00b",
+    "/api/whisper/a%0d%0aX-Evil:%201",
+    "/api/whisper/a%0ab",
+    "/api/whisper/a%7fb",
+    "/api/whisper/%ff",
+    "/api/whisper/a%23b",
+    "/api/whisper/a%3fb",
+    "/api/whisper/" + "a" * 2100,
+    "/api/whisper/x?" + "q" * 8300,
+    "/api/%77hisper/x",
+    "/api/whisper%2fx",
+    "/api/other/x",
+    "/api/whisper/\u00e4".encode().decode("latin-1"),
+]
+
+HOSTILE_REQUESTS = [
+    ("TRACE /api/whisper/x", "", b""),
+    ("PATCH /api/whisper/x", "Content-Length: 0", b""),
+    ("CONNECT /api/whisper/x", "", b""),
+    ("GET http://evil.example/api/whisper/x", "", b""),
+    ("GET /api/whisper/x", "Upgrade: h2c\r\nConnection: Upgrade", b""),
+    ("POST /api/whisper/x", "Content-Length: 999999999999", b""),
+    ("POST /api/whisper/x", "Content-Length: -1", b""),
+    ("POST /api/whisper/x", "Content-Length: 1\r\nContent-Length: 2", b"ab"),
+    ("POST /api/whisper/x", "Transfer-Encoding: chunked", b"ZZ\r\n"),
+]
+
+
+async def raw(server: ApiServer, request: bytes) -> bytes:
+    """The answer to bytes as they are; no client library tidies them up."""
+    host, port = server.host.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request)
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as broken_off:
+        return broken_off.partial
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("target", HOSTILE_TARGETS)
+async def test_a_hostile_path_is_refused_and_reaches_no_service(scene: Scene, target: str) -> None:
+    line = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = await raw(scene.api, line.encode("latin-1"))
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 404")), answer[:200]
+    assert scene.asked == 0
+
+
+@pytest.mark.parametrize(("line", "headers", "body"), HOSTILE_REQUESTS)
+async def test_a_hostile_request_is_refused_and_reaches_no_service(
+    scene: Scene, line: str, headers: str, body: bytes
+) -> None:
+    host = "evil.example" if "evil" in line else "localhost"
+    head = "\r\n".join([f"{line} HTTP/1.1", f"Host: {host}", *filter(None, [headers])])
+    answer = await raw(scene.api, head.encode() + b"\r\n\r\n" + body)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:200]
+    assert scene.asked == 0
+
+
+async def test_a_body_over_the_limit_is_refused(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.api.limits.LARGE_BODIES", {"/api/whisper/": 100_000})
+    status, _, body = await scene.ask("POST", "/api/whisper/x", data=b"x" * 100_001)
+    assert (status, b"100000" in body) == (413, True)
+    assert gateway_routes.MAX_GATEWAY_BODY_BYTES == 100 * 2**20
+
+
+async def test_a_viewer_that_leaves_ends_the_request_behind(scene: Scene) -> None:
+    gone = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x" * 65_536)
+        except ConnectionError:
+            gone.set()
+            raise
+
+    scene.first.respond = scene.second.respond = endless
+    async with aiohttp.ClientSession() as client:
+        response = await client.get(scene.api.url + "/api/whisper/x")
+        await response.content.readexactly(100_000)
+        response.close()
+    async with asyncio.timeout(10):
+        await gone.wait()
