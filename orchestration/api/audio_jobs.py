@@ -226,7 +226,9 @@ class Uploads:
         async with contextlib.aclosing(pieces):
             async for piece in pieces:
                 await stream.write(piece)
-                job.step(decoded_ms=stream.samples * 1000 // fmt.sample_rate)
+                decoded_ms = stream.samples * 1000 // fmt.sample_rate
+                if decoded_ms != job.decoded_ms:
+                    job.step(decoded_ms=decoded_ms)
         if job.order.session is None:
             await stream.write(bytes(CLOSING_SILENCE_MS * fmt.sample_rate // 1000 * 2))
         await stream.flush()
@@ -250,7 +252,9 @@ class Uploads:
             while True:
                 row = await self._archive.session(session_id)
                 pending_ms = await self._pending_ms(job)
-                job.step(heard_ms=max(0, job.decoded_ms - pending_ms))
+                heard_ms = max(0, job.decoded_ms - pending_ms)
+                if heard_ms != job.heard_ms:
+                    job.step(heard_ms=heard_ms)
                 if row.status in ("completed", "failed"):
                     return
                 if not own_session and pending_ms == 0:

@@ -35,7 +35,7 @@ from orchestration.services.decoding import decode
 from orchestration.session.events import iso_utc
 from orchestration.session.fields import MAX_STREAM
 from orchestration.session.inputs import ParticipantRef, StreamSpec
-from orchestration.storage.ports import Archive, SessionSpec
+from orchestration.storage.ports import Archive, QualitySummary, SessionSpec
 
 UPLOAD_PATH = "/api/audio/upload"
 CHUNK_PATH = "/api/audio/chunk"
@@ -227,7 +227,7 @@ def audio_router(
             uploads_failed=uploads.failed,
             max_uploads=limits.max_uploads,
             chunks=senders.chunks,
-            streams=[StreamQuality(**asdict(one)) for one in qualities],
+            streams=[_rounded(one) for one in qualities],
         )
 
     @router.get("/presets")
@@ -424,6 +424,14 @@ def _chunk_result(body: ChunkForm, spec: StreamSpec, stored: StoredChunk) -> Chu
         timestamp=iso_utc(int(datetime.now(UTC).timestamp() * 1000)),
         message=f"Chunk {stored.sequence} is durable; chunk {stored.next_sequence} is next.",
     )
+
+
+def _rounded(summary: QualitySummary) -> StreamQuality:
+    figures = {
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in asdict(summary).items()
+    }
+    return StreamQuality.model_validate(figures)
 
 
 def _config(setting: JsonObject) -> AudioConfig:

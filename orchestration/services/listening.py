@@ -28,7 +28,7 @@ class Listening:
     """A whisper engine that hears audio after the stages of its request.
 
     The quality is that of the audio as it came. The work is done in a thread: it takes about 1 ms
-    for each second of audio, and several with noise reduction.
+    for each second of audio, and some 15 with noise reduction.
     """
 
     def __init__(self, engine: TranscriptionEngine) -> None:

@@ -3,7 +3,7 @@
     python -m tests.benchmarks stages
 
 CPU is of one thread, for 4 s chunks. Words are those of the embedded whisper (tiny.en, or
-WHISPER_MODEL) on the committed reading, with white noise and with speech-shaped noise at several
+WHISPER_MODEL) on the committed reading, with white noise and with low-pitched noise at several
 ratios; WER is against the reading's text.
 """
 
@@ -39,7 +39,7 @@ def reading() -> Samples:
 def noisy(speech: Samples, snr_db: float, kind: str) -> Samples:
     """Speech with noise; the ratio is of the powers over the whole."""
     noise: NDArray[np.float64] = np.random.default_rng(7).normal(0, 1, len(speech))
-    if kind == "babble-like":
+    if kind == "low-pitched":
         noise = signal.lfilter([1], [1, -0.9], noise)
     noise *= np.sqrt(np.mean(speech**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
     return np.asarray(np.clip(speech + noise, -1, 1), dtype=np.float64)
@@ -76,7 +76,7 @@ async def main() -> None:
     engine = EmbeddedWhisper(model, cache_dir=Path(tempfile.gettempdir()), threads=2)
     cases = [("clean", speech)] + [
         (f"{kind} {snr} dB", noisy(speech, snr, kind))
-        for kind in ("white", "babble-like")
+        for kind in ("white", "low-pitched")
         for snr in SNRS_DB
     ]
     print(f"\nWER % of {model} by preset; score is that of the audio as it came")

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,8 @@ async def test_progress_comes_as_server_sent_events(server: ApiServer) -> None:
         if one.startswith("event")
     ]
     assert {name for name, _ in events[:-1]} <= {"progress"}
+    told = [body for _, body in events[:-1]]
+    assert all(one != next_one for one, next_one in pairwise(told))
     assert events[-1][0] == "result"
     assert events[-1][1]["processing_result"]["status"] == "completed"
 
