@@ -233,8 +233,9 @@ class Ingress:
     async def _ensure_actors(self) -> None:
         application = serve.get_replica_context().app_name
         coordinator = _detached(Coordinator, COORDINATOR, self._settings, self._dsn, application)
-        _detached(HealthMonitor, HEALTH_MONITOR, self._settings, self._dsn)
+        monitor = _detached(HealthMonitor, HEALTH_MONITOR, self._settings, self._dsn)
         await ask(coordinator.ready.remote(), "coordinator")
+        await ask(monitor.watch.remote(), "health monitor")
 
 
 def _gateway(services: ServicesSettings) -> HttpGateway:

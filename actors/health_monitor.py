@@ -8,10 +8,10 @@ from typing import Any
 import ray
 import structlog
 
-from actors.names import COORDINATOR, NAMESPACE, ask, dispatcher_name
+from actors.names import COORDINATOR, NAMESPACE, ActorGone, ask, dispatcher_name
 from orchestration.api.ports import HealthReport
 from orchestration.config.models import Settings
-from orchestration.errors import OrchestrationError, Unavailable
+from orchestration.errors import OrchestrationError
 from orchestration.logs import configure_logs
 from orchestration.services.health import HealthBook, Probe
 from orchestration.services.ports import EngineStatus
@@ -23,11 +23,13 @@ log = structlog.get_logger(__name__)
 PROBE_TIMEOUT_S = 5.0
 """A part that has not answered a probe by then has failed it."""
 
-SESSION_INTERVAL_S = 2.0
-"""How often session actors are probed: a stuck one holds up its meeting."""
+SESSION_INTERVAL_S = 1.0
+SESSION_PROBE_TIMEOUT_S = 3.0
+"""How often session actors are probed, and how long each may take: a stuck one holds up its
+meeting."""
 
 STUCK_AFTER_PROBES = 3
-"""Probes a session's actor may miss in a row; then its process is ended and Ray restarts it."""
+"""Probes a session's actor may miss in a row; then another takes its place."""
 
 
 class HealthMonitor:
@@ -47,11 +49,15 @@ class HealthMonitor:
         self._session_watch: asyncio.Task[None] | None = None
         self._first_look = asyncio.Event()
 
-    async def report(self) -> HealthReport:
-        """The latest report; the first call waits for the first look."""
+    async def watch(self) -> None:
+        """Begin to watch; once is enough, more do no harm."""
         if self._watch is None:
             self._watch = asyncio.create_task(self._keep_watch())
             self._session_watch = asyncio.create_task(self._keep_watch_over_sessions())
+
+    async def report(self) -> HealthReport:
+        """The latest report; the first call waits for the first look."""
+        await self.watch()
         await self._first_look.wait()
         return HealthReport(
             status=self._book.overall,
@@ -120,7 +126,9 @@ class HealthMonitor:
     async def _look_at_sessions(self) -> None:
         coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
         open_sessions = await self._probe(coordinator.open_sessions.remote())
-        await asyncio.gather(*(self._look_at_session(name) for name in open_sessions.values()))
+        await asyncio.gather(
+            *(self._look_at_session(*session) for session in open_sessions.items())
+        )
         self._missed = {
             name: missed for name, missed in self._missed.items() if name in open_sessions.values()
         }
@@ -128,24 +136,26 @@ class HealthMonitor:
         probe = Probe("sessions", stuck == 0, 0, detail=f"{stuck} stuck" if stuck else "")
         self._book.record(probe, _unix_ms())
 
-    async def _look_at_session(self, name: str) -> None:
+    async def _look_at_session(self, session_id: str, name: str) -> None:
+        coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
         try:
             actor = ray.get_actor(name, NAMESPACE)
-            figures = await self._probe(actor.figures.remote())
+            figures = await self._probe(actor.figures.remote(), SESSION_PROBE_TIMEOUT_S)
             self._missed.pop(name, None)
             if figures["status"] in ("completed", "failed"):
-                coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
-                await self._probe(coordinator.session_finished.remote(figures["session_id"]))
-        except (Unavailable, TimeoutError):
+                await self._probe(coordinator.session_finished.remote(session_id))
+        except (ActorGone, ValueError):
+            await ask(coordinator.replace.remote(session_id, name), "coordinator")
+        except TimeoutError:
             missed = self._missed[name] = self._missed.get(name, 0) + 1
-            if missed % STUCK_AFTER_PROBES == 0:
+            if missed >= STUCK_AFTER_PROBES:
                 log.warning("session_actor_stuck", actor=name, missed_probes=missed)
-                ray.kill(actor, no_restart=False)
-        except (OrchestrationError, ValueError) as error:
+                await ask(coordinator.replace.remote(session_id, name), "coordinator")
+        except OrchestrationError as error:
             log.warning("session_probe_failed", actor=name, reason=str(error))
 
-    async def _probe(self, answer: Awaitable[Any]) -> Any:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
+    async def _probe(self, answer: Awaitable[Any], timeout_s: float = PROBE_TIMEOUT_S) -> Any:
+        async with asyncio.timeout(timeout_s):
             return await ask(answer, "part")
 
     def _record(self, name: str, started_ns: int, error: Exception | None = None) -> None:

@@ -23,6 +23,10 @@ APPLICATION = "orchestration"
 Answer = TypeVar("Answer")
 
 
+class ActorGone(Unavailable):
+    """The actor that was asked is dead, restarting, or out of reach; not one that it asked."""
+
+
 def dispatcher_name(node_id: str) -> str:
     """The dispatcher of a node."""
     return f"{DISPATCHER_PREFIX}{node_id}"
@@ -32,14 +36,16 @@ async def ask(answer: Awaitable[Answer], whom: str) -> Answer:
     """Await an actor's answer; what went wrong there is raised here as the same error.
 
     Raises:
-        Unavailable: the actor is dead, restarting, or out of reach.
+        ActorGone: the actor is dead, restarting, or out of reach.
     """
     try:
         return await answer
     except RayTaskError as error:
         cause = cast(Any, error).cause
+        if isinstance(cause, ActorGone):
+            raise Unavailable(cause.message) from None
         if isinstance(cause, OrchestrationError):
             raise cause from None
         raise Unavailable(f"The {whom} failed: {type(cause).__name__}.") from error
     except (RayActorError, ActorDiedError, ActorUnavailableError, GetTimeoutError) as error:
-        raise Unavailable(f"The {whom} is not answering; ask again.") from error
+        raise ActorGone(f"The {whom} is not answering; ask again.") from error

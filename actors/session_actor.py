@@ -40,7 +40,8 @@ POOL_MAX_CONNECTIONS = 2
 class SessionActor:
     """Starts idle in the warm pool; `activate` gives it its session, for the rest of its life.
 
-    After a restart it finds its session again by its own name, at the first call that it gets.
+    A session that fails inside begins anew here, as long as no other actor has claimed it; when the
+    process dies, the coordinator gives the session to another.
     """
 
     def __init__(self, name: str, dsn: str, values: SessionValues, log_level: str) -> None:
@@ -97,6 +98,9 @@ class SessionActor:
     async def figures(self) -> dict[str, int | str]:
         """How the session is, and on which node; the supervisors' probe."""
         node_id = str(ray.get_runtime_context().get_node_id())
+        if self._activation.locked():
+            # However much there is to recover: a process that says so is not stuck.
+            return {"status": "starting", "node_id": node_id}
         if self._runner is None and await (await self._connected()).claimed_by(self._name) is None:
             return {"status": "idle", "node_id": node_id}
         return {**(await self._running()).figures(), "node_id": node_id}

@@ -1,12 +1,12 @@
 """The running sessions as the edge sees them, over Ray."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import ray
 
-from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
+from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ActorGone, ask
 from orchestration.api.ports import HealthReport, SessionLink
 from orchestration.errors import Unavailable
 from orchestration.session.exchange import (
@@ -21,8 +21,6 @@ from orchestration.session.exchange import (
 from orchestration.session.inputs import StreamSpec
 from orchestration.storage.ports import Archive, SessionRow, SessionSpec
 
-Answer = TypeVar("Answer")
-
 REPORT_TIMEOUT_S = 5.0
 """A monitor that has not reported by then is taken for away."""
 
@@ -33,53 +31,60 @@ class RaySessionLink:
     def __init__(self, sessions: "RaySessions", session_id: str, actor_name: str) -> None:
         self._sessions = sessions
         self._session_id = session_id
+        self._actor_name = actor_name
         self._actor: Any = _find(actor_name)
 
     async def connect(self, connection_id: str, streams: Sequence[StreamSpec]) -> Welcome | Notice:
-        actor = await self._found()
-        return await self._ask(actor.connect.remote(connection_id, list(streams)))
+        answer: Welcome | Notice = await self._ask("connect", connection_id, list(streams))
+        return answer
 
     async def open_stream(self, connection_id: str, stream: StreamSpec) -> StreamPosition:
-        actor = await self._found()
-        return await self._ask(actor.open_stream.remote(connection_id, stream))
+        position: StreamPosition = await self._ask("open_stream", connection_id, stream)
+        return position
 
     async def push(self, connection_id: str, batch: IngestBatch) -> IngestReply:
-        actor = await self._found()
-        return await self._ask(actor.push.remote(connection_id, batch))
+        reply: IngestReply = await self._ask("push", connection_id, batch)
+        return reply
 
     async def notice(self, connection_id: str) -> Notice:
-        actor = await self._found()
-        return await self._ask(actor.notice.remote(connection_id))
+        notice: Notice = await self._ask("notice", connection_id)
+        return notice
 
     async def disconnect(self, connection_id: str) -> None:
-        actor = await self._found()
-        await self._ask(actor.disconnect.remote(connection_id))
+        await self._ask("disconnect", connection_id)
 
     async def end(self) -> None:
         """End the session as if its sender had said so."""
-        actor = await self._found()
-        await self._ask(actor.end.remote())
+        await self._ask("end")
 
     async def events(self, cursor: LiveCursor) -> LiveBatch:
+        batch: LiveBatch = await self._ask("events", cursor)
+        return batch
+
+    async def _ask(self, method: str, *arguments: object) -> Any:
         actor = await self._found()
-        return await self._ask(actor.events.remote(cursor))
+        try:
+            return await ask(getattr(actor, method).remote(*arguments), "session")
+        except ActorGone:
+            self._actor = None
+            # Sooner than Ray would start it again: another actor waits, warm.
+            await self._sessions.replace(self._session_id, self._actor_name)
+            raise
+        except Unavailable:
+            self._actor = None
+            raise
 
     async def _found(self) -> Any:
         if self._actor is None:
             name = await self._sessions.locate(self._session_id)
             if name is None:
                 raise Unavailable("The session has ended.", {"session_id": self._session_id})
+            self._actor_name = name
             self._actor = _find(name)
             if self._actor is None:
+                await self._sessions.replace(self._session_id, name)
                 raise Unavailable("The session's actor is not there yet; ask again.")
         return self._actor
-
-    async def _ask(self, answer: Awaitable[Answer]) -> Answer:
-        try:
-            return await ask(answer, "session")
-        except Unavailable:
-            self._actor = None
-            raise
 
 
 class RaySessions:
@@ -100,6 +105,10 @@ class RaySessions:
         """The name of the session's actor, None when it has ended."""
         name: str | None = await self._coordinate("locate", session_id)
         return name
+
+    async def replace(self, session_id: str, actor_name: str) -> None:
+        """The session's actor of this name does not answer: have another in its place."""
+        await self._coordinate("replace", session_id, actor_name)
 
     async def end(self, session_id: str) -> SessionRow:
         name = await self.locate(session_id)

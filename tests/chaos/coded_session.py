@@ -14,7 +14,7 @@ from orchestration.client.ingest_events import AudioSkipped, IngestEvent
 from orchestration.client.live import watch
 from orchestration.client.outbox import StreamOutbox
 from orchestration.client.player import AudioTrack, play
-from orchestration.errors import JsonObject
+from orchestration.errors import JsonObject, Unavailable
 from tests.chaos.coded_audio import CodedMeeting
 
 POLL_S = 0.01
@@ -115,7 +115,7 @@ async def coded_session(
     path = folder / f"{session_id}.wav"
     soundfile.write(path, meeting.samples, meeting.sample_rate, subtype="PCM_16")
     track = AudioTrack(0, path)
-    await client.create_session(session_id=session_id, language="en")
+    await _created(client, session_id)
 
     def on_event(event: IngestEvent) -> None:
         if isinstance(event, AudioSkipped):
@@ -135,6 +135,17 @@ async def coded_session(
             await asyncio.gather(playing, watching, return_exceptions=True)
             track.close()
             path.unlink()
+
+
+async def _created(client: OrchestrationClient, session_id: str) -> None:
+    """Create the session, as soon as there is a service: the last kill may just have been."""
+    async with asyncio.timeout(COMPLETION_LIMIT_S):
+        while True:
+            try:
+                await client.create_session(session_id=session_id, language="en")
+                return
+            except Unavailable:
+                await asyncio.sleep(POLL_S)
 
 
 @contextlib.asynccontextmanager

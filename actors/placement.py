@@ -1,0 +1,251 @@
+"""Which actor has which session: warm ones kept ready, dead ones replaced, idle ones ended."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import ray
+import structlog
+
+from actors.names import NAMESPACE, SESSION_PREFIX, ActorGone, ask
+from actors.session_actor import SessionActor
+from orchestration.config.models import Settings
+from orchestration.config.session_values import session_values
+from orchestration.errors import OrchestrationError, Unavailable
+
+log = structlog.get_logger(__name__)
+
+ENDED_GRACE_S = 15.0
+"""An ended session's actor stays this long, so that everybody connected hears of the end."""
+
+ACTIVATION_TIMEOUT_S = 60.0
+"""An actor that has not taken its session by then is given up; another is tried."""
+
+CALM_S = 60.0
+"""A session whose actor has lived this long is not in a crash loop."""
+
+REPLACED_AT_ONCE = 3
+REPLACE_PAUSE_FIRST_S = 0.5
+REPLACE_PAUSE_MOST_S = 30.0
+"""So many replacements in a row do not wait; before the next ones there is a pause, which doubles
+each time: audio that kills its actor must not keep the machine busy with starting others."""
+
+SESSION_CPUS = 0.0001
+"""What Ray counts for a session's actor: it throws dice for those that ask for none at all."""
+
+
+class Placement:
+    """The sessions' actors, by name. Knows only what Ray and PostgreSQL know too."""
+
+    def __init__(self, settings: Settings, dsn: str) -> None:
+        self._settings = settings
+        self._dsn = dsn
+        self._open: dict[str, str] = {}
+        self._warm: deque[str] = deque()
+        self._placing: dict[str, asyncio.Future[str]] = {}
+        self._homeless: set[str] = set()
+        self._ended_due_s: dict[str, float] = {}
+        self._replaced: dict[str, tuple[float, int]] = {}
+        self._replaceable_at_s: dict[str, float] = {}
+        self._starting: deque[asyncio.Task[str]] = deque()
+
+    @property
+    def open(self) -> Mapping[str, str]:
+        """Actor names by session; an ended one is among them until its grace is over."""
+        return self._open
+
+    @property
+    def warm_actors(self) -> int:
+        """How many actors wait for a session."""
+        return len(self._warm)
+
+    def has_ended(self, session_id: str) -> bool:
+        """Whether a session's end is stored and its actor is in its grace."""
+        return session_id in self._ended_due_s
+
+    def adopt(self, actor_by_session: Mapping[str, str | None], alive: Iterable[str]) -> None:
+        """Take over the open sessions of an earlier coordinator and the actors it left; sessions
+        whose actor is gone wait for `place_homeless`, actors without a session are ended."""
+        there = set(alive)
+        for session_id, name in actor_by_session.items():
+            if name in there and name is not None:
+                self._open[session_id] = name
+            else:
+                self._homeless.add(session_id)
+        for name in there - set(self._open.values()):
+            _end_actor(name)
+
+    async def place(self, session_id: str) -> str:
+        """The actor of an open session, found or made; callers at once share one.
+
+        Raises:
+            Unavailable: no actor could take it now; it is tried again by `place_homeless`.
+        """
+        if session_id in self._open:
+            return self._open[session_id]
+        under_way = self._placing.get(session_id)
+        if under_way is not None:
+            return await asyncio.shield(under_way)
+        placing: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._placing[session_id] = placing
+        try:
+            name = await self._activated(session_id)
+        except Exception as error:
+            placing.set_exception(error)
+            placing.exception()  # Looked at: perhaps nobody else waits.
+            raise
+        else:
+            self._open[session_id] = name
+            self._homeless.discard(session_id)
+            placing.set_result(name)
+            return name
+        finally:
+            del self._placing[session_id]
+
+    async def replace(self, session_id: str, name: str) -> None:
+        """Give a session whose actor `name` is dead or stuck another one.
+
+        The epoch that the new one takes shuts the old one out, should it still live. Only the
+        first to ask does anything; the others wait with it.
+
+        Raises:
+            Unavailable: no actor could take it now; it is tried again by `place_homeless`.
+        """
+        if self._open.get(session_id) != name:
+            if session_id in self._placing or session_id in self._homeless:
+                await self.place(session_id)
+            return
+        if self.has_ended(session_id):
+            self.dismiss(session_id)
+            return
+        del self._open[session_id]
+        self._homeless.add(session_id)
+        _end_actor(name)
+        self._count_replacement(session_id)
+        log.warning("session_actor_replaced", session_id=session_id, actor=name)
+        await self.place(session_id)
+
+    async def place_homeless(self) -> None:
+        """Try the sessions that have no actor."""
+        for session_id in list(self._homeless):
+            try:
+                await self.place(session_id)
+            except (OrchestrationError, TimeoutError) as error:
+                log.warning("session_not_placed", session_id=session_id, reason=str(error))
+
+    def top_up(self) -> None:
+        """Start actors until as many are warm, or about to be, as the settings say."""
+        while len(self._warm) + len(self._starting) < self._settings.sessions.warm_actors:
+            start = asyncio.create_task(self._new_actor())
+            self._starting.append(start)
+            start.add_done_callback(self._started)
+
+    def session_ended(self, session_id: str) -> None:
+        """A session's end is stored: its actor goes once its grace is over."""
+        if session_id in self._open:
+            self._ended_due_s.setdefault(session_id, time.monotonic() + ENDED_GRACE_S)
+
+    def dismiss_ended(self) -> None:
+        """End the actors whose grace is over."""
+        for session_id, due_s in list(self._ended_due_s.items()):
+            if due_s <= time.monotonic():
+                self.dismiss(session_id)
+
+    def dismiss(self, session_id: str) -> None:
+        """End a session's actor, if it has one."""
+        self._ended_due_s.pop(session_id, None)
+        self._replaced.pop(session_id, None)
+        self._replaceable_at_s.pop(session_id, None)
+        self._homeless.discard(session_id)
+        name = self._open.pop(session_id, None)
+        if name is not None:
+            _end_actor(name)
+
+    async def go_away(self, reason: str, retry_ms: int) -> None:
+        """Every session tells its sender to come back."""
+        told = []
+        for name in self._open.values():
+            with contextlib.suppress(Unavailable):
+                told.append(_actor(name).go_away.remote(reason, retry_ms))
+        await asyncio.gather(*told, return_exceptions=True)
+
+    async def _activated(self, session_id: str) -> str:
+        pause_s = self._replaceable_at_s.get(session_id, 0.0) - time.monotonic()
+        if pause_s > 0:
+            await asyncio.sleep(pause_s)
+        while self._warm:
+            # One that has died while it waited is passed over.
+            with contextlib.suppress(ActorGone):
+                return await self._activate(self._warm.popleft(), session_id)
+        name = await (self._starting.popleft() if self._starting else self._new_actor())
+        return await self._activate(name, session_id)
+
+    def _started(self, start: "asyncio.Task[str]") -> None:
+        if start not in self._starting:
+            return  # A session took it before it was warm, and hears itself of a failure.
+        self._starting.remove(start)
+        if start.cancelled() or start.exception() is not None:
+            log.warning("warm_actor_not_started", reason=str(start.exception()))
+        else:
+            self._warm.append(start.result())
+
+    async def _activate(self, name: str, session_id: str) -> str:
+        try:
+            async with asyncio.timeout(ACTIVATION_TIMEOUT_S):
+                await ask(_actor(name).activate.remote(session_id), "session's actor")
+        except TimeoutError as error:
+            _end_actor(name)
+            raise Unavailable("The session's actor does not take it; ask again.") from error
+        except OrchestrationError:
+            _end_actor(name)
+            raise
+        return name
+
+    def _count_replacement(self, session_id: str) -> None:
+        now_s = time.monotonic()
+        at_s, in_a_row = self._replaced.get(session_id, (-CALM_S, 0))
+        in_a_row = in_a_row + 1 if now_s - at_s < CALM_S else 0
+        self._replaced[session_id] = (now_s, in_a_row)
+        if in_a_row >= REPLACED_AT_ONCE:
+            doubled_s = REPLACE_PAUSE_FIRST_S * 2.0 ** (in_a_row - REPLACED_AT_ONCE)
+            self._replaceable_at_s[session_id] = now_s + min(REPLACE_PAUSE_MOST_S, doubled_s)
+
+    async def _new_actor(self) -> str:
+        name = f"{SESSION_PREFIX}{uuid.uuid4().hex[:12]}"
+        actor: Any = (
+            ray.remote(SessionActor)
+            .options(
+                name=name,
+                namespace=NAMESPACE,
+                lifetime="detached",
+                # Ray tells at once of a death that is final, and of one that it would mend only
+                # a second later. A warm actor takes over sooner than a new process is up.
+                max_restarts=0,
+                num_cpus=SESSION_CPUS,
+                scheduling_strategy="SPREAD",
+                enable_task_events=False,
+            )
+            .remote(name, self._dsn, session_values(self._settings), self._settings.log_level)
+        )
+        try:
+            await ask(actor.ready.remote(), "new session actor")
+        except OrchestrationError:
+            _end_actor(name)
+            raise
+        return name
+
+
+def _actor(name: str) -> Any:
+    try:
+        return ray.get_actor(name, NAMESPACE)
+    except ValueError as error:
+        raise ActorGone("The session's actor is gone; ask again.") from error
+
+
+def _end_actor(name: str) -> None:
+    with contextlib.suppress(ValueError):
+        ray.kill(ray.get_actor(name, NAMESPACE), no_restart=True)

@@ -1,0 +1,157 @@
+"""The launcher with a real HAProxy: a killed one has a stand-in, an ended one has none."""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from actors import haproxy_launcher
+from actors.cluster_environment import haproxy_binary
+from actors.haproxy_launcher import BINARY_VARIABLE, FRONTEND_VARIABLE, orphans
+from tests.service import free_port
+
+LIMIT_S = 30.0
+CONFIGURATION = """
+global
+    stats socket {folder}/a.sock level admin
+defaults
+    mode http
+    timeout client 10s
+    timeout server 10s
+    timeout connect 1s
+frontend f
+    bind 127.0.0.1:{port}
+    http-request return status 200
+"""
+MANAGER = """
+import subprocess, sys
+haproxy = subprocess.Popen([sys.executable, "-IS", *sys.argv[1:]])
+print(haproxy.pid, flush=True)
+for _ in sys.stdin:
+    haproxy.kill()
+    haproxy.wait()
+    print("killed", flush=True)
+"""
+"""Kills its HAProxy whenever it is told to; stays until its input ends."""
+
+
+def launcher_arguments(configuration: Path) -> list[str]:
+    return [haproxy_launcher.__file__, "-db", "-f", str(configuration)]
+
+
+def launcher_environment(port: int) -> dict[str, str]:
+    return {
+        **os.environ,
+        BINARY_VARIABLE: str(haproxy_binary()),
+        FRONTEND_VARIABLE: f"127.0.0.1:{port}",
+    }
+
+
+class Managed:
+    """An HAProxy under a manager of its own, as Serve has one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.configuration = folder / "haproxy.cfg"
+        self.configuration.write_text(CONFIGURATION.format(folder=folder, port=self.port))
+        self.manager = subprocess.Popen(
+            [
+                *(sys.executable, "-c", MANAGER),
+                *launcher_arguments(self.configuration),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=launcher_environment(self.port),
+        )
+        assert self.manager.stdout is not None
+        self.process_id = int(self.manager.stdout.readline())
+        self.until_serving()
+
+    def serves(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/") as answer:
+                return int(answer.status) == 200
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def until_serving(self) -> None:
+        until(self.serves)
+
+    def kill_haproxy(self) -> None:
+        assert self.manager.stdin is not None
+        assert self.manager.stdout is not None
+        print("kill", file=self.manager.stdin, flush=True)
+        assert self.manager.stdout.readline() == "killed\n"
+
+    def watchers(self) -> list[psutil.Process]:
+        """The launchers that wait for an HAProxy's end."""
+        return [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if haproxy_launcher.__file__ in (process.info["cmdline"] or ())
+            and str(self.configuration) in process.info["cmdline"]
+            and process.pid != self.manager.pid
+        ]
+
+    def clean_up(self) -> None:
+        self.manager.kill()
+        self.manager.communicate()
+        for process in self.watchers():
+            process.kill()
+        for process_id in orphans(self.configuration):
+            os.kill(process_id, 9)
+
+
+def until(done: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + LIMIT_S
+    while not done():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def managed(tmp_path: Path) -> Iterator[Managed]:
+    started = Managed(tmp_path)
+    try:
+        yield started
+    finally:
+        started.clean_up()
+
+
+def test_a_stand_in_serves_for_an_haproxy_that_was_killed(managed: Managed) -> None:
+    managed.kill_haproxy()
+    managed.until_serving()
+    assert managed.process_id not in orphans(managed.configuration)
+
+
+def test_the_successor_takes_over_from_the_stand_in(managed: Managed) -> None:
+    managed.kill_haproxy()
+    managed.until_serving()
+    [stand_in] = orphans(managed.configuration)
+    until(lambda: not managed.watchers())
+    restarted = subprocess.Popen(
+        [sys.executable, "-IS", *launcher_arguments(managed.configuration)],
+        env=launcher_environment(managed.port),
+    )
+    until(lambda: orphans(managed.configuration) == [restarted.pid])
+    assert stand_in != restarted.pid
+    managed.until_serving()
+    restarted.kill()
+    restarted.wait()
+
+
+def test_none_stands_in_where_the_manager_ends_too(managed: Managed) -> None:
+    managed.kill_haproxy()
+    managed.manager.kill()
+    managed.manager.communicate()
+    until(lambda: not managed.watchers())
+    until(lambda: not orphans(managed.configuration))
+    assert not managed.serves()
