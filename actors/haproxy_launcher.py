@@ -1,7 +1,7 @@
 """Starts HAProxy in the place that Ray Serve believes to be HAProxy's.
 
 Serve runs what `RAY_SERVE_HAPROXY_BINARY_PATH` names, with the configuration that it has just
-written. Eight things there cannot be set from outside, and are put right here before this process
+written. Nine things there cannot be set from outside, and are put right here before this process
 becomes HAProxy:
 
 - Its statistics and metrics ports bind every interface.
@@ -10,6 +10,8 @@ becomes HAProxy:
 - Clients' headers can switch off a request's timeout, and Serve reads a WebSocket ahead without
   bound unless a header says that nobody is to watch for its end.
 - What is not deployed yet is answered with 404, as if it would never be there.
+- Replicas would take HAProxy for the client of every connection. Who comes from the machine itself,
+  as a proxy does, is believed whom it names.
 - Anybody may list the application's routes.
 - It outlives a killed manager, holding the port that its successor needs. The successor takes
   over, and no call is cut.
@@ -42,6 +44,7 @@ FRONTEND_RULES = """\
     http-request del-header x-request-timeout-seconds
     http-request del-header x-request-disconnect-disabled
     http-request set-header x-request-disconnect-disabled ?1 if { path_beg /ws/ }
+    http-request set-header x-forwarded-for %[src] unless { src 127.0.0.0/8 ::1 }
     http-request return status 404 if { path_beg /-/routes }
 """
 _TAKE_OVER = "-sf"

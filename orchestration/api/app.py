@@ -15,10 +15,11 @@ from orchestration.api.audio_chunks import ChunkSenders
 from orchestration.api.audio_jobs import Uploads
 from orchestration.api.audio_routes import audio_router
 from orchestration.api.connection import Detached
+from orchestration.api.connections import ConnectionRegistry
 from orchestration.api.gateway import Gateway, gateway_router
 from orchestration.api.health import HealthCache, health_router
 from orchestration.api.ingest import ingest_router
-from orchestration.api.limits import BodyLimit, SecurityHeaders, WebSocketLimit
+from orchestration.api.limits import BodyLimit, SecurityHeaders, WebSocketGate
 from orchestration.api.live import live_router
 from orchestration.api.live_hub import LiveHub
 from orchestration.api.openai import openai_router
@@ -27,6 +28,7 @@ from orchestration.api.problems import ProblemView, UnexpectedErrors, install_pr
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.sessions import sessions_router
 from orchestration.api.transcripts import transcripts_router
+from orchestration.api.websocket_routes import websocket_router
 from orchestration.config.models import Settings
 from orchestration.session.engine_calls import Engines
 from orchestration.storage.chunk_files import ChunkFileStore
@@ -53,6 +55,9 @@ def create_api(
         web_dir: the live page: `index.html` at `/`, all files below `/static/`.
     """
     rules = AccessRules(settings.server, archive)
+    registry = ConnectionRegistry(
+        settings.server.websocket_max_connections, settings.server.websocket_max_per_address
+    )
     health = HealthCache(sessions)
     detached = Detached()
     audio = settings.audio
@@ -87,7 +92,7 @@ def create_api(
             Middleware(UnexpectedErrors),
             Middleware(AccessControl, rules=rules),
             Middleware(BodyLimit),
-            Middleware(WebSocketLimit, max_connections=settings.server.websocket_max_connections),
+            Middleware(WebSocketGate, registry=registry),
         ],
     )
     install_problem_handlers(app)
@@ -102,6 +107,7 @@ def create_api(
     app.include_router(audio_router(settings, archive, uploads, senders))
     app.include_router(gateway_router(gateway))
     app.include_router(live_router(settings, hub, archive))
+    app.include_router(websocket_router(settings.server, registry))
     _add_pages(app, web_dir)
     return app
 

@@ -1,11 +1,20 @@
 """Middleware: what a caller may bring, and the headers that every answer carries."""
 
 import asyncio
+import re
+import time
+from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.api.audio_routes import CHUNK_PATH, LARGEST_BODY_BYTES, UPLOAD_PATH
+from orchestration.api.connections import (
+    MAX_AGENT_CHARACTERS,
+    Connection,
+    ConnectionRegistry,
+    Traffic,
+)
 from orchestration.api.gateway import GATEWAY_PREFIXES, MAX_GATEWAY_BODY_BYTES
 from orchestration.api.openai import MAX_UPLOAD_BYTES, TRANSCRIPTIONS_PATH
 from orchestration.api.problems import problem_for
@@ -22,6 +31,8 @@ LARGE_BODIES = {
 BODY_TIMEOUT_S = 30
 """How long a body may take to arrive."""
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+_SESSION_PATH = re.compile(r"/ws/(?P<kind>ingest|live)/(?P<session_id>[A-Za-z0-9_-]{1,64})")
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -121,30 +132,66 @@ def _too_large(max_bytes: int = MAX_BODY_BYTES) -> TooLarge:
     )
 
 
-class WebSocketLimit:
-    """At most `max_connections` WebSockets at once; one more gets 429 before the upgrade."""
+class WebSocketGate:
+    """Lets WebSockets in as far as the registry allows, and counts their messages.
 
-    def __init__(self, app: ASGIApp, max_connections: int) -> None:
+    One too many gets 429 before the upgrade.
+    """
+
+    def __init__(self, app: ASGIApp, registry: ConnectionRegistry) -> None:
         self._app = app
-        self._max_connections = max_connections
-        self._open = 0
+        self._registry = registry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return
-        if self._open >= self._max_connections:
-            error = LimitReached(
-                f"{self._max_connections} WebSockets are open, as many as are allowed.",
-                {"limit": "websocket_max_connections", "max": self._max_connections},
-            )
+        connection = _connection(scope)
+        try:
+            self._registry.open(connection)
+        except LimitReached as error:
             await problem_for(error)(scope, receive, send)
             return
-        self._open += 1
+
+        async def counted_receive() -> Message:
+            message = await receive()
+            if message["type"] == "websocket.receive":
+                _count(message, connection.received, self._registry.received)
+            return message
+
+        async def counted_send(message: Message) -> None:
+            if message["type"] == "websocket.send":
+                _count(message, connection.sent, self._registry.sent)
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, counted_receive, counted_send)
         finally:
-            self._open -= 1
+            self._registry.close(connection)
+
+
+def _connection(scope: Scope) -> Connection:
+    """What is known of a WebSocket from its handshake."""
+    found = _SESSION_PATH.fullmatch(scope["path"])
+    client = scope.get("client")
+    return Connection(
+        connection_id=uuid4().hex,
+        kind=found["kind"] if found else "other",
+        address=str(client[0]) if client else "",
+        agent=Headers(scope=scope).get("user-agent", "")[:MAX_AGENT_CHARACTERS],
+        session_id=found["session_id"] if found else None,
+        since_unix_ms=_unix_ms(),
+    )
+
+
+def _count(message: Message, *ways: Traffic) -> None:
+    size, now_ms = len(message.get("bytes") or message.get("text") or ""), _unix_ms()
+    for traffic in ways:
+        traffic.count(size, now_ms)
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class SecurityHeaders:

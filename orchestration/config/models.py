@@ -27,6 +27,8 @@ class ServerSettings(Model):
     ingress_replicas: int = Field(1, ge=1, le=64)
     websocket_max_connections: int = Field(10_000, ge=1)
     """WebSockets of one ingress replica; one more is refused with 429."""
+    websocket_max_per_address: int = Field(1000, ge=1)
+    """WebSockets of one address at one ingress replica; loopback addresses have no such limit."""
     websocket_idle_timeout_s: int = Field(1800, ge=1)
     ticket_lifetime_s: int = Field(60, ge=1)
     sign_in_lifetime_s: int = Field(12 * 3600, ge=60)
