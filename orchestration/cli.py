@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from orchestration.commands.bot import bot_command
+from orchestration.commands.config import config_command
 from orchestration.commands.demo import demo_command
 from orchestration.commands.export import export_command
 from orchestration.commands.status import status_command
@@ -48,6 +49,7 @@ for _command in (
     bot_command,
     watch_command,
     export_command,
+    config_command,
     demo_command,
 ):
     main.add_command(_command)

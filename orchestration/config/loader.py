@@ -10,7 +10,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from orchestration.config.merging import merged, nested
 from orchestration.config.models import Settings
+from orchestration.config.seed_layout import from_seed_layout
 from orchestration.errors import ConfigurationError
 
 CONFIG_FILE_VARIABLE = "ORCHESTRATION_CONFIG"
@@ -29,17 +31,40 @@ def load_settings(environ: Mapping[str, str], config_file: Path | None = None) -
     """
     named = environ.get(CONFIG_FILE_VARIABLE)
     path = config_file or (Path(named) if named else None)
-    values = _read_yaml(path) if path else {}
-    _lay_environment_over(values, environ)
-    values.setdefault("data_dir", str(_default_data_dir(environ)))
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise ConfigurationError(f"Setting {where}: {first['msg']}.", {"setting": where}) from error
+    in_file = file_layer(path)[0] if path else {}
+    settings = validated(
+        {"data_dir": str(_default_data_dir(environ))}, in_file, environment_layer(environ)
+    )
     check_safe(settings)
     return settings
+
+
+def validated(*layers: Mapping[str, Any]) -> Settings:
+    """The settings that the layers add up to.
+
+    Raises:
+        ConfigurationError: names every value that does not fit, and why.
+    """
+    try:
+        return Settings.model_validate(merged(*layers))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        places = [".".join(str(part) for part in fault["loc"]) or "settings" for fault in faults]
+        sentences = [
+            f"Setting {place}: {fault['msg']}." for place, fault in zip(places, faults, strict=True)
+        ]
+        raise ConfigurationError(
+            "\n".join(sentences), {"setting": places[0], "settings": [*places]}
+        ) from None
+
+
+def file_layer(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What a YAML file says, at today's places, and the places of what has no effect.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or holds no mapping.
+    """
+    return from_seed_layout(_read_yaml(path))
 
 
 def check_safe(settings: Settings) -> None:
@@ -124,7 +149,12 @@ def _key_hash(key: str) -> str:
     return hash_key(key)
 
 
-def _lay_environment_over(values: dict[str, Any], environ: Mapping[str, str]) -> None:
+def environment_layer(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the environment variables say; an empty one counts as unset.
+
+    Raises:
+        ConfigurationError: the API key is too short to be safe.
+    """
     variables: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
         ("ORCHESTRATION_DATA_DIR", "data_dir", os.path.abspath),
         ("HOST", "server.host", str),
@@ -143,11 +173,6 @@ def _lay_environment_over(values: dict[str, Any], environ: Mapping[str, str]) ->
         ("WEBSOCKET_MAX_CONNECTIONS", "server.websocket_max_connections", str),
         ("WEBSOCKET_TIMEOUT", "server.websocket_idle_timeout_s", str),
     )
-    for variable, place, parse in variables:
-        text = environ.get(variable)
-        if text:
-            *parents, name = place.split(".")
-            section = values
-            for parent in parents:
-                section = section.setdefault(parent, {})
-            section[name] = parse(text)
+    return nested(
+        {place: parse(environ[name]) for name, place, parse in variables if environ.get(name)}
+    )

@@ -52,6 +52,12 @@ class IngestSettings(Model):
     max_batch_bytes: int = Field(2_097_152, ge=65_536)
     """Audio that one call to a session carries; the rest goes in the next."""
 
+    @model_validator(mode="after")
+    def a_frame_fits_a_batch(self) -> "IngestSettings":
+        if self.max_frame_bytes > self.max_batch_bytes:
+            raise ValueError("max_frame_bytes must not be above max_batch_bytes")
+        return self
+
 
 class LiveSettings(Model):
     """Limits of the live protocol."""
@@ -186,6 +192,12 @@ class DatabaseSettings(Model):
     pool_max: int = Field(4, ge=1)
     """Connections of one process."""
     connect_timeout_s: float = Field(10, gt=0)
+
+    @model_validator(mode="after")
+    def pool_has_room(self) -> "DatabaseSettings":
+        if self.pool_min > self.pool_max:
+            raise ValueError("pool_min must not be above pool_max")
+        return self
 
 
 class Settings(Model):
