@@ -1,4 +1,4 @@
-"""Several engines as one: weighted turns, and another engine when one fails."""
+"""Several engines as one: weighted turns without those that fail, and another one on failure."""
 
 import asyncio
 import random
@@ -10,10 +10,13 @@ from typing import Generic, Protocol, TypeVar
 from orchestration.errors import (
     ConfigurationError,
     EngineError,
+    EngineRefused,
     EngineTimeout,
     JsonValue,
     UnsupportedLanguagePair,
 )
+from orchestration.services.balancing.balancer import Balancer, Lease, UpstreamSnapshot
+from orchestration.services.balancing.retry_budget import RETRY_COST
 from orchestration.services.ports import (
     EngineStatus,
     Hypothesis,
@@ -51,45 +54,49 @@ class WeightedEngine(Generic[EngineT]):
 
 
 @dataclass(frozen=True, slots=True)
-class UpstreamCounters:
-    """What one engine did since the start; `latency_ms` is of its last answer."""
+class PoolSnapshot:
+    """A pool for health and metrics. `last_errors` is by upstream, of those that had any."""
 
-    name: str
-    calls: int
-    failures: int
-    latency_ms: int
-    last_error: str
+    upstreams: tuple[UpstreamSnapshot, ...]
+    retries: int
+    retries_refused: int
+    retries_saved: int
+    last_errors: dict[str, str]
 
 
 @dataclass(slots=True)
-class _Upstream(Generic[EngineT]):
+class _Member(Generic[EngineT]):
+    """An engine of the pool, or one that left it and is closed when its requests have ended."""
+
     name: str
     engine: EngineT
-    weight: int
-    current_weight: int = 0
-    calls: int = 0
-    failures: int = 0
-    latency_ms: int = 0
+    under_way: int = 0
+    is_leaving: bool = False
     last_error: str = ""
+
+    async def close_if_left(self) -> None:
+        if self.is_leaving and not self.under_way:
+            await self.engine.close()
 
 
 @dataclass(slots=True)
-class _Attempts(Generic[EngineT]):
-    """One request's way through the upstreams."""
+class _Attempts:
+    """One request's way through the engines."""
 
-    untried: list[_Upstream[EngineT]]
     tries_left: int
+    tried: set[str] = field(default_factory=set)
     failures: list[tuple[str, EngineError]] = field(default_factory=list)
     unsupported: UnsupportedLanguagePair | None = None
 
 
 class Balanced(Generic[EngineT]):
-    """Weighted round robin over engines of one kind.
+    """Engines of one kind behind a `Balancer`: weighted turns without those that fail.
 
-    A request goes to an engine in turn, and after a failure to another one, `tries` in all. The
-    tries share one deadline: each may take the time left divided by the tries left, so that an
-    engine that hangs leaves time for the next. An engine without the language pair is no failure
-    and no try. `clock` counts seconds, monotonically.
+    A failed request goes to another engine, `tries` in all, as long as the pool's retry budget
+    lasts. The tries share one deadline: each may take the time left divided by the tries left, so
+    that an engine that hangs leaves time for the next. An engine without the language pair is no
+    failure and no try. What an engine refuses is not asked again. `clock` counts seconds,
+    monotonically.
     """
 
     kind = "balanced"
@@ -104,25 +111,48 @@ class Balanced(Generic[EngineT]):
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        if not upstreams or any(one.weight < 1 for one in upstreams):
-            raise ConfigurationError("At least one engine is needed, each with a weight over 0.")
-        self._upstreams = [_Upstream(one.name, one.engine, one.weight) for one in upstreams]
+        self._balancer = Balancer(_weights(upstreams))
+        self._members = {one.name: _Member(one.name, one.engine) for one in upstreams}
         self._timeout_s = timeout_s
         self._tries = tries
         self._rng = rng or random.Random()
         self._clock = clock
         self._sleep = sleep
 
-    def counters(self) -> tuple[UpstreamCounters, ...]:
-        """What each engine did, in the order they were given."""
-        return tuple(
-            UpstreamCounters(one.name, one.calls, one.failures, one.latency_ms, one.last_error)
-            for one in self._upstreams
+    async def apply(self, upstreams: Sequence[WeightedEngine[EngineT]]) -> None:
+        """These engines from now on; one of weight 0 is drained: it gets no more requests.
+
+        Requests under way end where they are, and an engine that left is closed after its last.
+
+        Raises:
+            ConfigurationError: nothing would be left to ask; the pool stays as it was.
+        """
+        self._balancer.apply(_weights(upstreams), self._now_ms())
+        before = self._members
+        self._members = {}
+        for one in upstreams:
+            known = before.get(one.name)
+            stays = known is not None and known.engine is one.engine
+            self._members[one.name] = known if known and stays else _Member(one.name, one.engine)
+        for left in before.values():
+            if self._members.get(left.name) is not left:
+                left.is_leaving = True
+                await left.close_if_left()
+
+    def snapshot(self) -> PoolSnapshot:
+        """The pool as it stands, its engines in the order they were given."""
+        budget = self._balancer.budget
+        return PoolSnapshot(
+            self._balancer.snapshot(),
+            budget.retries,
+            budget.refused,
+            budget.saved // RETRY_COST,
+            {one.name: one.last_error for one in self._members.values() if one.last_error},
         )
 
     async def check_each(self) -> tuple[EngineStatus, ...]:
         """Probe all engines at once, in the order they were given; never raises."""
-        return tuple(await asyncio.gather(*(one.engine.check() for one in self._upstreams)))
+        return tuple(await asyncio.gather(*(one.engine.check() for one in self._members.values())))
 
     async def check(self) -> EngineStatus:
         """Healthy while any engine is; `detail` says which are not, and why. Never raises."""
@@ -132,62 +162,81 @@ class Balanced(Generic[EngineT]):
         if len(statuses) == 1:
             return statuses[0]
         latency_ms = min((status.latency_ms for status in healthy), default=0)
-        name = ", ".join(one.name for one in self._upstreams)
+        name = ", ".join(self._members)
         return EngineStatus(name, self.kind, bool(healthy), latency_ms, "; ".join(failing))
 
     async def close(self) -> None:
         """Close all engines."""
-        await asyncio.gather(*(one.engine.close() for one in self._upstreams))
+        await asyncio.gather(*(one.engine.close() for one in self._members.values()))
 
     async def _call(self, ask: Callable[[EngineT], Awaitable[AnswerT]]) -> AnswerT:
         """The first useful answer; raises what the ports say."""
         deadline_s = self._clock() + self._timeout_s
-        tries = min(self._tries, len(self._upstreams))
-        attempts = _Attempts(list(self._upstreams), tries)
-        while attempts.untried and attempts.tries_left:
-            if attempts.failures:
-                ceiling_s = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** len(attempts.failures))
-                await self._sleep(self._rng.uniform(0, ceiling_s))
+        self._balancer.budget.request()
+        attempts = _Attempts(min(self._tries, self._balancer.count_untried()))
+        while attempts.tries_left:
             left_s = deadline_s - self._clock()
-            if left_s <= 0:
+            lease = self._balancer.choose(self._now_ms(), attempts.tried) if left_s > 0 else None
+            if lease is None:
                 break
-            upstream = _next_in_turn(attempts.untried)
-            attempts.untried.remove(upstream)
+            attempts.tried.add(lease.name)
             try:
-                return await self._ask(upstream, ask, left_s / attempts.tries_left)
+                return await self._ask(lease, ask, left_s / attempts.tries_left)
             except UnsupportedLanguagePair as error:
                 attempts.unsupported = error
-                attempts.tries_left = min(attempts.tries_left, len(attempts.untried))
+            except EngineRefused:
+                raise
             except EngineError as error:
-                attempts.failures.append((upstream.name, error))
+                attempts.failures.append((lease.name, error))
                 attempts.tries_left -= 1
+                if attempts.tries_left and not await self._pause_before_retry(attempts):
+                    break
+            untried = self._balancer.count_untried(attempts.tried)
+            attempts.tries_left = min(attempts.tries_left, untried)
         raise self._failure(attempts)
 
+    async def _pause_before_retry(self, attempts: _Attempts) -> bool:
+        """Wait for the next try; False at once if the budget has none left."""
+        if not self._balancer.budget.take():
+            return False
+        ceiling_s = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** len(attempts.failures))
+        await self._sleep(self._rng.uniform(0, ceiling_s))
+        return True
+
     async def _ask(
-        self,
-        upstream: _Upstream[EngineT],
-        ask: Callable[[EngineT], Awaitable[AnswerT]],
-        timeout_s: float,
+        self, lease: Lease, ask: Callable[[EngineT], Awaitable[AnswerT]], timeout_s: float
     ) -> AnswerT:
-        upstream.calls += 1
-        began_s = self._clock()
+        member = self._members[lease.name]
+        member.under_way += 1
+        end = self._balancer.abandoned
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await ask(upstream.engine)
+                answer = await ask(member.engine)
+            end = self._balancer.answered
+            return answer
         except TimeoutError as error:
-            message = f"{upstream.name} did not answer within {timeout_s:.3g} s."
-            upstream.failures += 1
-            upstream.last_error = message
+            end = self._balancer.failed
+            message = f"{lease.name} did not answer within {timeout_s:.3g} s."
+            member.last_error = message
             raise EngineTimeout(message, {"timeout_s": timeout_s}) from error
-        except EngineError as error:
-            upstream.failures += 1
-            upstream.last_error = error.message
+        except (EngineRefused, UnsupportedLanguagePair):
+            end = self._balancer.answered
             raise
-        upstream.latency_ms = round((self._clock() - began_s) * 1000)
-        return answer
+        except EngineError as error:
+            end = self._balancer.failed
+            member.last_error = error.message
+            raise
+        finally:
+            end(lease, self._now_ms())
+            member.under_way -= 1
+            await member.close_if_left()
 
-    def _failure(self, attempts: _Attempts[EngineT]) -> Exception:
-        if attempts.unsupported and not attempts.failures and not attempts.untried:
+    def _now_ms(self) -> int:
+        return round(self._clock() * 1000)
+
+    def _failure(self, attempts: _Attempts) -> Exception:
+        untried = self._balancer.count_untried(attempts.tried)
+        if attempts.unsupported and not attempts.failures and not untried:
             return attempts.unsupported
         if not attempts.failures:
             message = f"No engine answered within {self._timeout_s:g} s."
@@ -220,13 +269,14 @@ class BalancedTranslation(Balanced[TranslationEngine]):
         return await self._call(lambda engine: engine.translate(request))
 
 
-def _next_in_turn(upstreams: Sequence[_Upstream[EngineT]]) -> _Upstream[EngineT]:
-    """Nginx's smooth weighted round robin: shares by weight, without bursts to the heaviest.
-
-    Everyone gains its weight, the richest serves and pays what all gained together.
-    """
-    for one in upstreams:
-        one.current_weight += one.weight
-    chosen = max(upstreams, key=lambda one: one.current_weight)
-    chosen.current_weight -= sum(one.weight for one in upstreams)
-    return chosen
+def _weights(upstreams: Sequence[WeightedEngine[EngineT]]) -> dict[str, int]:
+    """Weights by name. Two upstreams of one name would be one to the balancer."""
+    weights = {one.name: one.weight for one in upstreams}
+    if len(weights) < len(upstreams) or min(weights.values(), default=0) < 0:
+        raise ConfigurationError(
+            "Each service may be named once in its pool, with a weight of at least 0; one of "
+            "weight 2 gets twice the requests of one of weight 1."
+        )
+    if not any(weights.values()):
+        raise ConfigurationError("At least one engine is needed with a weight over 0.")
+    return weights

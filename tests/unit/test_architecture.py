@@ -60,7 +60,9 @@ def test_adapters_are_chosen_only_by_the_serve_application() -> None:
     assert choosing == []
 
 
-@pytest.mark.parametrize("package", ["audio", "transcript", "speakers", "timing"])
+@pytest.mark.parametrize(
+    "package", ["audio", "transcript", "speakers", "timing", "services/balancing"]
+)
 def test_the_pure_core_does_no_io(package: str) -> None:
     io = {"asyncio", "socket", "aiohttp", "asyncpg", "ray", "fastapi", "time", "threading"}
     impure = [

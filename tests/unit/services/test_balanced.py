@@ -166,7 +166,7 @@ async def test_an_engine_that_hangs_leaves_time_for_the_next() -> None:
         [ScriptedEngine("hanging", hangs=True), ScriptedEngine("sound")], timeout_s=0.1
     )
     assert (await balanced.transcribe(CHUNK)).engine == "sound"
-    assert [one.failures for one in balanced.counters()] == [1, 0]
+    assert [one.failures for one in balanced.snapshot().upstreams] == [1, 0]
 
 
 async def test_engines_that_all_hang_are_a_timeout() -> None:
@@ -180,7 +180,7 @@ async def test_a_pair_that_one_engine_lacks_is_asked_of_all_others() -> None:
     engines = [ScriptedEngine(name, unsupported) for name in "abc"] + [ScriptedEngine("able")]
     balanced = translation(engines)
     assert await balanced.translate(SEGMENT) == "able"
-    assert [one.failures for one in balanced.counters()] == [0, 0, 0, 0]
+    assert [one.failures for one in balanced.snapshot().upstreams] == [0, 0, 0, 0]
 
 
 async def test_a_pair_that_no_engine_has_is_unsupported() -> None:
@@ -199,16 +199,17 @@ async def test_a_pair_is_not_unsupported_while_an_engine_that_may_have_it_fails(
         await translation(engines).translate(SEGMENT)
 
 
-async def test_counters_tell_calls_failures_and_the_last_error() -> None:
+async def test_a_snapshot_tells_calls_failures_retries_and_the_last_error() -> None:
     failing, sound = (
         ScriptedEngine("failing", EngineError("out of memory")),
         ScriptedEngine("sound"),
     )
     balanced = transcription([failing, sound])
     await balanced.transcribe(CHUNK)
-    first, second = balanced.counters()
-    assert (first.calls, first.failures, first.last_error) == (1, 1, "out of memory")
-    assert (second.calls, second.failures, second.last_error) == (1, 0, "")
+    snapshot = balanced.snapshot()
+    assert [(one.calls, one.failures) for one in snapshot.upstreams] == [(1, 1), (1, 0)]
+    assert snapshot.last_errors == {"failing": "out of memory"}
+    assert snapshot.retries == 1
 
 
 async def test_the_balancer_is_healthy_while_any_engine_is() -> None:
@@ -219,7 +220,8 @@ async def test_the_balancer_is_healthy_while_any_engine_is() -> None:
     status = await transcription([failing, sound]).check()
     assert status.healthy
     assert status.detail == "failing: out of memory"
-    assert not (await transcription([failing, failing]).check()).healthy
+    also_failing = ScriptedEngine("also failing", EngineError("out of memory"))
+    assert not (await transcription([failing, also_failing]).check()).healthy
 
 
 async def test_closing_closes_every_engine() -> None:

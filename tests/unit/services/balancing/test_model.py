@@ -1,0 +1,119 @@
+"""Every state that a small pool can get into, and what must hold in each."""
+
+from collections import Counter
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import pytest
+
+from orchestration.services.balancing import outliers
+from orchestration.services.balancing.balancer import Balancer, Lease
+from orchestration.services.balancing.breaker import State
+
+
+@dataclass
+class Pool:
+    """A balancer, the requests under way, and the time."""
+
+    balancer: Balancer
+    leases: list[Lease] = field(default_factory=list)
+    now_ms: int = 0
+
+    @property
+    def states(self) -> list[State]:
+        return [one.state for one in self.balancer.snapshot()]
+
+    def key(self) -> object:
+        """Two pools with the same key behave alike from here on."""
+        upstreams = self.balancer._upstreams
+        waits = sorted({one.breaker.due_ms for one in upstreams if one.is_out})
+        return (
+            tuple(
+                (
+                    one.breaker.state,
+                    min(one.record.streak, outliers.STREAK),
+                    one.current_weight,
+                    waits.index(one.breaker.due_ms) if one.is_out else -1,
+                    one.breaker.is_due(self.now_ms),
+                )
+                for one in upstreams
+            ),
+            tuple(sorted((one.name, one.upstream.probe is one) for one in self.leases)),
+        )
+
+    def ask(self) -> None:
+        lease = self.balancer.choose(self.now_ms)
+        assert lease is not None, "a request that has not failed yet found nobody to ask"
+        self.leases.append(lease)
+
+    def end(self, index: int, how: str) -> None:
+        getattr(self.balancer, how)(self.leases.pop(index), self.now_ms)
+
+    def wait(self) -> None:
+        """Until the next probe is due."""
+        dues = [one.breaker.due_ms for one in self.balancer._upstreams if one.is_out]
+        self.now_ms = max(self.now_ms, min(dues, default=0))
+
+
+def successors(pool: Pool, most_under_way: int) -> Iterator[Pool]:
+    if len(pool.leases) < most_under_way:
+        asked = deepcopy(pool)
+        asked.ask()
+        yield asked
+    for index in range(len(pool.leases)):
+        for how in ("answered", "failed", "abandoned"):
+            ended = deepcopy(pool)
+            ended.end(index, how)
+            yield ended
+    waited = deepcopy(pool)
+    waited.wait()
+    yield waited
+
+
+def check_limits(pool: Pool) -> None:
+    out = sum(state is not State.CLOSED for state in pool.states)
+    assert out <= len(pool.states) // 2, "more than half are out"
+    probed = {one.name for one in pool.leases if one.upstream.probe is one}
+    half_open = {one.name for one in pool.balancer.snapshot() if one.state is State.HALF_OPEN}
+    assert probed == half_open, "an upstream is half open without exactly one probe under way"
+    assert len(probed) == len([one for one in pool.leases if one.upstream.probe is one])
+
+
+def check_way_out(pool: Pool) -> None:
+    """Once all is well, everybody serves again and gets its share. Moves the pool on."""
+    while pool.leases:
+        pool.end(0, "answered")
+    for _ in pool.states:
+        pool.wait()
+        pool.ask()
+        pool.end(0, "answered")
+    assert set(pool.states) == {State.CLOSED}
+    served = Counter[str]()
+    weights = {one.name: one.weight for one in pool.balancer.snapshot()}
+    for _ in range(2 * sum(weights.values())):
+        pool.ask()
+        served[pool.leases[0].name] += 1
+        pool.end(0, "answered")
+    assert all(served[name] >= 1 for name in weights), "an upstream starves"
+
+
+@pytest.mark.parametrize(
+    ("weights", "most_under_way"), [([1], 2), ([1, 1], 2), ([2, 1], 2), ([1, 1, 1], 1)]
+)
+def test_no_state_is_without_a_way_out_nor_has_more_than_half_ejected(
+    weights: list[int], most_under_way: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two in a row instead of five: the same states, and far fewer ways to count.
+    monkeypatch.setattr(outliers, "STREAK", 2)
+    start = Pool(Balancer({name: weight for name, weight in zip("abc", weights, strict=False)}))
+    seen, waiting = {start.key()}, [start]
+    while waiting:
+        pool = waiting.pop()
+        check_limits(pool)
+        for successor in successors(pool, most_under_way):
+            key = successor.key()
+            if key not in seen:
+                seen.add(key)
+                waiting.append(successor)
+        check_way_out(pool)
