@@ -10,8 +10,14 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 import orchestration
-from orchestration.api.ports import HealthReport, ServiceHealth, Sessions
-from orchestration.errors import JsonObject, OrchestrationError
+from orchestration.api.ports import (
+    HealthReport,
+    ServiceHealth,
+    ServiceStatus,
+    Sessions,
+    Trend,
+)
+from orchestration.errors import JsonObject, JsonValue, OrchestrationError
 from orchestration.session.events import iso_utc
 
 REFRESH_S = 1.0
@@ -36,16 +42,35 @@ class HealthView(BaseModel):
     timestamp: str
 
 
+class RecentErrorView(BaseModel):
+    """A probe that failed."""
+
+    time: str
+    detail: str
+
+
 class ServiceView(BaseModel):
-    """One part of the service. Times are ISO 8601; `average_response_time` is in milliseconds."""
+    """One part of the service, since its monitor started.
+
+    Times are ISO 8601, response times milliseconds; averages and trend are of the last good probes.
+    """
 
     name: str
     url: str | None
-    status: Literal["healthy", "degraded", "unhealthy", "unknown"]
+    status: ServiceStatus
     detail: str
     last_check: str | None
+    last_success: str | None
+    last_failure: str | None
     consecutive_failures: int
+    consecutive_successes: int
+    total_checks: int
+    successful_checks: int
+    uptime_percentage: float | None
+    response_time: int | None
     average_response_time: int | None
+    response_time_trend: Trend
+    recent_errors: list[RecentErrorView]
 
 
 class EngineView(BaseModel):
@@ -65,6 +90,8 @@ class ServicesSummary(BaseModel):
     healthy_services: int
     degraded_services: int
     unhealthy_services: int
+    recovering_services: int
+    overall_uptime: float | None
     overall_status: Literal["healthy", "degraded", "unhealthy"]
     open_sessions: int
     warm_actors: int
@@ -185,6 +212,11 @@ def services_json(report: HealthReport, now_unix_ms: int) -> JsonObject:
             "healthy_services": statuses.count("healthy"),
             "degraded_services": statuses.count("degraded"),
             "unhealthy_services": statuses.count("unhealthy"),
+            "recovering_services": statuses.count("recovering"),
+            "overall_uptime": _share(
+                sum(service.successful_checks for service in report.services),
+                sum(service.total_checks for service in report.services),
+            ),
             "overall_status": report.status,
             "open_sessions": report.open_sessions,
             "warm_actors": report.warm_actors,
@@ -194,13 +226,33 @@ def services_json(report: HealthReport, now_unix_ms: int) -> JsonObject:
 
 
 def _service_json(service: ServiceHealth) -> JsonObject:
-    checked = service.last_check_unix_ms
+    errors: list[JsonValue] = [
+        {"time": iso_utc(error.unix_ms), "detail": error.detail} for error in service.recent_errors
+    ]
     return {
         "name": service.name,
         "url": service.url,
         "status": service.status,
         "detail": service.detail,
-        "last_check": None if checked is None else iso_utc(checked),
+        "last_check": _moment(service.last_check_unix_ms),
+        "last_success": _moment(service.last_success_unix_ms),
+        "last_failure": _moment(service.last_failure_unix_ms),
         "consecutive_failures": service.consecutive_failures,
-        "average_response_time": service.latency_ms,
+        "consecutive_successes": service.consecutive_successes,
+        "total_checks": service.total_checks,
+        "successful_checks": service.successful_checks,
+        "uptime_percentage": _share(service.successful_checks, service.total_checks),
+        "response_time": service.latency_ms,
+        "average_response_time": service.average_latency_ms,
+        "response_time_trend": service.trend,
+        "recent_errors": errors,
     }
+
+
+def _moment(unix_ms: int | None) -> str | None:
+    return None if unix_ms is None else iso_utc(unix_ms)
+
+
+def _share(part: int, whole: int) -> float | None:
+    """In per cent; None of nothing."""
+    return round(100 * part / whole, 2) if whole else None

@@ -77,17 +77,39 @@ class SessionLink(Protocol):
         ...
 
 
+ServiceStatus = Literal["healthy", "degraded", "unhealthy", "recovering", "unknown"]
+Trend = Literal["improving", "stable", "degrading", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecentError:
+    """A probe that failed, and why."""
+
+    unix_ms: int
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceHealth:
-    """One part of the service and how it is."""
+    """One part of the service, how it is, and how it has been since its monitor started."""
 
     name: str
-    status: Literal["healthy", "degraded", "unhealthy", "unknown"]
+    status: ServiceStatus
     url: str | None
     last_check_unix_ms: int | None
     latency_ms: int | None
+    """Of the last probe."""
     consecutive_failures: int
     detail: str = ""
+    consecutive_successes: int = 0
+    last_success_unix_ms: int | None = None
+    last_failure_unix_ms: int | None = None
+    total_checks: int = 0
+    successful_checks: int = 0
+    average_latency_ms: int | None = None
+    """Of the last good probes."""
+    trend: Trend = "unknown"
+    recent_errors: tuple[RecentError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

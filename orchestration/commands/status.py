@@ -12,7 +12,7 @@ from orchestration.client.api import OrchestrationClient
 from orchestration.commands.connection import url_option, with_client
 from orchestration.commands.rendering import safe
 
-STYLES = {"healthy": "green", "degraded": "yellow", "unhealthy": "red"}
+STYLES = {"healthy": "green", "degraded": "yellow", "recovering": "yellow", "unhealthy": "red"}
 SESSIONS_SHOWN = 20
 
 

@@ -1,15 +1,71 @@
 """What probes say about the parts of the service. Pure: probes go in, a report comes out."""
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import mean, median
 from typing import Literal
 
-from orchestration.api.ports import ServiceHealth
+from orchestration.api.ports import RecentError, ServiceHealth, ServiceStatus, Trend
 
 FAILURES_UNTIL_UNHEALTHY = 3
 """Consecutive failed probes after which a part counts as unhealthy; before, it is degraded."""
 
+SUCCESSES_UNTIL_HEALTHY = 2
+"""Consecutive good probes after which a part that was unhealthy is trusted again."""
+
+LATENCIES_KEPT = 60
+"""Of the last good probes of a part: ten minutes at the default interval."""
+
+TREND_PROBES = 20
+"""Good probes, the older half against the newer, that tell a trend; with fewer there is none."""
+
+TREND_RATIO = 1.5
+TREND_LEAST_MS = 5
+"""A trend is a median that changes by this factor, and by more than a few milliseconds."""
+
+ERRORS_KEPT = 10
+"""Failed probes remembered of a part; older ones are forgotten."""
+
 ESSENTIAL = ("database", "coordinator")
 """Parts without which the service takes no meetings."""
+
+Finding = Literal["good", "good_enough", "bad", "bad_enough"]
+"""A probe's result; `enough` says that as many in a row are as the thresholds want."""
+
+TRANSITIONS: Mapping[ServiceStatus, Mapping[Finding, ServiceStatus]] = {
+    "unknown": {
+        "good": "healthy",
+        "good_enough": "healthy",
+        "bad": "degraded",
+        "bad_enough": "unhealthy",
+    },
+    "healthy": {
+        "good": "healthy",
+        "good_enough": "healthy",
+        "bad": "degraded",
+        "bad_enough": "unhealthy",
+    },
+    "degraded": {
+        "good": "healthy",
+        "good_enough": "healthy",
+        "bad": "degraded",
+        "bad_enough": "unhealthy",
+    },
+    "unhealthy": {
+        "good": "recovering",
+        "good_enough": "healthy",
+        "bad": "unhealthy",
+        "bad_enough": "unhealthy",
+    },
+    "recovering": {
+        "good": "recovering",
+        "good_enough": "healthy",
+        "bad": "unhealthy",
+        "bad_enough": "unhealthy",
+    },
+}
+"""A part's states: from each, where a probe leads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +79,47 @@ class Probe:
     detail: str = ""
 
 
+@dataclass(slots=True)
+class _History:
+    """What is remembered of one part."""
+
+    status: ServiceStatus = "unknown"
+    failures_in_a_row: int = 0
+    successes_in_a_row: int = 0
+    checks: int = 0
+    successes: int = 0
+    last_success_unix_ms: int | None = None
+    last_failure_unix_ms: int | None = None
+    latencies_ms: deque[int] = field(default_factory=lambda: deque(maxlen=LATENCIES_KEPT))
+    errors: deque[RecentError] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
+
+    def take(self, probe: Probe, now_unix_ms: int) -> None:
+        self.checks += 1
+        if probe.healthy:
+            self.successes += 1
+            self.successes_in_a_row += 1
+            self.failures_in_a_row = 0
+            self.last_success_unix_ms = now_unix_ms
+            self.latencies_ms.append(probe.latency_ms)
+        else:
+            self.failures_in_a_row += 1
+            self.successes_in_a_row = 0
+            self.last_failure_unix_ms = now_unix_ms
+            self.errors.append(RecentError(now_unix_ms, probe.detail))
+        self.status = TRANSITIONS[self.status][self._finding(probe)]
+
+    def _finding(self, probe: Probe) -> Finding:
+        if probe.healthy:
+            return "good_enough" if self.successes_in_a_row >= SUCCESSES_UNTIL_HEALTHY else "good"
+        return "bad_enough" if self.failures_in_a_row >= FAILURES_UNTIL_UNHEALTHY else "bad"
+
+
 class HealthBook:
-    """Keeps the latest health of every part."""
+    """Keeps the latest health of every part, and a bounded history of it."""
 
     def __init__(self) -> None:
         self._services: dict[str, ServiceHealth] = {}
+        self._histories: dict[str, _History] = {}
 
     @property
     def services(self) -> tuple[ServiceHealth, ...]:
@@ -35,23 +127,24 @@ class HealthBook:
 
     def record(self, probe: Probe, now_unix_ms: int) -> ServiceHealth:
         """Take a probe's result; returns the part's health by now."""
-        before = self._services.get(probe.name)
-        failures = 0 if probe.healthy else (before.consecutive_failures if before else 0) + 1
-        status: Literal["healthy", "degraded", "unhealthy"]
-        if probe.healthy:
-            status = "healthy"
-        elif failures < FAILURES_UNTIL_UNHEALTHY:
-            status = "degraded"
-        else:
-            status = "unhealthy"
+        history = self._histories.setdefault(probe.name, _History())
+        history.take(probe, now_unix_ms)
         health = ServiceHealth(
             name=probe.name,
-            status=status,
+            status=history.status,
             url=probe.url,
             last_check_unix_ms=now_unix_ms,
             latency_ms=probe.latency_ms,
-            consecutive_failures=failures,
+            consecutive_failures=history.failures_in_a_row,
             detail=probe.detail,
+            consecutive_successes=history.successes_in_a_row,
+            last_success_unix_ms=history.last_success_unix_ms,
+            last_failure_unix_ms=history.last_failure_unix_ms,
+            total_checks=history.checks,
+            successful_checks=history.successes,
+            average_latency_ms=round(mean(history.latencies_ms)) if history.latencies_ms else None,
+            trend=latency_trend(tuple(history.latencies_ms)),
+            recent_errors=tuple(history.errors),
         )
         self._services[probe.name] = health
         return health
@@ -68,3 +161,17 @@ class HealthBook:
         if all(one.status == "healthy" for one in self._services.values()):
             return "healthy"
         return "degraded"
+
+
+def latency_trend(latencies_ms: Sequence[int]) -> Trend:
+    """Whether answers take longer than they did; by medians, which one slow probe does not move."""
+    if len(latencies_ms) < TREND_PROBES:
+        return "unknown"
+    recent = latencies_ms[-TREND_PROBES:]
+    before = median(recent[: TREND_PROBES // 2])
+    now = median(recent[TREND_PROBES // 2 :])
+    if abs(now - before) < TREND_LEAST_MS:
+        return "stable"
+    if now >= before * TREND_RATIO:
+        return "degrading"
+    return "improving" if now * TREND_RATIO <= before else "stable"

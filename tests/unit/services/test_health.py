@@ -2,7 +2,16 @@
 
 import pytest
 
-from orchestration.services.health import FAILURES_UNTIL_UNHEALTHY, HealthBook, Probe
+from orchestration.api.ports import RecentError
+from orchestration.services.health import (
+    ERRORS_KEPT,
+    FAILURES_UNTIL_UNHEALTHY,
+    TRANSITIONS,
+    TREND_PROBES,
+    HealthBook,
+    Probe,
+    latency_trend,
+)
 
 
 def book_after(*probes: tuple[str, bool]) -> HealthBook:
@@ -25,10 +34,53 @@ def test_a_part_degrades_before_it_is_unhealthy_and_stays_so(was_well: bool) -> 
     assert seen == ["degraded"] * (FAILURES_UNTIL_UNHEALTHY - 1) + ["unhealthy"] * 3
 
 
-def test_one_good_probe_makes_a_part_well_again() -> None:
-    book = book_after(*[("database", False)] * 9, ("database", True))
+def test_a_part_that_was_degraded_is_well_at_its_next_good_probe() -> None:
+    book = book_after(("database", False), ("database", True))
     assert status_of(book, "database") == "healthy"
     assert book.overall == "healthy"
+
+
+def test_a_part_that_was_unhealthy_recovers_before_it_is_trusted_again() -> None:
+    book = book_after(*[("whisper", False)] * 9)
+    seen = [
+        book.record(Probe("whisper", healthy, 3), 9).status
+        for healthy in (True, False, True, True, True)
+    ]
+    assert seen == ["recovering", "unhealthy", "recovering", "healthy", "healthy"]
+
+
+def test_every_state_leads_to_healthy_and_to_unhealthy() -> None:
+    for status, follows in TRANSITIONS.items():
+        assert follows["good_enough"] == "healthy", status
+        assert follows["bad_enough"] == "unhealthy", status
+
+
+def test_a_part_s_history_is_counted_and_bounded() -> None:
+    book = HealthBook()
+    for at_ms in range(4 * ERRORS_KEPT):
+        book.record(Probe("whisper", at_ms % 2 == 0, 10 + at_ms % 2, detail=f"at {at_ms}"), at_ms)
+    [health] = book.services
+    assert (health.total_checks, health.successful_checks) == (4 * ERRORS_KEPT, 2 * ERRORS_KEPT)
+    assert health.last_success_unix_ms == 4 * ERRORS_KEPT - 2
+    assert health.last_failure_unix_ms == 4 * ERRORS_KEPT - 1
+    assert health.average_latency_ms == 10
+    assert len(health.recent_errors) == ERRORS_KEPT
+    assert health.recent_errors[-1] == RecentError(4 * ERRORS_KEPT - 1, f"at {4 * ERRORS_KEPT - 1}")
+
+
+@pytest.mark.parametrize(
+    ("latencies_ms", "trend"),
+    [
+        ([10] * (TREND_PROBES - 1), "unknown"),
+        ([10] * TREND_PROBES, "stable"),
+        ([1] * 10 + [3] * 10, "stable"),
+        ([20] * 10 + [40] * 10, "degrading"),
+        ([40] * 10 + [20] * 10, "improving"),
+        ([20] * 19 + [2000], "stable"),
+    ],
+)
+def test_response_times_have_a_trend(latencies_ms: list[int], trend: str) -> None:
+    assert latency_trend(latencies_ms) == trend
 
 
 def test_only_an_essential_part_makes_the_service_unhealthy() -> None:
