@@ -1,4 +1,4 @@
-"""Probes database, engines, sessions and coordinator, and has restarted what is stuck."""
+"""Probes database, engines, sessions and coordinator, has restarted what is stuck, and alerts."""
 
 import asyncio
 import time
@@ -12,6 +12,9 @@ from actors.names import COORDINATOR, NAMESPACE, ActorGone, ask, dispatcher_name
 from orchestration.api.ports import HealthReport
 from orchestration.config.models import Settings
 from orchestration.errors import OrchestrationError
+from orchestration.health.alerts import AlertBook, Figure
+from orchestration.health.figures import part_figures
+from orchestration.health.system import MACHINE, system_figures
 from orchestration.logs import configure_logs
 from orchestration.services.health import HealthBook, Probe
 from orchestration.services.ports import EngineStatus
@@ -41,6 +44,9 @@ class HealthMonitor:
         self._dsn = dsn
         self._archive: PostgresArchive | None = None
         self._book = HealthBook()
+        self._alerts = AlertBook()
+        self._system: tuple[Figure, ...] = ()
+        self._loop_lag_ms = 0
         self._engines: tuple[EngineStatus, ...] = ()
         self._figures: dict[str, int] = {"open_sessions": 0, "warm_actors": 0}
         self._missed: dict[str, int] = {}
@@ -66,6 +72,9 @@ class HealthMonitor:
             warm_actors=self._figures["warm_actors"],
             started_unix_ms=self._started_unix_ms,
             engines=self._engines,
+            alerts=self._alerts.active,
+            cleared_alerts=self._alerts.cleared,
+            system={figure.name: figure.value for figure in self._system},
         )
 
     async def _keep_watch(self) -> None:
@@ -76,10 +85,11 @@ class HealthMonitor:
                     self._look_at_engines(),
                     self._look_at_coordinator(),
                 )
+                self._judge()
             except Exception:
                 log.exception("health_check_failed")
             self._first_look.set()
-            await asyncio.sleep(self._settings.services.health_check_interval_s)
+            await self._sleep(self._settings.services.health_check_interval_s)
 
     async def _keep_watch_over_sessions(self) -> None:
         while True:
@@ -87,7 +97,29 @@ class HealthMonitor:
                 await self._look_at_sessions()
             except (OrchestrationError, TimeoutError, ValueError) as error:
                 log.warning("sessions_not_probed", reason=str(error))
-            await asyncio.sleep(SESSION_INTERVAL_S)
+            await self._sleep(SESSION_INTERVAL_S)
+
+    def _judge(self) -> None:
+        lag = Figure("loop_lag_ms", MACHINE, self._loop_lag_ms)
+        self._loop_lag_ms = 0
+        self._system = (*system_figures(self._settings.data_dir), lag)
+        for alert in self._alerts.observe(
+            (*part_figures(self._book.services), *self._system), _unix_ms()
+        ):
+            log.warning(
+                "alert_raised" if alert.cleared_unix_ms is None else "alert_cleared",
+                code=alert.code,
+                severity=alert.level,
+                subject=alert.subject,
+                value=alert.value,
+            )
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, and note how much later than asked the event loop came back to it."""
+        started_s = time.monotonic()
+        await asyncio.sleep(seconds)
+        lag_ms = round((time.monotonic() - started_s - seconds) * 1000)
+        self._loop_lag_ms = max(self._loop_lag_ms, lag_ms)
 
     async def _look_at_database(self) -> None:
         started_ns = time.monotonic_ns()

@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 
 import orchestration
 from orchestration.api.access import AccessControl, AccessRules, access_router
+from orchestration.api.alerts import alerts_router
 from orchestration.api.audio_chunks import ChunkSenders
 from orchestration.api.audio_jobs import Uploads
 from orchestration.api.audio_routes import audio_router
@@ -97,6 +98,7 @@ def create_api(
     )
     install_problem_handlers(app)
     app.include_router(health_router(health))
+    app.include_router(alerts_router(health))
     app.include_router(access_router(settings.server, rules, archive))
     app.include_router(sessions_router(sessions, archive, settings.sessions.chunking))
     app.include_router(

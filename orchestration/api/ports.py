@@ -1,9 +1,10 @@
 """What the edge needs of the sessions behind it, whatever runs them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from orchestration.health.alerts import Alert
 from orchestration.services.ports import EngineStatus
 from orchestration.session.exchange import (
     IngestBatch,
@@ -122,6 +123,10 @@ class HealthReport:
     warm_actors: int
     started_unix_ms: int
     engines: tuple[EngineStatus, ...] = field(default=())
+    alerts: tuple[Alert, ...] = ()
+    cleared_alerts: tuple[Alert, ...] = ()
+    system: Mapping[str, int] = field(default_factory=dict)
+    """The machine's figures by name, with their units in the names."""
 
 
 class Sessions(Protocol):

@@ -149,6 +149,14 @@ async def test_the_key_opens_routes_and_sockets(owner: Service, session_id: str)
     assert (await owner.knock("/ws/ingest/ac-none")).problem() == (404, "unknown_session")
 
 
+async def test_the_monitor_measures_the_machine(owner: Service) -> None:
+    board = await owner.get("/api/dashboard")
+    percentages = {"memory_percent", "cpu_percent", "disk_percent"}
+    assert board["system"].keys() == {*percentages, "loop_lag_ms"}
+    assert all(0 <= board["system"][name] <= 100 for name in percentages)
+    assert (await owner.get("/api/alerts")).keys() == {"active", "cleared", "timestamp"}
+
+
 # Tickets
 
 

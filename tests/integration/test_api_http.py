@@ -12,6 +12,7 @@ from orchestration.api import health, transcripts
 from orchestration.api.ports import HealthReport, ServiceHealth
 from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import DatabaseUnavailable, JsonObject
+from orchestration.health.alerts import Alert
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.storage.ports import (
     JournalFrame,
@@ -309,6 +310,34 @@ async def test_health_is_503_only_when_unhealthy(
     listed: Any = full["services"]
     assert listed["whisper"]["consecutive_failures"] == 4
     assert listed["database"]["last_check"] == "1970-01-01T00:00:01.000Z"
+
+
+async def test_alerts_say_what_holds_and_what_was(server: ApiServer) -> None:
+    holds = Alert("disk_full", "critical", "machine", "Disk of the data: 97 %.", 97, 1000)
+    was = Alert("part_unhealthy", "critical", "whisper", "whisper is unhealthy.", 1, 1000, 3000)
+    server.sessions.report = HealthReport(
+        "healthy",
+        (ServiceHealth("database", "healthy", None, 1000, 2, 0),),
+        3,
+        1,
+        0,
+        alerts=(holds,),
+        cleared_alerts=(was,),
+        system={"disk_percent": 97},
+    )
+    status, body = await server.json("GET", "/api/alerts")
+
+    assert status == 200
+    active: Any = body["active"]
+    cleared: Any = body["cleared"]
+    assert [(one["code"], one["cleared_at"]) for one in active] == [("disk_full", None)]
+    assert [(one["subject"], one["cleared_at"]) for one in cleared] == [
+        ("whisper", "1970-01-01T00:00:03.000Z")
+    ]
+    status, board = await server.json("GET", "/api/dashboard")
+    shown: Any = board
+    assert (status, shown["alerts"], shown["system"]) == (200, active, {"disk_percent": 97})
+    assert (list(shown["services"]), shown["summary"]["open_sessions"]) == (["database"], 3)
 
 
 async def test_health_never_waits_for_a_monitor_that_is_away(

@@ -1,0 +1,1 @@
+"""How the service is: what probes and figures add up to. All but `system` is pure."""
