@@ -134,7 +134,8 @@ async def new_home(session_id: str, former: str) -> str:
     """The node on which a session's actor is up again."""
     async with asyncio.timeout(ACK_LIMIT_S):
         while True:
-            node = (await nodes_of_sessions())[session_id]
+            # While it moves, it has none.
+            node = (await nodes_of_sessions()).get(session_id, former)
             if node != former:
                 return node
             await asyncio.sleep(POLL_S)
