@@ -28,6 +28,7 @@ from orchestration.api.ports import Sessions
 from orchestration.api.problems import ProblemView, UnexpectedErrors, install_problem_handlers
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.sessions import sessions_router
+from orchestration.api.settings import settings_router
 from orchestration.api.transcripts import transcripts_router
 from orchestration.api.websocket_routes import websocket_router
 from orchestration.config.models import Settings
@@ -100,6 +101,7 @@ def create_api(
     app.include_router(health_router(health))
     app.include_router(alerts_router(health))
     app.include_router(access_router(settings.server, rules, archive))
+    app.include_router(settings_router(settings))
     app.include_router(sessions_router(sessions, archive, settings.sessions.chunking))
     app.include_router(
         transcripts_router(archive, recordings, settings.data_dir / "recordings_under_way")

@@ -50,11 +50,12 @@ def validated(*layers: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         places = [".".join(str(part) for part in fault["loc"]) or "settings" for fault in faults]
+        reasons = [f"{fault['msg']}." for fault in faults]
         sentences = [
-            f"Setting {place}: {fault['msg']}." for place, fault in zip(places, faults, strict=True)
+            f"Setting {place}: {reason}" for place, reason in zip(places, reasons, strict=True)
         ]
         raise ConfigurationError(
-            "\n".join(sentences), {"setting": places[0], "settings": [*places]}
+            "\n".join(sentences), {"faults": dict(zip(places, reasons, strict=True))}
         ) from None
 
 
@@ -74,11 +75,11 @@ def check_safe(settings: Settings) -> None:
         ConfigurationError: says why, and what to set.
     """
     if settings.server.api_key_sha256 is None and not is_loopback(settings.server.host):
-        raise ConfigurationError(
+        reason = (
             f"HOST {settings.server.host} is reachable from other machines, and without a key "
-            f"anybody there could read the meetings: set {API_KEY_VARIABLE}, or HOST to 127.0.0.1.",
-            {"host": settings.server.host},
+            f"anybody there could read the meetings: set {API_KEY_VARIABLE}, or HOST to 127.0.0.1."
         )
+        raise ConfigurationError(reason, {"faults": {"server.host": reason}})
 
 
 def is_loopback(host: str) -> bool:
