@@ -27,6 +27,7 @@ from orchestration.api.openai import openai_router
 from orchestration.api.ports import Sessions
 from orchestration.api.problems import ProblemView, UnexpectedErrors, install_problem_handlers
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
+from orchestration.api.session_data import session_data_router
 from orchestration.api.sessions import sessions_router
 from orchestration.api.settings import settings_router
 from orchestration.api.transcripts import transcripts_router
@@ -106,6 +107,7 @@ def create_api(
     app.include_router(
         transcripts_router(archive, recordings, settings.data_dir / "recordings_under_way")
     )
+    app.include_router(session_data_router(archive))
     app.include_router(ingest_router(settings, sessions, archive, detached))
     app.include_router(openai_router(engines))
     app.include_router(audio_router(settings, archive, uploads, senders))

@@ -187,6 +187,22 @@ class QualitySummary:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionStatistics:
+    """A session's figures: seconds, bytes and counts of what is stored."""
+
+    duration_s: float
+    participants: int
+    speakers: int
+    audio_files: int
+    recorded_s: float
+    recorded_bytes: int
+    segments: int
+    words: int
+    translations: int
+    translation_languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SessionChanges:
     """All that one step of a session changes; stored in one transaction, or not at all."""
 
@@ -383,6 +399,28 @@ class Archive(Protocol):
     async def segments(self, session_id: str) -> Sequence[StoredSegment]:
         """All final segments in order of start."""
         ...
+
+    async def segments_page(
+        self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
+    ) -> Page[StoredSegment]:
+        """Final segments that overlap a range of session time, in order of start.
+
+        Raises:
+            BadRequest: the cursor is not one that was given.
+        """
+        ...
+
+    async def files_page(
+        self, session_id: str, limit: int, cursor: str | None
+    ) -> Page[RecordedFile]:
+        """Recorded files in order of stream and time.
+
+        Raises:
+            BadRequest: the cursor is not one that was given.
+        """
+        ...
+
+    async def statistics(self, session_id: str) -> SessionStatistics: ...
 
     async def events(self, session_id: str, after: int, limit: int) -> Sequence[DurableEvent]: ...
 

@@ -25,6 +25,7 @@ from orchestration.storage.ports import (
     StoredSegment,
     StreamRow,
 )
+from orchestration.storage.postgres_listings import PostgresListings
 from orchestration.storage.quality_statements import QUALITY_BY_STREAM
 from orchestration.storage.recording_statements import EXPIRED_RECORDINGS, FILES_OF_STREAM
 from orchestration.storage.rows import (
@@ -117,11 +118,8 @@ RETURNING 1
 """
 
 
-class PostgresArchive:
+class PostgresArchive(PostgresListings):
     """`Archive` over a pool. Text that PostgreSQL cannot hold is stored as U+FFFD."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
 
     async def create_session(
         self, spec: SessionSpec, idempotency_hash: bytes

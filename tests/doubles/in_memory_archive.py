@@ -12,8 +12,10 @@ from orchestration.storage.ports import (
     ParticipantRow,
     QualitySummary,
     RecordedFile,
+    Row,
     SessionRow,
     SessionSpec,
+    SessionStatistics,
     Snapshot,
     StoredSegment,
     StreamRow,
@@ -75,9 +77,7 @@ class InMemoryArchive:
     ) -> Page[SessionRow]:
         rows = [one.row for one in reversed(self.stored.values())]
         wanted = [row for row in rows if statuses is None or row.status in statuses]
-        start = int(cursor or 0)
-        more = start + limit < len(wanted)
-        return Page(wanted[start : start + limit], str(start + limit) if more else None)
+        return _page(wanted, limit, cursor)
 
     async def assign_actor(self, session_id: str, actor_name: str | None) -> None:
         stored = self.of(session_id)
@@ -96,6 +96,38 @@ class InMemoryArchive:
 
     async def segments(self, session_id: str) -> Sequence[StoredSegment]:
         return tuple(self.of(session_id).segments)
+
+    async def segments_page(
+        self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
+    ) -> Page[StoredSegment]:
+        within = [
+            one
+            for one in self.of(session_id).segments
+            if one.segment.end_ns > from_ns and one.segment.start_ns < to_ns
+        ]
+        return _page(within, limit, cursor)
+
+    async def files_page(
+        self, session_id: str, limit: int, cursor: str | None
+    ) -> Page[RecordedFile]:
+        return _page(self.of(session_id).files, limit, cursor)
+
+    async def statistics(self, session_id: str) -> SessionStatistics:
+        stored = self.of(session_id)
+        words = sum(len(one.segment.words) for one in stored.segments)
+        size = sum(file.size_bytes for file in stored.files)
+        return SessionStatistics(
+            0.0,
+            len(stored.participants),
+            0,
+            len(stored.files),
+            0.0,
+            size,
+            len(stored.segments),
+            words,
+            0,
+            (),
+        )
 
     async def events(self, session_id: str, after: int, limit: int) -> Sequence[DurableEvent]:
         events = self.of(session_id).events
@@ -144,3 +176,9 @@ class InMemoryArchive:
 
     async def ping(self) -> int:
         return 0
+
+
+def _page(rows: Sequence[Row], limit: int, cursor: str | None) -> Page[Row]:
+    start = int(cursor or 0)
+    more = start + limit < len(rows)
+    return Page(rows[start : start + limit], str(start + limit) if more else None)
