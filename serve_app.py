@@ -28,7 +28,7 @@ from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
 from actors.session_gateway import RaySessions
 from orchestration.api.app import create_api
 from orchestration.config.loader import check_safe, load_settings
-from orchestration.config.models import ServicesSettings, Settings
+from orchestration.config.models import ServicesSettings, Settings, UpstreamSettings
 from orchestration.errors import EngineError, Unavailable
 from orchestration.logs import configure_logs
 from orchestration.services.balanced import (
@@ -49,6 +49,8 @@ from orchestration.services.ports import (
     TranslationRequest,
 )
 from orchestration.services.translation_libretranslate import LibreTranslate
+from orchestration.services.translation_livetranslate import LivetranslateTranslation
+from orchestration.services.whisper_livetranslate import LivetranslateWhisper
 from orchestration.services.whisper_openai import OpenAIWhisper
 from orchestration.storage.embedded import EmbeddedPostgres
 from orchestration.storage.migrations import migrate
@@ -70,6 +72,19 @@ ENGINE_MAX_REQUESTS = 256
 def _weighted(engine: Any, weight: int) -> WeightedEngine[Any]:
     """An upstream under its own name, which has no credentials in it as its URL may."""
     return WeightedEngine(engine.name, engine, weight)
+
+
+def _whisper(upstream: UpstreamSettings, timeout_s: float) -> TranscriptionEngine:
+    url, api_key = upstream.url, upstream.api_key
+    if upstream.kind == "livetranslate":
+        return LivetranslateWhisper(url, api_key=api_key, timeout_s=timeout_s)
+    return OpenAIWhisper(url, model=upstream.model, api_key=api_key, timeout_s=timeout_s)
+
+
+def _translation(upstream: UpstreamSettings, timeout_s: float) -> TranslationEngine:
+    if upstream.kind == "livetranslate":
+        return LivetranslateTranslation(upstream.url, api_key=upstream.api_key, timeout_s=timeout_s)
+    return LibreTranslate(upstream.url, api_key=upstream.api_key, timeout_s=timeout_s)
 
 
 class HandleEngine:
@@ -145,16 +160,8 @@ class Transcription:
     def __init__(self, settings: Settings, embedded: Any) -> None:
         configure_logs(settings.log_level)
         services = settings.services
-        engines: list[WeightedEngine[TranscriptionEngine]] = [
-            _weighted(
-                OpenAIWhisper(
-                    upstream.url,
-                    model=upstream.model,
-                    api_key=upstream.api_key,
-                    timeout_s=services.timeout_s,
-                ),
-                upstream.weight,
-            )
+        engines = [
+            _weighted(_whisper(upstream, services.timeout_s), upstream.weight)
             for upstream in services.whisper
         ]
         self._pool = BalancedTranscription(
@@ -178,13 +185,8 @@ class Translation:
     def __init__(self, settings: Settings, embedded: Any) -> None:
         configure_logs(settings.log_level)
         services = settings.services
-        engines: list[WeightedEngine[TranslationEngine]] = [
-            _weighted(
-                LibreTranslate(
-                    upstream.url, api_key=upstream.api_key, timeout_s=services.timeout_s
-                ),
-                upstream.weight,
-            )
+        engines = [
+            _weighted(_translation(upstream, services.timeout_s), upstream.weight)
             for upstream in services.translation
         ]
         self._pool = BalancedTranslation(

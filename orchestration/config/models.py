@@ -120,9 +120,10 @@ class UpstreamSettings(Model):
     """One service behind the balancer."""
 
     url: str
-    kind: Literal["openai", "libretranslate"]
+    kind: Literal["openai", "livetranslate", "libretranslate"]
     weight: int = Field(1, ge=1, le=1000)
     model: str = "whisper-1"
+    """Which of its models an `openai` service should use."""
     api_key: str | None = None
 
 
@@ -148,6 +149,14 @@ class ServicesSettings(Model):
     """One deadline for a request across all its tries."""
     tries: int = Field(3, ge=1, le=10)
     health_check_interval_s: float = Field(10, gt=0)
+
+    @model_validator(mode="after")
+    def kinds_fit(self) -> "ServicesSettings":
+        if any(one.kind == "libretranslate" for one in self.whisper):
+            raise ValueError("whisper services are of the kinds openai and livetranslate")
+        if any(one.kind == "openai" for one in self.translation):
+            raise ValueError("translation services are of the kinds libretranslate, livetranslate")
+        return self
 
 
 class AudioSettings(Model):

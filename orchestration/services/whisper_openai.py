@@ -80,7 +80,9 @@ class OpenAIWhisper:
 
     def _form(self, request: TranscriptionRequest) -> aiohttp.FormData:
         form = aiohttp.FormData()
-        form.add_field("file", _wav(request.audio), filename="chunk.wav", content_type="audio/wav")
+        form.add_field(
+            "file", to_wav(request.audio), filename="chunk.wav", content_type="audio/wav"
+        )
         form.add_field("model", self._model)
         if request.language:
             form.add_field("language", request.language)
@@ -93,7 +95,7 @@ class OpenAIWhisper:
         return form
 
 
-def _wav(audio: bytes) -> bytes:
+def to_wav(audio: bytes) -> bytes:
     """Mono s16le at `ENGINE_SAMPLE_RATE` in a WAV container."""
     container = io.BytesIO()
     with wave.open(container, "wb") as writer:

@@ -11,6 +11,8 @@ BENCHMARKS = (
     "stages",
     "storage",
     "health_rps",
+    "gateway",
+    "balancing",
     "session_actor",
     "durable_ingest",
     "speech_seams",

@@ -1,6 +1,8 @@
 """The service's FastAPI application on plain uvicorn, over in-memory doubles at its ports.
 
-python -m tests.benchmarks.bare_api PORT DATA_DIR
+python -m tests.benchmarks.bare_api PORT DATA_DIR [WHISPER_URL ...]
+
+Its gateway passes requests on to these whisper services.
 """
 
 import sys
@@ -10,7 +12,7 @@ import uvicorn
 
 from orchestration.api.app import create_api
 from orchestration.config.models import Settings
-from orchestration.services.gateway import HttpGateway
+from orchestration.services.gateway import GatewayUpstream, HttpGateway
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySessions
 from tests.doubles.scripted_engines import ScriptedEngines
@@ -20,7 +22,8 @@ def main() -> None:
     port, data_dir = int(sys.argv[1]), Path(sys.argv[2])
     archive = InMemoryArchive()
     sessions, engines = InMemorySessions(archive), ScriptedEngines()
-    gateway = HttpGateway({}, timeout_s=1, tries=1)
+    whisper = [GatewayUpstream(url) for url in sys.argv[3:]]
+    gateway = HttpGateway({"whisper": whisper}, timeout_s=1, tries=1)
     app = create_api(Settings(data_dir=data_dir), sessions, archive, engines, gateway, data_dir)
     uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
 

@@ -71,9 +71,9 @@ class Asker(asyncio.Protocol):
         self._transport.write(self._request)
 
 
-async def load(port: int, seconds: float) -> tuple[float, list[float]]:
+async def load(port: int, seconds: float, path: str = "/api/health") -> tuple[float, list[float]]:
     """Requests a second and the latency of each in milliseconds."""
-    request = f"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     latencies_ms: list[float] = []
     began_s = time.perf_counter()
     askers = [Asker(request, began_s + seconds, latencies_ms) for _ in range(CONNECTIONS)]
@@ -85,11 +85,11 @@ async def load(port: int, seconds: float) -> tuple[float, list[float]]:
 
 
 @contextlib.contextmanager
-def bare_api(data_dir: Path) -> Iterator[int]:
+def bare_api(data_dir: Path, *whisper_urls: str) -> Iterator[int]:
     """The application on bare uvicorn in a process of its own; yields its port."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.bare_api", str(port), str(data_dir)]
+        [sys.executable, "-m", "tests.benchmarks.bare_api", str(port), str(data_dir), *whisper_urls]
     )
     try:
         yield port

@@ -22,8 +22,11 @@ from orchestration.services.ports import (
     TranslationRequest,
 )
 from orchestration.services.translation_libretranslate import LibreTranslate
+from orchestration.services.translation_livetranslate import LivetranslateTranslation
+from orchestration.services.whisper_livetranslate import LivetranslateWhisper
 from orchestration.services.whisper_openai import OpenAIWhisper
 from tests.doubles.libretranslate_server import LibreTranslateDouble
+from tests.doubles.livetranslate_server import LivetranslateDouble
 from tests.doubles.whisper_server import WhisperDouble
 
 READING = Path(__file__).parents[1] / "data" / "reading.flac"
@@ -53,7 +56,7 @@ def assert_sound(hypothesis: Hypothesis, request: TranscriptionRequest) -> None:
     assert pickle.loads(pickle.dumps(hypothesis)) == hypothesis
 
 
-@pytest.fixture(scope="module", params=["openai", "embedded"])
+@pytest.fixture(scope="module", params=["openai", "livetranslate", "embedded"])
 async def transcription(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[TranscriptionEngine]:
@@ -62,19 +65,29 @@ async def transcription(
             remote = OpenAIWhisper(server.url, model="tiny.en", timeout_s=30)
             yield remote
             await remote.close()
+    elif request.param == "livetranslate":
+        async with LivetranslateDouble() as server:
+            engine = LivetranslateWhisper(server.url, timeout_s=30)
+            yield engine
+            await engine.close()
     else:
         embedded = EmbeddedWhisper("tiny.en", cache_dir=tmp_path_factory.mktemp("models"))
         yield embedded
         await embedded.close()
 
 
-@pytest.fixture(scope="module", params=["libretranslate", "embedded"])
+@pytest.fixture(scope="module", params=["libretranslate", "livetranslate", "embedded"])
 async def translation(request: pytest.FixtureRequest) -> AsyncIterator[TranslationEngine]:
     if request.param == "libretranslate":
         async with LibreTranslateDouble() as server:
             remote = LibreTranslate(server.url, timeout_s=30)
             yield remote
             await remote.close()
+    elif request.param == "livetranslate":
+        async with LivetranslateDouble() as server:
+            engine = LivetranslateTranslation(server.url, timeout_s=30)
+            yield engine
+            await engine.close()
     else:
         embedded = EmbeddedTranslation()
         yield embedded

@@ -1,0 +1,57 @@
+"""Livetranslate's whisper and translation services in one, over real HTTP."""
+
+from aiohttp import BodyPartReader, web
+
+from orchestration.errors import JsonObject, JsonValue
+from tests.doubles.faulty_server import FaultyServer
+from tests.doubles.libretranslate_server import PAIRS, marked
+
+
+class LivetranslateDouble(FaultyServer):
+    """`transcriptions` and `translations` have what was asked so far; the modes apply to both.
+
+    `segments` goes into every transcription, as its backend would give them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.segments: list[JsonValue] = []
+        self.language = "en"
+        self.transcriptions: list[JsonObject] = []
+        self.translations: list[JsonObject] = []
+        self.app.router.add_post("/transcribe", self._transcribe)
+        self.app.router.add_post("/translate", self._translate)
+        self.app.router.add_get("/health", self._health)
+        self.app.router.add_get("/api/health", self._health)
+
+    async def _transcribe(self, request: web.Request) -> web.StreamResponse:
+        form: JsonObject = {}
+        async for part in await request.multipart():
+            assert isinstance(part, BodyPartReader)
+            assert part.name is not None
+            content = await part.read()
+            form[part.name] = len(content) if part.name == "audio" else content.decode()
+        self.transcriptions.append(form)
+        answer = {
+            "text": "Hello world.",
+            "segments": self.segments,
+            "language": self.language,
+            "confidence": 0.9,
+            "processing_time": 0.1,
+            "model_used": "whisper-base",
+            "device_used": "npu",
+            "session_id": form.get("session_id"),
+        }
+        return await self.respond(request, answer)
+
+    async def _translate(self, request: web.Request) -> web.StreamResponse:
+        body: JsonObject = await request.json()
+        self.translations.append(body)
+        source, target = str(body["source_language"]), str(body["target_language"])
+        if target not in PAIRS.get(source, ()):
+            return web.json_response({"error": "Unsupported language pair"}, status=400)
+        text = marked(str(body["text"]), source, target)
+        return await self.respond(request, {"translated_text": text, "backend_used": "local"})
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "healthy"})

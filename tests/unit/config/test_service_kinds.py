@@ -1,0 +1,21 @@
+import pytest
+from pydantic import ValidationError
+
+from orchestration.config.models import ServicesSettings
+
+
+@pytest.mark.parametrize(
+    ("pool", "kind"), [("whisper", "libretranslate"), ("translation", "openai")]
+)
+def test_a_service_of_a_kind_that_its_pool_cannot_use_is_refused(pool: str, kind: str) -> None:
+    with pytest.raises(ValidationError, match="are of the kinds"):
+        ServicesSettings.model_validate({pool: [{"url": "http://127.0.0.1", "kind": kind}]})
+
+
+@pytest.mark.parametrize(
+    ("pool", "kind"), [("whisper", "openai"), ("translation", "libretranslate")]
+)
+def test_livetranslate_services_stand_in_either_pool_with_others(pool: str, kind: str) -> None:
+    services = [{"url": "http://127.0.0.1", "kind": one} for one in (kind, "livetranslate")]
+    settings = ServicesSettings.model_validate({pool: services})
+    assert [one.kind for one in getattr(settings, pool)] == [kind, "livetranslate"]
