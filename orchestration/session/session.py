@@ -48,7 +48,7 @@ from orchestration.storage.ports import (
     TranslationRow,
 )
 from orchestration.timing.clock import SessionClock
-from orchestration.transcript.segments import SpeakerName
+from orchestration.transcript.segments import Segment, SpeakerName
 from orchestration.transcript.words import Word
 
 NOT_BY_OUTAGE = NEVER_CAPTURED | {EngineRefused.code}
@@ -108,7 +108,11 @@ class Session:
             spec.session_id, spec.target_languages, values.translation_attempts
         )
         self._writer = SegmentWriter(
-            spec.session_id, self._clock, self._outbox, dict(claim.segment_counts), self._desk.want
+            spec.session_id,
+            self._clock,
+            self._outbox,
+            dict(claim.segment_counts),
+            self._became_final,
         )
         self._retries = ChunkRetries(values)
         self._orders: list[TranscribeOrder] = []
@@ -421,6 +425,8 @@ class Session:
                 offsets_ns[row.spec.stream] = row.progress.offset_ns
         self._outage_lost = bool(self._repairs_of(NOT_BY_OUTAGE))
         self._clock.restore(claim.session.zero_unix_ms, offsets_ns)
+        for segment in claim.recent_segments:
+            self._people.roster.heard(segment.stream, segment.start_ns, segment.end_ns)
         for segment, target in claim.untranslated:
             self._desk.want(segment, (target,))
 
@@ -516,6 +522,11 @@ class Session:
     def _publish(self, stream: int, heard: Heard) -> None:
         self._dirty_streams.add(stream)
         self._writer.publish(stream, heard)
+
+    def _became_final(self, segment: Segment) -> None:
+        """Final words are to be translated, and tell when somebody was heard."""
+        self._desk.want(segment)
+        self._people.roster.heard(segment.stream, segment.start_ns, segment.end_ns)
 
     def _settle_translation(
         self, request: TranslationRequest, translation: TranslatedText, engine: str

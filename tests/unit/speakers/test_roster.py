@@ -64,3 +64,29 @@ def test_a_stop_without_a_start_says_nothing() -> None:
     roster.meet(ANA)
     assert roster.stopped("p1", SECOND) is None
     assert name_at(roster, 0.5, 1) is None
+
+
+def test_a_word_that_two_cover_is_nobody_s() -> None:
+    roster = with_turns((ANA, 0, 6), (BEN, 2, 4))
+    assert name_at(roster, 2.5, 2.9) is None
+    assert name_at(roster, 4.5, 4.9) == "Ana"
+
+
+def test_a_flicker_inside_a_turn_does_not_count() -> None:
+    roster = with_turns((ANA, 0, 6), (BEN, 2, 2.7))
+    assert name_at(roster, 2.2, 2.5) == "Ana"
+
+
+def test_a_short_turn_of_one_s_own_counts() -> None:
+    assert name_at(with_turns((ANA, 0, 1.5), (BEN, 2, 2.7)), 2.2, 2.5) == "Ben"
+
+
+def test_own_streams_tell_nothing_about_the_events_of_a_mixed_one() -> None:
+    roster = with_turns((ANA, 2, 6), (BEN, 8, 12), (ANA, 14, 20), (BEN, 22, 30), (ANA, 32, 60))
+    roster.own_stream(3, ANA)
+    for start_s, end_s in ((0, 4), (6, 10), (12, 18), (20, 28), (30, 58)):
+        roster.heard(3, start_s * SECOND, end_s * SECOND)
+    assert roster.lag_ns == 0
+    for start_s, end_s in ((0, 4), (6, 10), (12, 18), (20, 28), (30, 58)):
+        roster.heard(0, start_s * SECOND, end_s * SECOND)
+    assert roster.lag_ns == 2 * SECOND
