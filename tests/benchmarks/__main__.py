@@ -9,6 +9,7 @@ import sys
 BENCHMARKS = (
     "audio",
     "stages",
+    "clock",
     "storage",
     "health_rps",
     "gateway",

@@ -1,0 +1,77 @@
+"""How well a stream's clock is known after 300 s, and what knowing it costs.
+
+    python -m tests.benchmarks clock
+
+Each line is 20 seeds of a simulated network (tests/unit/timing/simulation.py) at one rate.
+"""
+
+import time
+import tracemalloc
+
+from orchestration.timing.stream_clock import MAX_ENTRIES, StreamClock
+from tests.benchmarks.figures import machine_line, percentile, row
+from tests.unit.timing.simulation import ACCIDENTS, SAMPLE_RATE, T0_NS, simulate
+
+SEEDS = range(20)
+PPM = (-200.0, -50.0, 50.0, 200.0)
+HOUR_S = 3600
+FRAMES_A_SECOND = 10
+
+
+def accuracy() -> None:
+    """Errors by accident and rate, and how often the stated bounds held."""
+    print(f"{'accident':<24}{'ppm':>6}  rate ppm p50  p95   offset ms p50  p95   bounds held  told")
+    for accident in ACCIDENTS:
+        for ppm in PPM:
+            outcomes = [simulate(seed, ppm, accident) for seed in SEEDS]
+            rates = [one.rate_error_ppm for one in outcomes]
+            offsets = [one.offset_error_ms for one in outcomes]
+            held = sum(
+                one.rate_error_ppm <= one.rate_bound_ppm
+                and one.offset_error_ms <= one.offset_bound_ms
+                for one in outcomes
+            )
+            told = {", ".join(change.kind for change in one.changes) for one in outcomes}
+            print(
+                f"{accident.name:<24}{ppm:>6.0f}"
+                f"{percentile(rates, 0.5):>14.2f}{percentile(rates, 0.95):>6.2f}"
+                f"{percentile(offsets, 0.5):>15.3f}{percentile(offsets, 0.95):>7.3f}"
+                f"{f'{held}/{len(outcomes)}':>12}  {' | '.join(sorted(told)) or '-'}",
+                flush=True,
+            )
+
+
+def hour() -> StreamClock:
+    """An hour of frames; the estimate is asked for as often as a session may."""
+    clock = StreamClock(SAMPLE_RATE)
+    frame_samples = SAMPLE_RATE // FRAMES_A_SECOND
+    for frame in range(1, HOUR_S * FRAMES_A_SECOND + 1):
+        delay_ns = 30_000_000 + frame * 7_919 % 5_000_000
+        clock.arrived(frame * frame_samples, T0_NS + frame * 100_000_000 + delay_ns)
+        if frame % (5 * FRAMES_A_SECOND) == 0:
+            clock.stamped(frame * frame_samples, T0_NS // 1_000_000 + frame * 100)
+        _ = clock.estimate
+    return clock
+
+
+def cost() -> None:
+    """CPU for each second of audio, and what an hour leaves in memory."""
+    began_ns = time.process_time_ns()
+    hour()
+    cpu_us = (time.process_time_ns() - began_ns) / 1000 / HOUR_S
+    tracemalloc.start()
+    clock = hour()
+    held, _ = tracemalloc.get_traced_memory()
+    row("CPU for each second of audio, 100 ms frames", f"{cpu_us:.0f} us")
+    row("entries after an hour", f"{len(clock)}", f"{MAX_ENTRIES}")
+    row("memory after an hour", f"{held / 1000:.1f} kB")
+
+
+def main() -> None:
+    print(machine_line())
+    accuracy()
+    cost()
+
+
+if __name__ == "__main__":
+    main()
