@@ -48,7 +48,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClockChange:
-    """A step of `step_ns` that was there by `at_sample`, and began at most 5 s before.
+    """A step of `step_ns` that was there by `at_sample`, and began at most 10 s before.
 
     A positive step: frames arrive, or are stamped, later than their samples say.
     """
