@@ -44,6 +44,7 @@ FRONTEND_RULES = """\
     http-request del-header x-request-timeout-seconds
     http-request del-header x-request-disconnect-disabled
     http-request set-header x-request-disconnect-disabled ?1 if { path_beg /ws/ }
+    http-request set-header x-request-disconnect-disabled ?1 if { path_beg /socket.io/ }
     http-request set-header x-forwarded-for %[src] unless { src 127.0.0.0/8 ::1 }
     http-request return status 404 if { path_beg /-/routes }
 """

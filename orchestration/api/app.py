@@ -30,6 +30,8 @@ from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.session_data import session_data_router
 from orchestration.api.sessions import sessions_router
 from orchestration.api.settings import settings_router
+from orchestration.api.socket_io import SOCKET_IO_PATH, SocketIo
+from orchestration.api.socket_io_client import SocketIoServices
 from orchestration.api.transcripts import transcripts_router
 from orchestration.api.websocket_routes import websocket_router
 from orchestration.config.models import Settings
@@ -114,6 +116,7 @@ def create_api(
     app.include_router(gateway_router(gateway))
     app.include_router(live_router(settings, hub, archive))
     app.include_router(websocket_router(settings.server, registry))
+    app.mount(SOCKET_IO_PATH, SocketIo(SocketIoServices(settings, hub, archive, engines, health)))
     _add_pages(app, web_dir)
     return app
 

@@ -47,7 +47,8 @@ class Traffic:
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One WebSocket. `kind` is `ingest`, `live` or `other`; `session_id` the one it is about."""
+    """One WebSocket. `kind` is `ingest`, `live`, `socket_io` or `other`; `session_id` the one that
+    its URL names."""
 
     connection_id: str
     kind: str

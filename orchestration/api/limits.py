@@ -176,12 +176,16 @@ def _connection(scope: Scope) -> Connection:
     client = scope.get("client")
     return Connection(
         connection_id=uuid4().hex,
-        kind=found["kind"] if found else "other",
+        kind=found["kind"] if found else _kind(scope["path"]),
         address=str(client[0]) if client else "",
         agent=Headers(scope=scope).get("user-agent", "")[:MAX_AGENT_CHARACTERS],
         session_id=found["session_id"] if found else None,
         since_unix_ms=_unix_ms(),
     )
+
+
+def _kind(path: str) -> str:
+    return "socket_io" if path.startswith("/socket.io") else "other"
 
 
 def _count(message: Message, *ways: Traffic) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 import structlog
 from fastapi import APIRouter
@@ -30,7 +31,7 @@ from orchestration.api.server_messages import (
 )
 from orchestration.api.session_ids import check_session_id
 from orchestration.api.sessions import session_json
-from orchestration.config.models import Settings
+from orchestration.config.models import LiveSettings, Settings
 from orchestration.errors import BadRequest, JsonObject, JsonValue, OrchestrationError
 from orchestration.session.events import segment_json
 from orchestration.session.fields import MAX_INTEGER
@@ -68,55 +69,30 @@ def snapshot_message(snapshot: Snapshot, session: JsonObject) -> JsonObject:
     }
 
 
-class LiveConnection:
-    """One viewer: where it stands, then every durable event in turn, then the end."""
+class Viewing:
+    """A viewer of one session, over whatever carries its messages."""
 
     def __init__(
         self,
-        websocket: WebSocket,
         session_id: str,
         after: int | None,
-        hub: LiveHub,
         archive: Archive,
-        settings: Settings,
+        limits: LiveSettings,
+        send: Callable[[str], Awaitable[None]],
+        asked_by: tuple[str, str],
     ) -> None:
-        self._websocket = websocket
+        """`asked_by` are the scheme and the host by which the viewer came."""
         self._session_id = session_id
         self._after = after
-        self._hub = hub
         self._archive = archive
-        self._settings = settings
-        self._idle = IdleWatch(settings.server.websocket_idle_timeout_s)
-        self._begun = asyncio.Event()
+        self._limits = limits
+        self._send = send
+        self._asked_by = asked_by
         self.seq = 0
-        self.sent = 0
 
-    async def converse(self) -> int:
-        """Serve the viewer; returns the code to close with.
-
-        Raises:
-            WebSocketDisconnect: the viewer went away.
-            OrchestrationError: what ends the connection.
-        """
-        row = await self._archive.session(self._session_id)
-        if row.status in LAST_STATUSES:
-            await self._begin()
-            return CLOSE_DONE
-        with self._hub.watch(self._session_id) as (feed, queue):
-            await feed.ready()
-            await first_of(
-                self._watch(queue), self._receive(), queue.overflow(), self._idle.watch()
-            )
-            return queue.close_code
-
-    async def _watch(self, queue: ViewerQueue) -> None:
-        await self._begin()
-        self._begun.set()
-        await self._forward(queue)
-
-    async def _begin(self) -> None:
+    async def begin(self) -> None:
         """Bring the viewer to where the archive stands; `seq` is that afterwards."""
-        limits = self._settings.live
+        limits = self._limits
         after = self._after
         if after is not None:
             here = await self._archive.snapshot(self._session_id, 1)
@@ -124,8 +100,7 @@ class LiveConnection:
                 await self._replay(after, here.seq)
                 return
         snapshot = await self._archive.snapshot(self._session_id, limits.snapshot_segments)
-        host = self._websocket.headers.get("host", "localhost")
-        session = session_json(snapshot.session, self._websocket.url.scheme, host)
+        session = session_json(snapshot.session, *self._asked_by)
         self.seq = snapshot.seq
         # A thousand segments with their words take a while to encode.
         text = await asyncio.to_thread(lambda: encode_message(snapshot_message(snapshot, session)))
@@ -143,7 +118,8 @@ class LiveConnection:
                 self.seq = event.seq
                 await self._send(durable_outgoing(event).text)
 
-    async def _forward(self, queue: ViewerQueue) -> None:
+    async def forward(self, queue: ViewerQueue) -> None:
+        """Every event after that, up to the last."""
         while (event := await queue.take()) is not None:
             if event.seq is not None:
                 if event.seq <= self.seq:
@@ -152,6 +128,58 @@ class LiveConnection:
             await self._send(event.text)
             if event.is_last:
                 return
+
+
+class LiveConnection:
+    """One viewer: where it stands, then every durable event in turn, then the end."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        session_id: str,
+        after: int | None,
+        hub: LiveHub,
+        archive: Archive,
+        settings: Settings,
+    ) -> None:
+        self._websocket = websocket
+        self._session_id = session_id
+        self._hub = hub
+        self._archive = archive
+        self._settings = settings
+        asked_by = (websocket.url.scheme, websocket.headers.get("host", "localhost"))
+        self._viewing = Viewing(session_id, after, archive, settings.live, self._send, asked_by)
+        self._idle = IdleWatch(settings.server.websocket_idle_timeout_s)
+        self._begun = asyncio.Event()
+        self.sent = 0
+
+    @property
+    def seq(self) -> int:
+        """The last durable event sent."""
+        return self._viewing.seq
+
+    async def converse(self) -> int:
+        """Serve the viewer; returns the code to close with.
+
+        Raises:
+            WebSocketDisconnect: the viewer went away.
+            OrchestrationError: what ends the connection.
+        """
+        row = await self._archive.session(self._session_id)
+        if row.status in LAST_STATUSES:
+            await self._viewing.begin()
+            return CLOSE_DONE
+        with self._hub.watch(self._session_id) as (feed, queue):
+            await feed.ready()
+            await first_of(
+                self._watch(queue), self._receive(), queue.overflow(), self._idle.watch()
+            )
+            return queue.close_code
+
+    async def _watch(self, queue: ViewerQueue) -> None:
+        await self._viewing.begin()
+        self._begun.set()
+        await self._viewing.forward(queue)
 
     async def _receive(self) -> None:
         limits = self._settings.ingest

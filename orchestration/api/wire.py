@@ -123,11 +123,20 @@ def check_whole_samples(frame: AudioFrame, pcm_format: PcmFormat) -> None:
 
 
 def parse_json(text: str, max_bytes: int, max_depth: int) -> JsonObject:
-    """The JSON object in a text message. Its depth is checked before it is parsed.
+    """The JSON object in a text message. Raises as `parse_json_value`, and BadRequest if it is
+    something else."""
+    body = parse_json_value(text, max_bytes, max_depth)
+    if not isinstance(body, dict):
+        raise BadRequest("The message must be a JSON object.")
+    return body
+
+
+def parse_json_value(text: str, max_bytes: int, max_depth: int) -> JsonValue:
+    """The JSON in a text message. Its depth is checked before it is parsed.
 
     Raises:
         TooLarge: more than `max_bytes` of UTF-8.
-        BadRequest: not JSON, not an object, nested deeper than `max_depth`, or NaN or infinite.
+        BadRequest: not JSON, nested deeper than `max_depth`, or NaN or infinite.
     """
     size = len(text) if text.isascii() else len(text.encode())
     if size > max_bytes:
@@ -141,11 +150,9 @@ def parse_json(text: str, max_bytes: int, max_depth: int) -> JsonObject:
             {"limit": "max_json_depth", "max": max_depth},
         )
     try:
-        body = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        body: JsonValue = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except ValueError as error:
         raise BadRequest(f"The message is not JSON: {_reason(error)}.") from None
-    if not isinstance(body, dict):
-        raise BadRequest("The message must be a JSON object.")
     return body
 
 
