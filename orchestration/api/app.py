@@ -23,6 +23,7 @@ from orchestration.api.ingest import ingest_router
 from orchestration.api.limits import BodyLimit, SecurityHeaders, WebSocketGate
 from orchestration.api.live import live_router
 from orchestration.api.live_hub import LiveHub
+from orchestration.api.metrics import metrics_router
 from orchestration.api.openai import openai_router
 from orchestration.api.ports import Sessions
 from orchestration.api.problems import ProblemView, UnexpectedErrors, install_problem_handlers
@@ -103,6 +104,7 @@ def create_api(
     install_problem_handlers(app)
     app.include_router(health_router(health))
     app.include_router(alerts_router(health))
+    app.include_router(metrics_router(health, settings.server, registry))
     app.include_router(access_router(settings.server, rules, archive))
     app.include_router(settings_router(settings))
     app.include_router(sessions_router(sessions, archive, settings.sessions.chunking))

@@ -85,31 +85,37 @@ def websocket_router(server: ServerSettings, registry: ConnectionRegistry) -> AP
     @router.get("/stats")
     async def stats() -> WebSocketStats:
         """How many are connected and were, and what went either way."""
-        now_unix_ms = time.time_ns() // 1_000_000
-        peak_at = registry.peak_unix_ms
-        return WebSocketStats(
-            active_connections=len(registry),
-            peak_connections=registry.peak,
-            peak_at=None if peak_at is None else iso_utc(peak_at),
-            max_connections=server.websocket_max_connections,
-            max_connections_per_address=server.websocket_max_per_address,
-            idle_timeout_seconds=server.websocket_idle_timeout_s,
-            connections_by_kind=registry.by_kind(),
-            addresses=registry.addresses,
-            sessions=registry.sessions(),
-            total_connections=registry.opened,
-            refused_connections=registry.refused,
-            messages_in=registry.received.messages,
-            messages_out=registry.sent.messages,
-            bytes_in=registry.received.bytes,
-            bytes_out=registry.sent.bytes,
-            messages_in_per_second=registry.received.per_s(now_unix_ms),
-            messages_out_per_second=registry.sent.per_s(now_unix_ms),
-            replicas=server.ingress_replicas,
-            timestamp=iso_utc(now_unix_ms),
-        )
+        return websocket_stats(server, registry, time.time_ns() // 1_000_000)
 
     return router
+
+
+def websocket_stats(
+    server: ServerSettings, registry: ConnectionRegistry, now_unix_ms: int
+) -> WebSocketStats:
+    """The WebSockets of this process, counted."""
+    peak_at = registry.peak_unix_ms
+    return WebSocketStats(
+        active_connections=len(registry),
+        peak_connections=registry.peak,
+        peak_at=None if peak_at is None else iso_utc(peak_at),
+        max_connections=server.websocket_max_connections,
+        max_connections_per_address=server.websocket_max_per_address,
+        idle_timeout_seconds=server.websocket_idle_timeout_s,
+        connections_by_kind=registry.by_kind(),
+        addresses=registry.addresses,
+        sessions=registry.sessions(),
+        total_connections=registry.opened,
+        refused_connections=registry.refused,
+        messages_in=registry.received.messages,
+        messages_out=registry.sent.messages,
+        bytes_in=registry.received.bytes,
+        bytes_out=registry.sent.bytes,
+        messages_in_per_second=registry.received.per_s(now_unix_ms),
+        messages_out_per_second=registry.sent.per_s(now_unix_ms),
+        replicas=server.ingress_replicas,
+        timestamp=iso_utc(now_unix_ms),
+    )
 
 
 def _view(one: Connection, now_unix_ms: int) -> ConnectionView:

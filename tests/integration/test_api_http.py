@@ -338,6 +338,12 @@ async def test_alerts_say_what_holds_and_what_was(server: ApiServer) -> None:
     shown: Any = board
     assert (status, shown["alerts"], shown["system"]) == (200, active, {"disk_percent": 97})
     assert (list(shown["services"]), shown["summary"]["open_sessions"]) == (["database"], 3)
+    status, figures = await server.json("GET", "/api/metrics")
+    counted: Any = figures
+    assert (status, counted["active_alerts"]) == (200, {"critical": 1})
+    assert counted["health_stats"] == shown["summary"]
+    assert counted["system"] == {"disk_percent": 97}
+    assert counted["websocket_stats"]["active_connections"] == 0
 
 
 async def test_health_never_waits_for_a_monitor_that_is_away(

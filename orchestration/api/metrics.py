@@ -1,0 +1,53 @@
+"""HTTP: the service's figures at once, for whoever polls JSON."""
+
+import time
+from collections import Counter
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from orchestration.api.connections import ConnectionRegistry
+from orchestration.api.health import HealthCache, ServicesSummary, services_json
+from orchestration.api.websocket_routes import WebSocketStats, websocket_stats
+from orchestration.config.models import ServerSettings
+from orchestration.session.events import iso_utc
+
+
+class MetricsView(BaseModel):
+    """What the service counts, units in the names.
+
+    `health_stats` and `system` are of the whole service and of the health monitor's node,
+    `websocket_stats` of the replica that answers. `active_alerts` counts them by level.
+    """
+
+    uptime_seconds: float
+    health_stats: ServicesSummary
+    websocket_stats: WebSocketStats
+    system: dict[str, int]
+    active_alerts: dict[str, int]
+    timestamp: str
+
+
+def metrics_router(
+    cache: HealthCache, server: ServerSettings, registry: ConnectionRegistry
+) -> APIRouter:
+    """`/api/metrics`."""
+    router = APIRouter(prefix="/api", tags=["health"])
+
+    @router.get("/metrics")
+    async def metrics() -> MetricsView:
+        """Sessions, parts, connections, the machine and alerts, in figures."""
+        report = await cache.report()
+        now_unix_ms = time.time_ns() // 1_000_000
+        return MetricsView(
+            uptime_seconds=max(0, now_unix_ms - report.started_unix_ms) / 1000,
+            health_stats=ServicesSummary.model_validate(
+                services_json(report, now_unix_ms)["summary"]
+            ),
+            websocket_stats=websocket_stats(server, registry, now_unix_ms),
+            system=dict(report.system),
+            active_alerts=dict(Counter(alert.level for alert in report.alerts)),
+            timestamp=iso_utc(now_unix_ms),
+        )
+
+    return router
