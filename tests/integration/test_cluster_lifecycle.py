@@ -131,14 +131,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
     wait_until_gone(ours)
 
 
-def listening(processes: list[psutil.Process]) -> dict[tuple[str, int], psutil.Process]:
+def listening(processes: list[psutil.Process]) -> dict[tuple[str, int], str]:
+    """Names of processes by the address and port where they listen."""
     found = {}
     for process in processes:
+        # HAProxies come and go as the replicas change.
         with contextlib.suppress(psutil.NoSuchProcess):
+            name = process.name()
             for connection in process.net_connections("inet"):
                 if connection.status == psutil.CONN_LISTEN:
                     address = connection.laddr.ip.removeprefix("::ffff:")
-                    found[address, connection.laddr.port] = process
+                    found[address, connection.laddr.port] = name
     return found
 
 
@@ -174,9 +177,7 @@ class TestWhatListens:
     def test_only_the_frontend_is_public(self, running: Owner) -> None:
         sockets = listening([psutil.Process(running.process.pid), *running.descendants()])
         public = {
-            (port, process.name())
-            for (address, port), process in sockets.items()
-            if address != "127.0.0.1"
+            (port, name) for (address, port), name in sockets.items() if address != "127.0.0.1"
         }
 
         # A replica's port for calls between deployments has no address to choose.
