@@ -27,7 +27,8 @@ __all__ = ["FIXED_ENVIRONMENT", "Cluster", "ClusterOptions", "start_cluster", "s
 
 NAMESPACE = "orchestration"
 _START_TRIES = 3
-_GRACEFUL_STOP_S = 8.0
+# Serve's shutdown must be over before Ray's: what it asks of Ray later ends this process with 1.
+_GRACEFUL_STOP_S = 20.0
 _GUARD_GRACE_S = 4.0
 _GUARD_LIMIT_S = 20.0
 _LOG_BYTES = 10 * 2**20
