@@ -92,7 +92,7 @@ def start_cluster(options: ClusterOptions) -> Cluster:
 def stop_cluster(cluster: Cluster) -> None:
     """End the applications, Serve and Ray, and every process that they started.
 
-    Of a joined cluster only this process's connection ends. Takes 3 s, and at most 30 s. Raises
+    Of a joined cluster only this process's connection ends. Takes 10 s, and at most 45 s. Raises
     `ClusterError` when a process cannot be ended.
     """
     import ray
