@@ -38,7 +38,8 @@ from orchestration.services.balanced import (
 )
 from orchestration.services.embedded_translation import EmbeddedTranslation
 from orchestration.services.embedded_whisper import EmbeddedWhisper
-from orchestration.services.gateway import GatewayUpstream, HttpGateway
+from orchestration.services.gateway import HttpGateway
+from orchestration.services.gateway_pool import GatewayUpstream
 from orchestration.services.listening import Listening
 from orchestration.services.ports import (
     EngineStatus,
@@ -247,7 +248,8 @@ def _gateway(services: ServicesSettings) -> HttpGateway:
         name: [GatewayUpstream(one.url, one.weight, one.api_key) for one in pool]
         for name, pool in pools.items()
     }
-    return HttpGateway(upstreams, timeout_s=services.timeout_s, tries=services.tries)
+    timeout_s = services.gateway_timeout_s or services.timeout_s
+    return HttpGateway(upstreams, timeout_s=timeout_s, tries=services.tries)
 
 
 def _detached(actor_class: type, name: str, *arguments: object) -> Any:

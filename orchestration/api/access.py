@@ -93,8 +93,10 @@ class AccessRules:
         """Without a key the service is for this machine, and goes by its names only.
 
         Else a page that rebinds its own name to the loopback address could read transcripts: its
-        Origin and Host would agree.
+        Origin and Host would agree. Two names are never right (RFC 9112, 3.2).
         """
+        if len(headers.getlist("host")) > 1:
+            return False
         if self.wants_key:
             return True
         try:

@@ -17,7 +17,7 @@ from orchestration.api.audio_jobs import Uploads
 from orchestration.api.audio_routes import audio_router
 from orchestration.api.connection import Detached
 from orchestration.api.connections import ConnectionRegistry
-from orchestration.api.gateway import Gateway, gateway_router
+from orchestration.api.gateway import Gateway, GatewayFront, gateway_router
 from orchestration.api.health import HealthCache, health_router
 from orchestration.api.ingest import ingest_router
 from orchestration.api.limits import BodyLimit, SecurityHeaders, WebSocketGate
@@ -99,6 +99,7 @@ def create_api(
             Middleware(AccessControl, rules=rules),
             Middleware(BodyLimit),
             Middleware(WebSocketGate, registry=registry),
+            Middleware(GatewayFront, gateway=gateway),
         ],
     )
     install_problem_handlers(app)
@@ -115,7 +116,7 @@ def create_api(
     app.include_router(ingest_router(settings, sessions, archive, detached))
     app.include_router(openai_router(engines))
     app.include_router(audio_router(settings, archive, uploads, senders))
-    app.include_router(gateway_router(gateway))
+    app.include_router(gateway_router())
     app.include_router(live_router(settings, hub, archive))
     app.include_router(websocket_router(settings.server, registry))
     app.mount(SOCKET_IO_PATH, SocketIo(SocketIoServices(settings, hub, archive, engines, health)))

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from fastapi import APIRouter, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestration.api.gateway_requests import (
     ANSWER_POLICY,
@@ -19,7 +21,7 @@ from orchestration.errors import BadRequest
 from orchestration.services.gateway import GatewayAnswer, GatewayRequest
 
 GATEWAY_SERVICES = ("whisper", "translation")
-GATEWAY_METHODS = ["GET", "POST", "PUT", "DELETE"]
+GATEWAY_METHODS = ("GET", "POST", "PUT", "DELETE")
 GATEWAY_PREFIXES = tuple(f"/api/{name}/" for name in GATEWAY_SERVICES)
 MAX_GATEWAY_BODY_BYTES = 100 * 2**20
 """Of a request; a larger one gets 413."""
@@ -68,22 +70,57 @@ class RequestBody:
         return cls(bytes(beginning), None)
 
 
-def gateway_router(gateway: Gateway) -> APIRouter:
-    """`/api/whisper/*` and `/api/translation/*`."""
-    router = APIRouter(prefix="/api", tags=["gateway"])
+class GatewayFront:
+    """Middleware: what is for the services behind goes there, without a look at other routes.
 
-    def add(service: str) -> None:
-        async def passed(request: Request) -> Response:
-            began_ns = time.perf_counter_ns()
+    Finding a route among those of the whole API takes longer than passing a request on.
+    """
+
+    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
+        self._app = app
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] in GATEWAY_METHODS:
+            for service, prefix in zip(GATEWAY_SERVICES, GATEWAY_PREFIXES, strict=True):
+                if scope["path"].startswith(prefix):
+                    await self._pass(service, Request(scope, receive), receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    async def _pass(self, service: str, request: Request, receive: Receive, send: Send) -> None:
+        began_ns = time.perf_counter_ns()
+        try:
             if request.headers.get("upgrade"):
                 raise BadRequest("Connections are not upgraded through the gateway.")
-            answer = await gateway.forward(service, await _inner_request(service, request))
-            return _passed_answer(service, answer, (time.perf_counter_ns() - began_ns) // 1_000_000)
+            inner = await _inner_request(service, request)
+            answer = await self._gateway.forward(service, inner)
+        except ClientDisconnect:
+            return
+        elapsed_ms = (time.perf_counter_ns() - began_ns) // 1_000_000
+        headers = _answer_headers(service, answer, elapsed_ms)
+        if answer.whole is None:
+            response = StreamingResponse(_body(answer), status_code=answer.status)
+            response.raw_headers = headers
+            await response(request.scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.whole})
 
+
+def gateway_router() -> APIRouter:
+    """`/api/whisper/*` and `/api/translation/*` as the reference shows them; `GatewayFront`
+    answers before a route is looked for."""
+    router = APIRouter(prefix="/api", tags=["gateway"])
+
+    async def passed_before() -> Response:
+        raise BadRequest("The path has to be written plainly.", {"reason": "path"})
+
+    for service in GATEWAY_SERVICES:
         for method in GATEWAY_METHODS:
             router.add_api_route(
                 f"/{service}/{{path:path}}",
-                passed,
+                passed_before,
                 methods=[method],
                 summary=f"{method} at a {service} service",
                 description=(
@@ -93,9 +130,6 @@ def gateway_router(gateway: Gateway) -> APIRouter:
                 responses={200: {"description": "The service's own answer"}},
                 openapi_extra=PATH_PARAMETER,
             )
-
-    for service in GATEWAY_SERVICES:
-        add(service)
     return router
 
 
@@ -117,23 +151,26 @@ async def _inner_request(service: str, request: Request) -> GatewayRequest:
     return GatewayRequest(request.method, path, query, headers, await RequestBody.of(request))
 
 
-def _passed_answer(service: str, answer: GatewayAnswer, elapsed_ms: int) -> Response:
-    async def body() -> AsyncIterator[bytes]:
-        try:
-            async for piece in answer.body:
-                yield piece
-                # A service that always has more ready would never let a caller's leaving through.
-                await asyncio.sleep(0)
-        finally:
-            answer.close()
-
-    response = StreamingResponse(body(), status_code=answer.status)
-    response.raw_headers = [
+def _answer_headers(
+    service: str, answer: GatewayAnswer, elapsed_ms: int
+) -> list[tuple[bytes, bytes]]:
+    own = (
+        ("x-gateway-service", service),
+        ("x-gateway-attempt", str(answer.attempts)),
+        ("x-gateway-response-time", str(elapsed_ms)),
+        ("content-security-policy", ANSWER_POLICY),
+    )
+    return [
         (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, value in returned_headers(answer.headers)
+        for name, value in (*returned_headers(answer.headers), *own)
     ]
-    response.headers["X-Gateway-Service"] = service
-    response.headers["X-Gateway-Attempt"] = str(answer.attempts)
-    response.headers["X-Gateway-Response-Time"] = str(elapsed_ms)
-    response.headers["Content-Security-Policy"] = ANSWER_POLICY
-    return response
+
+
+async def _body(answer: GatewayAnswer) -> AsyncIterator[bytes]:
+    try:
+        async for piece in answer.body:
+            yield piece
+            # A service that always has more ready would never let a caller's leaving through.
+            await asyncio.sleep(0)
+    finally:
+        answer.close()

@@ -169,6 +169,7 @@ def environment_layer(environ: Mapping[str, str]) -> dict[str, Any]:
         ("TRANSLATION_SERVICE_URL", "services.translation", _urls("libretranslate", environ)),
         ("WHISPER_MODEL", "services.embedded_whisper.model", str),
         ("SERVICE_TIMEOUT", "services.timeout_s", str),
+        ("GATEWAY_TIMEOUT", "services.gateway_timeout_s", str),
         ("SERVICE_RETRY_ATTEMPTS", "services.tries", str),
         ("HEALTH_CHECK_INTERVAL", "services.health_check_interval_s", str),
         ("WEBSOCKET_MAX_CONNECTIONS", "server.websocket_max_connections", str),

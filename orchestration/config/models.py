@@ -149,6 +149,9 @@ class ServicesSettings(Model):
     """One deadline for a request across all its tries."""
     tries: int = Field(3, ge=1, le=10)
     health_check_interval_s: float = Field(10, gt=0)
+    gateway_timeout_s: float | None = Field(None, gt=0, le=600)
+    """How long a service's answer may take to begin, or to go on, through the gateway; without it
+    `timeout_s`."""
 
     @model_validator(mode="after")
     def kinds_fit(self) -> "ServicesSettings":

@@ -14,7 +14,7 @@ PLACES: Mapping[str, str | None] = {
     "websocket.max_connections": "server.websocket_max_connections",
     "websocket.connection_timeout": "server.websocket_idle_timeout_s",
     "websocket.heartbeat_interval": None,
-    "gateway.timeout": "services.timeout_s",
+    "gateway.timeout": "services.gateway_timeout_s",
     "gateway.retries": "services.tries",
     "gateway.circuit_breaker_threshold": None,
     "monitoring.health_check_interval": "services.health_check_interval_s",

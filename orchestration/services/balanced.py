@@ -15,8 +15,9 @@ from orchestration.errors import (
     JsonValue,
     UnsupportedLanguagePair,
 )
-from orchestration.services.balancing.balancer import Balancer, Lease, UpstreamSnapshot
+from orchestration.services.balancing.balancer import Balancer
 from orchestration.services.balancing.retry_budget import RETRY_COST
+from orchestration.services.balancing.upstream import Lease, UpstreamSnapshot
 from orchestration.services.ports import (
     EngineStatus,
     Hypothesis,

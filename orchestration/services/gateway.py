@@ -1,7 +1,8 @@
 """Requests of others, passed on to the services behind: whichever of them is due and well.
 
 The answer is streamed as it comes. A request is tried again at another service only where that
-cannot do a thing twice: when it was never sent, or when its method says so (RFC 9110, 9.2.2).
+cannot do a thing twice: when it was never sent, or when its method says so (RFC 9110, 9.2.2), and
+only while the pool's retry budget lasts.
 """
 
 import time
@@ -19,6 +20,13 @@ from orchestration.errors import (
     UnknownService,
     UpstreamsDown,
 )
+from orchestration.services.balancing.upstream import UpstreamSnapshot
+from orchestration.services.gateway_pool import (
+    GatewayUpstream,
+    Passage,
+    now_ms,
+    pool_of,
+)
 
 IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 RETRY_STATUSES = frozenset({502, 503, 504})
@@ -27,21 +35,11 @@ REDIRECTS = range(300, 400)
 NOT_MODIFIED = 304
 
 CONNECT_TIMEOUT_S = 5.0
-OPEN_AFTER_FAILURES = 5
-"""Failures in a row after which a service gets no requests for `OPEN_S`, and then one, to see."""
-OPEN_S = 30.0
 PIECE_BYTES = 65_536
+SHORT_BYTES = 65_536
+"""An answer that says to be no longer is taken in whole, which costs less than passing pieces."""
 MAX_CONNECTIONS = 256
 """To all services together; a further request waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayUpstream:
-    """A service that requests may go to; `bearer` is its own key, never the caller's."""
-
-    url: str
-    weight: int = 1
-    bearer: str | None = None
 
 
 class Body(Protocol):
@@ -65,42 +63,19 @@ class GatewayRequest:
 
 @dataclass(frozen=True, slots=True)
 class GatewayAnswer:
-    """A service's answer under way: read `body` to its end, or `close`."""
+    """A service's answer under way: `whole` where it is short, else read `body` to its end, or
+    `close`."""
 
     status: int
     headers: Sequence[tuple[str, str]]
     body: AsyncIterator[bytes]
     attempts: int
     close: Callable[[], None]
-
-
-@dataclass(slots=True)
-class _Turn:
-    """A service, its place in the turns, and its circuit breaker."""
-
-    base: URL
-    weight: int
-    headers: Mapping[str, str]
-    current_weight: int = 0
-    failures: int = 0
-    open_until_s: float = 0.0
-
-    def is_closed(self, now_s: float) -> bool:
-        return self.failures < OPEN_AFTER_FAILURES or now_s >= self.open_until_s
-
-    def failed(self, now_s: float) -> None:
-        self.failures += 1
-        if self.failures >= OPEN_AFTER_FAILURES:
-            self.open_until_s = now_s + OPEN_S
-
-    def tried_after_opening(self, now_s: float) -> None:
-        """The one trial is under way: further requests wait for how it ends."""
-        if self.failures >= OPEN_AFTER_FAILURES:
-            self.open_until_s = now_s + OPEN_S
+    whole: bytes | None = None
 
 
 class HttpGateway:
-    """Passes requests on by smooth weighted round robin over services whose circuit is closed."""
+    """Passes requests on by way of one balancer for each pool."""
 
     def __init__(
         self,
@@ -112,13 +87,15 @@ class HttpGateway:
     ) -> None:
         """`upstreams` by the name under which the pool is known; `timeout_s` is the longest wait
         for an answer to begin, or to go on."""
-        self._pools = {
-            name: [_turn(upstream) for upstream in members] for name, members in upstreams.items()
-        }
+        self._pools = {name: pool_of(members) for name, members in upstreams.items() if members}
         self._tries = tries
         self._clock = clock
         self._timeout_s = timeout_s
         self._client: aiohttp.ClientSession | None = None
+
+    def snapshot(self) -> dict[str, tuple[UpstreamSnapshot, ...]]:
+        """Each pool as it stands, by its name."""
+        return {name: pool.balancer.snapshot() for name, pool in self._pools.items()}
 
     async def forward(self, service: str, request: GatewayRequest) -> GatewayAnswer:
         """The answer of a service of this pool.
@@ -133,19 +110,24 @@ class HttpGateway:
             raise UnknownService(
                 f"No {service} service is configured behind this gateway.", {"service": service}
             )
-        untried, failures = list(pool), list[tuple[str, EngineError]]()
-        while untried and len(failures) < self._tries:
-            turn = self._next(untried)
-            if turn is None:
+        pool.balancer.budget.request()
+        tried, failures = set[str](), list[EngineError]()
+        while len(failures) < self._tries:
+            lease = pool.balancer.choose(now_ms(self._clock()), tried)
+            if lease is None:
                 break
-            untried.remove(turn)
-            is_last = not untried or len(failures) + 1 == self._tries
+            tried.add(lease.name)
+            is_last = len(tried) == self._tries or not pool.balancer.count_untried(tried)
+            passage = Passage(pool, lease, self._clock, not is_last)
             try:
-                return await self._attempt(turn, request, len(failures) + 1, is_last=is_last)
+                return await self._attempt(passage, request, len(tried))
             except _NotServed as fault:
-                failures.append((str(turn.base), fault.error))
-                if not fault.may_be_repeated:
+                failures.append(fault.error)
+                if not fault.is_tried_again:
                     break
+            except BaseException:
+                passage.abandoned()
+                raise
         raise self._failure(service, failures)
 
     async def close(self) -> None:
@@ -154,67 +136,71 @@ class HttpGateway:
             await self._client.close()
             self._client = None
 
-    def _next(self, untried: Sequence[_Turn]) -> _Turn | None:
-        now_s = self._clock()
-        ready = [turn for turn in untried if turn.is_closed(now_s)]
-        if not ready:
-            return None
-        for turn in ready:
-            turn.current_weight += turn.weight
-        chosen = max(ready, key=lambda turn: turn.current_weight)
-        chosen.current_weight -= sum(turn.weight for turn in ready)
-        chosen.tried_after_opening(now_s)
-        return chosen
-
     async def _attempt(
-        self, turn: _Turn, request: GatewayRequest, number: int, *, is_last: bool
+        self, passage: Passage, request: GatewayRequest, number: int
     ) -> GatewayAnswer:
-        is_sent_whole = request.body.whole is not None
-        repeatable = is_sent_whole and request.method in IDEMPOTENT
+        target, whole = passage.target, request.body.whole
+        may_be_repeated = whole is not None and request.method in IDEMPOTENT
         try:
             response = await self._session().request(
                 request.method,
-                _target(turn.base, request),
-                headers=[*request.headers, *turn.headers.items()],
-                data=request.body.whole if is_sent_whole else request.body.stream(),
+                _url(target.base, request),
+                headers=[*request.headers, *target.headers.items()],
+                data=request.body.stream() if whole is None else whole or None,
                 allow_redirects=False,
             )
         except aiohttp.ClientConnectorError as error:
-            turn.failed(self._clock())
-            raise _NotServed(
-                EngineError(f"{_public(turn.base)} cannot be reached."), is_sent_whole
-            ) from error
+            fault = EngineError(f"{target.name} cannot be reached.")
+            raise self._not_served(passage, fault, whole is not None) from error
         except TimeoutError as error:
-            turn.failed(self._clock())
-            message = f"{_public(turn.base)} did not answer within {self._timeout_s:g} s."
-            raise _NotServed(EngineTimeout(message), repeatable) from error
+            message = f"{target.name} did not answer within {self._timeout_s:g} s."
+            raise self._not_served(passage, EngineTimeout(message), may_be_repeated) from error
         except aiohttp.ClientError as error:
-            turn.failed(self._clock())
-            message = f"{_public(turn.base)} broke the connection off."
-            raise _NotServed(EngineError(message), repeatable) from error
-        if response.status in RETRY_STATUSES and repeatable and not is_last:
-            turn.failed(self._clock())
-            response.close()
-            raise _NotServed(EngineError(f"{_public(turn.base)} answered {response.status}."), True)
+            fault = EngineError(f"{target.name} broke the connection off.")
+            raise self._not_served(passage, fault, may_be_repeated) from error
+        passage.answer_began(response)
+        is_failure = response.status in RETRY_STATUSES
+        if is_failure:
+            passage.failed()
+            if may_be_repeated and passage.take_retry():
+                response.close()
+                raise _NotServed(EngineError(f"{target.name} answered {response.status}."), True)
         if response.status in REDIRECTS and response.status != NOT_MODIFIED:
-            response.close()
-            message = f"{_public(turn.base)} answered with a redirect, which is not followed."
+            passage.close()
+            message = f"{target.name} answered with a redirect, which is not followed."
             raise _NotServed(EngineError(message), False)
-        if response.status in RETRY_STATUSES:
-            turn.failed(self._clock())
-        else:
-            turn.failures = 0
-        headers = list(response.headers.items())
-        return GatewayAnswer(response.status, headers, _pieces(response), number, response.close)
+        return await self._passed_on(passage, response, number)
 
-    def _failure(self, service: str, failures: Sequence[tuple[str, EngineError]]) -> EngineError:
+    def _not_served(
+        self, passage: Passage, error: EngineError, may_be_repeated: bool
+    ) -> "_NotServed":
+        passage.failed()
+        return _NotServed(error, may_be_repeated and passage.take_retry())
+
+    async def _passed_on(
+        self, passage: Passage, response: aiohttp.ClientResponse, number: int
+    ) -> GatewayAnswer:
+        headers = list(response.headers.items())
+        whole = None
+        if (response.content_length or SHORT_BYTES + 1) <= SHORT_BYTES:
+            try:
+                whole = await response.read()
+            except (TimeoutError, aiohttp.ClientError) as error:
+                fault = EngineError(f"{passage.target.name} broke its answer off.")
+                raise self._not_served(passage, fault, False) from error
+            passage.served()
+        return GatewayAnswer(
+            response.status, headers, _pieces(passage, response), number, passage.close, whole
+        )
+
+    def _failure(self, service: str, failures: Sequence[EngineError]) -> EngineError:
         facts: dict[str, JsonValue] = {"service": service, "attempts": len(failures)}
         if not failures:
             return UpstreamsDown(
                 f"Every {service} service has failed lately; try again later.",
                 {**facts, "circuit_breaker": "open"},
             )
-        last = failures[-1][1]
+        last = failures[-1]
         return type(last)(last.message, {**last.facts, **facts})
 
     def _session(self) -> aiohttp.ClientSession:
@@ -233,39 +219,27 @@ class HttpGateway:
 
 
 class _NotServed(Exception):
-    """A service did not serve a request; `may_be_repeated` at another one."""
+    """A service did not serve a request; another one is tried, or not."""
 
-    def __init__(self, error: EngineError, may_be_repeated: bool) -> None:
-        super().__init__(error, may_be_repeated)
+    def __init__(self, error: EngineError, is_tried_again: bool) -> None:
+        super().__init__(error, is_tried_again)
         self.error = error
-        self.may_be_repeated = may_be_repeated
+        self.is_tried_again = is_tried_again
 
 
-def _turn(upstream: GatewayUpstream) -> _Turn:
-    url = URL(upstream.url).with_query(None).with_fragment(None)
-    base = url.with_user(None)
-    headers: dict[str, str] = {}
-    if upstream.bearer:
-        headers["Authorization"] = f"Bearer {upstream.bearer}"
-    elif url.user:
-        headers["Authorization"] = aiohttp.BasicAuth(url.user, url.password or "").encode()
-    return _Turn(base, upstream.weight, headers)
-
-
-def _target(base: URL, request: GatewayRequest) -> URL:
+def _url(base: URL, request: GatewayRequest) -> URL:
     """The path below the service's own; encoded already, so that nothing is read into it."""
     path = f"{base.raw_path.rstrip('/')}/{request.path}"
     query = f"?{request.query}" if request.query else ""
     return URL(f"{base.scheme}://{base.raw_authority}{path}{query}", encoded=True)
 
 
-def _public(base: URL) -> str:
-    return str(base).rstrip("/")
-
-
-async def _pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _pieces(passage: Passage, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     try:
         async for piece in response.content.iter_chunked(PIECE_BYTES):
             yield piece
+    except (TimeoutError, aiohttp.ClientError):
+        passage.failed()
+        raise
     finally:
-        response.close()
+        passage.close()

@@ -12,7 +12,8 @@ import uvicorn
 
 from orchestration.api.app import create_api
 from orchestration.config.models import Settings
-from orchestration.services.gateway import GatewayUpstream, HttpGateway
+from orchestration.services.gateway import HttpGateway
+from orchestration.services.gateway_pool import GatewayUpstream
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySessions
 from tests.doubles.scripted_engines import ScriptedEngines

@@ -12,7 +12,10 @@ import pytest
 from aiohttp import web
 
 from orchestration.api import gateway as gateway_routes
-from orchestration.services.gateway import OPEN_AFTER_FAILURES, GatewayUpstream, HttpGateway
+from orchestration.services.balancing.outliers import STREAK
+from orchestration.services.balancing.retry_budget import RESERVE_RETRIES, RETRY_COST
+from orchestration.services.gateway import HttpGateway
+from orchestration.services.gateway_pool import GatewayUpstream
 from tests.doubles.api_server import ApiServer, api_server
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -65,6 +68,7 @@ class Scene:
     """A gateway over two whisper services."""
 
     api: ApiServer
+    gateway: HttpGateway
     first: Upstream
     second: Upstream
 
@@ -83,7 +87,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         pool = [GatewayUpstream(first.url, 3, "their-own-key"), GatewayUpstream(second.url, 1)]
         gateway = HttpGateway({"whisper": pool}, timeout_s=2, tries=3)
         async with api_server(tmp_path, gateway=gateway) as api:
-            yield Scene(api, first, second)
+            yield Scene(api, gateway, first, second)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
@@ -194,14 +198,46 @@ async def test_a_service_that_fails_in_a_row_is_left_alone(scene: Scene) -> None
         return web.Response(status=502)
 
     scene.first.respond = scene.second.respond = down
-    for _ in range(OPEN_AFTER_FAILURES):
-        assert (await scene.ask("GET", "/api/whisper/x"))[0] == 502
+    statuses = [(await scene.ask("POST", "/api/whisper/x"))[0] for _ in range(5 * STREAK)]
+    # Of the heavier one's three turns in four, five fail; then the lighter one has all of them.
+    assert statuses.count(502) == 2 * STREAK
     before = scene.asked
     async with scene.api.client.get(scene.api.url + "/api/whisper/x") as response:
         problem = await response.json(content_type=None)
         assert response.headers["Retry-After"] == "1"
     assert (problem["status"], problem["circuit_breaker"]) == (503, "open")
     assert scene.asked == before
+
+
+async def test_repetitions_end_with_the_retry_budget(scene: Scene) -> None:
+    async def down(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=503 if len(scene.first.asked) % 4 else 200)
+
+    scene.first.respond = down
+    requests = 120
+    for _ in range(requests):
+        await scene.ask("GET", "/api/whisper/x")
+    assert requests < scene.asked <= requests + requests // RETRY_COST + RESERVE_RETRIES
+
+
+async def test_a_request_counts_as_under_way_until_its_answer_is_read(scene: Scene) -> None:
+    gate = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"begun")
+        await gate.wait()
+        await response.write_eof()
+        return response
+
+    scene.first.respond = scene.second.respond = slow
+    async with scene.api.client.get(scene.api.url + "/api/whisper/x") as response:
+        await response.content.readexactly(5)
+        assert sum(one.outstanding for one in scene.gateway.snapshot()["whisper"]) == 1
+        gate.set()
+        await response.read()
+    assert sum(one.outstanding for one in scene.gateway.snapshot()["whisper"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -282,6 +318,11 @@ HOSTILE_REQUESTS = [
     ("POST /api/whisper/x", "Content-Length: -1", b""),
     ("POST /api/whisper/x", "Content-Length: 1\r\nContent-Length: 2", b"ab"),
     ("POST /api/whisper/x", "Transfer-Encoding: chunked", b"ZZ\r\n"),
+    ("POST /api/whisper/x", "Transfer-Encoding: chunked\r\nContent-Length: 5", b"0\r\n\r\n"),
+    ("GET /api/whisper/x", "Host: evil.example", b""),
+    ("POST /api/whisper/x", "Origin: https://evil.example\r\nContent-Length: 0", b""),
+    ("GET /api/whisper/x", "X-Folded: a\r\n b\r\nX\x00: c", b""),
+    ("GET /api/whisper/x", "Bad Header: 1", b""),
 ]
 
 

@@ -5,69 +5,37 @@ its probe. At most half of a pool is out at a time: were more of them failing, t
 would fall on the few left, and it is likelier that the requests are at fault, or the network.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 
-from orchestration.services.balancing.breaker import Breaker, Event, State
-from orchestration.services.balancing.outliers import Record, percentile
+from orchestration.services.balancing.breaker import Event, State
+from orchestration.services.balancing.limits import AdaptiveLimit, LimitBounds
+from orchestration.services.balancing.policies import Policy, next_in_turn
 from orchestration.services.balancing.retry_budget import RetryBudget
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamSnapshot:
-    """One upstream for health and metrics; counts are since it joined the pool."""
-
-    name: str
-    weight: int
-    state: State
-    outstanding: int
-    calls: int
-    failures: int
-    slow: int
-    ejections: int
-    p50_ms: int
-    p99_ms: int
-
-
-@dataclass(slots=True)
-class _Upstream:
-    name: str
-    weight: int
-    current_weight: int = 0
-    outstanding: int = 0
-    calls: int = 0
-    failures: int = 0
-    slow: int = 0
-    ejections: int = 0
-    breaker: Breaker = field(default_factory=Breaker)
-    record: Record = field(default_factory=Record)
-    probe: "Lease | None" = None
-    """The one try under way while the breaker is half open."""
-
-    @property
-    def is_out(self) -> bool:
-        return self.breaker.state is not State.CLOSED
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """One try at an upstream, to be ended once: `answered`, `failed` or `abandoned`."""
-
-    name: str
-    began_ms: int
-    upstream: _Upstream = field(repr=False)
+from orchestration.services.balancing.upstream import Lease, Upstream, UpstreamSnapshot
 
 
 class Balancer:
-    """Smooth weighted round robin; see the module.
+    """Turns as the policy says, smooth weighted round robin by default; see the module.
 
-    `choose` lends an upstream and the end of each try is told. Time never goes back.
+    `choose` lends an upstream and the end of each try is told. Time never goes back. With `limits`
+    nobody gets more requests at once than it bears. Where `all_may_be_out`, a pool of which all
+    fail serves nothing until one is due for a probe, instead of keeping half of it in.
     """
 
-    def __init__(self, weights: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, int],
+        *,
+        limits: LimitBounds | None = None,
+        policy: Policy = next_in_turn,
+        all_may_be_out: bool = False,
+    ) -> None:
         self.budget = RetryBudget()
-        self._upstreams: list[_Upstream] = []
+        self._limits = limits
+        self._policy = policy
+        self._all_may_be_out = all_may_be_out
+        self._upstreams: list[Upstream] = []
         self.apply(weights, 0)
 
     def apply(self, weights: Mapping[str, int], now_ms: int) -> None:
@@ -77,7 +45,7 @@ class Balancer:
         Of those left no more than half stay out: who was due first is taken back.
         """
         known = {one.name: one for one in self._upstreams}
-        self._upstreams = [known.get(name) or _Upstream(name, 1) for name in weights]
+        self._upstreams = [known.get(name) or self._new(name) for name in weights]
         for one in self._upstreams:
             one.weight = weights[one.name]
             one.current_weight = 0
@@ -92,7 +60,10 @@ class Balancer:
         return sum(one.name not in tried for one in self._serving)
 
     def choose(self, now_ms: int, tried: AbstractSet[str] = frozenset()) -> Lease | None:
-        """The next upstream for a request that failed at those `tried`; None if none is left.
+        """The next upstream for a request that failed at those `tried`.
+
+        None if none is left, or none of them has room: unless all of a pool may be out, a try is
+        under way then at each that is left, and its end makes room.
 
         A request that has not failed yet probes whoever is due. When all others were tried, one
         that is out is asked before its time: it may be back, and the request is lost otherwise.
@@ -101,22 +72,30 @@ class Balancer:
         closed = [one for one in untried if not one.is_out]
         waiting = [one for one in untried if one.breaker.state is State.OPEN]
         first = min(waiting, key=_due_ms, default=None)
-        if first and (not closed or (not tried and first.breaker.is_due(now_ms))):
+        if first and self._is_to_be_probed(first, now_ms, is_last=not closed, is_new=not tried):
             first.breaker.handle(Event.PROBED, now_ms)
-            first.probe = _lend(first, now_ms)
+            first.probe = first.lend(now_ms)
             return first.probe
-        return _lend(_next_in_turn(closed), now_ms) if closed else None
+        ready = [one for one in closed if one.has_room]
+        return self._policy(ready, now_ms).lend(now_ms) if ready else None
 
-    def answered(self, lease: Lease, now_ms: int) -> None:
-        """The upstream served the request, or said that it never will."""
+    def answered(self, lease: Lease, now_ms: int, answered_ms: int | None = None) -> None:
+        """The upstream served the request, or said that it never will.
+
+        `answered_ms` is when its answer began, where that took its time to be passed on.
+        """
         one = lease.upstream
+        latency_ms = (now_ms if answered_ms is None else answered_ms) - lease.began_ms
         one.outstanding -= 1
         peers = [other.record for other in self._upstreams if other is not one and not other.is_out]
         if one.probe is lease:
             one.probe = None
             one.breaker.handle(Event.PROBE_ANSWERED, now_ms)
             one.record.forget()
-        one.slow += one.record.answered(now_ms - lease.began_ms, peers)
+        if one.limit:
+            one.limit.answered(latency_ms, lease.under_way, now_ms)
+        one.latency.answered(latency_ms, now_ms)
+        one.slow += one.record.answered(latency_ms, peers)
         self._eject_if_outlier(one, now_ms)
 
     def failed(self, lease: Lease, now_ms: int) -> None:
@@ -125,6 +104,9 @@ class Balancer:
         one.outstanding -= 1
         one.failures += 1
         one.record.failed()
+        one.latency.answered(now_ms - lease.began_ms, now_ms)
+        if one.limit:
+            one.limit.failed()
         if one.probe is lease:
             one.probe = None
             one.breaker.handle(Event.PROBE_FAILED, now_ms)
@@ -141,31 +123,27 @@ class Balancer:
 
     def snapshot(self) -> tuple[UpstreamSnapshot, ...]:
         """Every upstream of the pool as it stands, in the order they were given."""
-        return tuple(
-            UpstreamSnapshot(
-                name=one.name,
-                weight=one.weight,
-                state=one.breaker.state,
-                outstanding=one.outstanding,
-                calls=one.calls,
-                failures=one.failures,
-                slow=one.slow,
-                ejections=one.ejections,
-                p50_ms=percentile(one.record.latencies_ms, 500),
-                p99_ms=percentile(one.record.latencies_ms, 990),
-            )
-            for one in self._upstreams
-        )
+        return tuple(one.snapshot() for one in self._upstreams)
 
     @property
-    def _serving(self) -> list[_Upstream]:
+    def _serving(self) -> list[Upstream]:
         return [one for one in self._upstreams if one.weight]
 
     @property
     def _may_be_out(self) -> int:
-        return len(self._serving) // 2
+        return len(self._serving) // (1 if self._all_may_be_out else 2)
 
-    def _eject_if_outlier(self, one: _Upstream, now_ms: int) -> None:
+    def _new(self, name: str) -> Upstream:
+        return Upstream(name, 1, AdaptiveLimit(self._limits) if self._limits else None)
+
+    def _is_to_be_probed(
+        self, upstream: Upstream, now_ms: int, *, is_last: bool, is_new: bool
+    ) -> bool:
+        if is_last and not self._all_may_be_out:
+            return True
+        return (is_last or is_new) and upstream.breaker.is_due(now_ms)
+
+    def _eject_if_outlier(self, one: Upstream, now_ms: int) -> None:
         is_serving = any(one is other for other in self._serving)
         out = sum(other.is_out for other in self._serving)
         if is_serving and not one.is_out and one.record.is_outlier and out < self._may_be_out:
@@ -173,24 +151,5 @@ class Balancer:
             one.ejections += 1
 
 
-def _due_ms(upstream: _Upstream) -> int:
+def _due_ms(upstream: Upstream) -> int:
     return upstream.breaker.due_ms
-
-
-def _lend(upstream: _Upstream, now_ms: int) -> Lease:
-    upstream.calls += 1
-    upstream.outstanding += 1
-    return Lease(upstream.name, now_ms, upstream)
-
-
-def _next_in_turn(upstreams: Sequence[_Upstream]) -> _Upstream:
-    """Nginx's smooth weighted round robin: shares by weight, without bursts to the heaviest.
-
-    Everyone gains its weight, the richest serves and pays what all gained together; of equally
-    rich ones, who has the least under way.
-    """
-    for one in upstreams:
-        one.current_weight += one.weight
-    chosen = max(upstreams, key=lambda one: (one.current_weight, -one.outstanding))
-    chosen.current_weight -= sum(one.weight for one in upstreams)
-    return chosen

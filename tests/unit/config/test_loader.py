@@ -48,6 +48,12 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (settings.server.port, settings.services.timeout_s) == (5000, 7)
 
 
+def test_the_gateway_may_wait_otherwise_than_the_pools_do() -> None:
+    settings = load_settings({"SERVICE_TIMEOUT": "7", "GATEWAY_TIMEOUT": "20"})
+    assert (settings.services.timeout_s, settings.services.gateway_timeout_s) == (7, 20)
+    assert load_settings({}).services.gateway_timeout_s is None
+
+
 def test_services_come_by_comma() -> None:
     settings = load_settings(
         {"WHISPER_SERVICE_URL": "http://a:1, http://b:2", "TRANSLATION_SERVICE_URL": "http://t:3"}

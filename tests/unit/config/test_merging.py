@@ -96,7 +96,7 @@ def test_the_first_layout_of_files_is_understood() -> None:
     assert (settings.server.port, settings.server.ingress_replicas) == (3001, 4)
     assert settings.server.websocket_max_connections == 9
     assert settings.server.websocket_idle_timeout_s == 60
-    assert (settings.services.timeout_s, settings.services.tries) == (20, 2)
+    assert (settings.services.gateway_timeout_s, settings.services.tries) == (20, 2)
     assert settings.services.health_check_interval_s == 5
     assert settings.services.whisper[0].url == "http://w:5001"
     assert settings.services.translation[0].kind == "libretranslate"

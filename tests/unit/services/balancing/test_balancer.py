@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.services.balancing.balancer import Balancer, Lease
+from orchestration.services.balancing.balancer import Balancer
 from orchestration.services.balancing.breaker import OPEN_BASE_MS, OPEN_MAX_MS, State
 from orchestration.services.balancing.outliers import FEWEST_ANSWERS, SLOW_FACTOR, STREAK
 from orchestration.services.balancing.retry_budget import (
@@ -11,6 +11,7 @@ from orchestration.services.balancing.retry_budget import (
     RETRY_COST,
     RetryBudget,
 )
+from orchestration.services.balancing.upstream import Lease
 
 
 def lend(balancer: Balancer, now_ms: int, *tried: str) -> Lease:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from orchestration.services.balancing import outliers
-from orchestration.services.balancing.balancer import Balancer, Lease
+from orchestration.services.balancing.balancer import Balancer
 from orchestration.services.balancing.breaker import State
+from orchestration.services.balancing.upstream import Lease
 
 
 @dataclass
