@@ -96,14 +96,18 @@ ON CONFLICT (session_id, source_transcript_id, target_language) DO UPDATE SET
     updated_at = now()
 """
 
+# A row tells what is new: no join takes back an earlier one, and whoever joins again is back.
 UPSERT_PARTICIPANTS = """
-INSERT INTO bot_sessions.participants (session_id, participant_id, display_name, email, is_bot,
-    joined_ns, left_ns)
+INSERT INTO bot_sessions.participants AS old (session_id, participant_id, display_name, email,
+    is_bot, joined_ns, left_ns)
 SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[],
     $7::bigint[])
 ON CONFLICT (session_id, participant_id) DO UPDATE SET
     display_name = EXCLUDED.display_name, email = EXCLUDED.email, is_bot = EXCLUDED.is_bot,
-    joined_ns = EXCLUDED.joined_ns, left_ns = EXCLUDED.left_ns, updated_at = now()
+    joined_ns = coalesce(EXCLUDED.joined_ns, old.joined_ns),
+    left_ns = CASE WHEN EXCLUDED.joined_ns IS NULL THEN coalesce(EXCLUDED.left_ns, old.left_ns)
+        ELSE EXCLUDED.left_ns END,
+    updated_at = now()
 """
 
 COUNT_PARTICIPANTS = """

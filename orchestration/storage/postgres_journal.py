@@ -338,7 +338,10 @@ async def _store_participants(
 ) -> None:
     if not participants:
         return
-    kept = {storable_text(row.participant.participant_id): row for row in participants}
+    kept: dict[str, ParticipantRow] = {}
+    for row in participants:
+        participant_id = storable_text(row.participant.participant_id)
+        kept[participant_id] = _later(kept.get(participant_id), row)
     people = [row.participant for row in kept.values()]
     await connection.execute(
         sql.UPSERT_PARTICIPANTS,
@@ -351,6 +354,14 @@ async def _store_participants(
         [row.left_ns for row in kept.values()],
     )
     await connection.execute(sql.COUNT_PARTICIPANTS, session_id)
+
+
+def _later(before: ParticipantRow | None, row: ParticipantRow) -> ParticipantRow:
+    """Two rows of one step as one, by the rule that UPSERT_PARTICIPANTS has for two steps."""
+    if before is None or row.joined_ns is not None:
+        return row
+    left_ns = before.left_ns if row.left_ns is None else row.left_ns
+    return ParticipantRow(row.participant, before.joined_ns, left_ns)
 
 
 async def _store_speaker_intervals(

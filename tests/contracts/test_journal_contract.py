@@ -13,6 +13,7 @@ from orchestration.storage.ports import (
     Claim,
     JournalFact,
     JournalFrame,
+    ParticipantRow,
     SampleRange,
     SessionChanges,
     SessionSpec,
@@ -370,3 +371,20 @@ async def test_any_text_is_stored_and_what_postgres_cannot_hold_is_replaced(
 async def test_a_number_that_is_not_finite_is_refused(journal: PostgresJournal) -> None:
     with pytest.raises(BadRequest):
         await journal.append(SESSION, 1, [], [JournalFact(0, {"at": float("nan")})])
+
+
+async def test_a_leave_keeps_the_join_and_a_new_join_ends_the_leave(
+    journal: PostgresJournal, archive: PostgresArchive
+) -> None:
+    ana = participant().participant
+    steps: list[tuple[list[tuple[int | None, int | None]], tuple[int | None, int | None]]] = [
+        ([(1, None), (None, None)], (1, None)),
+        ([(None, 5)], (1, 5)),
+        ([(None, None)], (1, 5)),
+        ([(9, None)], (9, None)),
+        ([(11, None), (None, 12)], (11, 12)),
+    ]
+    for rows, stored in steps:
+        people = [ParticipantRow(ana, joined_ns, left_ns) for joined_ns, left_ns in rows]
+        await journal.commit(SESSION, 1, SessionChanges(participants=people))
+        assert await archive.participants(SESSION) == [ParticipantRow(ana, *stored)]
