@@ -20,13 +20,15 @@ from ray.util import list_named_actors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.dispatcher import Dispatcher
+from actors.meet_watch import MeetWatch
 from actors.names import HEALTH_MONITOR, NAMESPACE, SESSION_PREFIX, dispatcher_name
 from actors.placement import Placement
 from orchestration.config.models import Settings
 from orchestration.errors import LimitReached
+from orchestration.health.integrations import Integration
 from orchestration.logs import configure_logs
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.pool import connect_pool
+from orchestration.storage.pool import Pool, connect_pool
 from orchestration.storage.ports import OPEN_STATUSES, SessionRow, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.recordings import Recordings
@@ -56,7 +58,9 @@ class Coordinator:
         configure_logs(settings.log_level)
         self._settings = settings
         self._dsn = dsn
+        self._pool: Pool | None = None
         self._archive: PostgresArchive | None = None
+        self._meet_watch = MeetWatch(settings.google_meet)
         self._placement = Placement(settings, dsn)
         self._expire_at = 0.0
         self._begun = asyncio.Lock()
@@ -74,6 +78,8 @@ class Coordinator:
                 await self._take_stock()
                 self._is_ready = True
                 self._spawn(self._keep_watch())
+                assert self._pool is not None, "taking stock connects"
+                self._spawn(self._meet_watch.run(self._pool, self._placement.open))
 
     async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
         """Store a session and give it an actor; the same spec again finds it (False)."""
@@ -157,6 +163,10 @@ class Coordinator:
             "open_sessions": len(self._placement.open),
             "warm_actors": self._placement.warm_actors,
         }
+
+    async def integrations(self) -> tuple[Integration, ...]:
+        """How the services are that meetings go on without."""
+        return (self._meet_watch.integration,)
 
     async def _top_up_later(self) -> None:
         await asyncio.sleep(TOP_UP_AFTER_S)
@@ -244,6 +254,7 @@ class Coordinator:
                 max_size=database.pool_max,
                 connect_timeout_s=database.connect_timeout_s,
             )
+            self._pool = pool
             self._archive = PostgresArchive(pool)
         return self._archive
 

@@ -14,6 +14,7 @@ from orchestration.config.models import Settings
 from orchestration.errors import OrchestrationError
 from orchestration.health.alerts import AlertBook, Figure
 from orchestration.health.figures import part_figures
+from orchestration.health.integrations import Integration
 from orchestration.health.system import MACHINE, system_figures
 from orchestration.logs import configure_logs
 from orchestration.services.health import HealthBook, Probe
@@ -48,6 +49,7 @@ class HealthMonitor:
         self._system: tuple[Figure, ...] = ()
         self._loop_lag_ms = 0
         self._engines: tuple[EngineStatus, ...] = ()
+        self._integrations: tuple[Integration, ...] = ()
         self._figures: dict[str, int] = {"open_sessions": 0, "warm_actors": 0}
         self._missed: dict[str, int] = {}
         self._started_unix_ms = _unix_ms()
@@ -72,6 +74,7 @@ class HealthMonitor:
             warm_actors=self._figures["warm_actors"],
             started_unix_ms=self._started_unix_ms,
             engines=self._engines,
+            integrations=self._integrations,
             alerts=self._alerts.active,
             cleared_alerts=self._alerts.cleared,
             system={figure.name: figure.value for figure in self._system},
@@ -150,6 +153,7 @@ class HealthMonitor:
         try:
             coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
             self._figures = await self._probe(coordinator.figures.remote())
+            self._integrations = await self._probe(coordinator.integrations.remote())
         except (OrchestrationError, TimeoutError, ValueError) as error:
             self._record("coordinator", started_ns, error)
         else:

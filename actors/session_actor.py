@@ -23,7 +23,7 @@ from orchestration.session.exchange import (
     StreamPosition,
     Welcome,
 )
-from orchestration.session.inputs import StreamSpec
+from orchestration.session.inputs import ParticipantSighting, StreamSpec
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
@@ -86,6 +86,9 @@ class SessionActor:
 
     async def repair(self) -> int:
         return await (await self._running()).repair()
+
+    async def sighted(self, sightings: Sequence[ParticipantSighting]) -> None:
+        (await self._running()).sighted(sightings)
 
     async def go_away(self, reason: str, retry_ms: int) -> None:
         """The service stops in `retry_ms`: tell the sender."""

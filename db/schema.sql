@@ -18,7 +18,9 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
     ('0003_recordings.sql',
      '3d2b07dd9c86b5af2eb8eb8e31fe745601507e090b6da85464adf589e39a0b7c'),
     ('0015_audio_quality.sql',
-     '890c1b9e84f09e7c5198ad43d9dfb34f1ed622682c5fd241be502134b16ec07c');
+     '890c1b9e84f09e7c5198ad43d9dfb34f1ed622682c5fd241be502134b16ec07c'),
+    ('0022_google_meet.sql',
+     '5a49cb4f0b2b08d70ab04c99aa87ada47ed5e197c12e22d4fc505e2a6f9e4325');
 
 -- Sessions of meeting bots: what they sent, what was heard, and who said it.
 --
@@ -390,3 +392,21 @@ CREATE TABLE bot_sessions.audio_quality (
     created_at            timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (session_id, stream, start_sample)
 );
+
+-- Sessions that are Google Meet's: what is asked of Meet's records next, and when. Who looks leases
+-- a row by moving due_at ahead, so that one looks at a time, and another when that one dies.
+CREATE TABLE bot_sessions.google_meet_conferences (
+    session_id            text PRIMARY KEY REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    meeting_code          text NOT NULL,
+    phase                 text NOT NULL DEFAULT 'following' CHECK (phase IN
+        ('following', 'awaiting', 'repaired', 'given_up')),
+    due_at                timestamptz NOT NULL,
+    -- Looks in vain, in a row.
+    attempts              integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    detail                text NOT NULL DEFAULT '',
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    updated_at            timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE INDEX google_meet_due ON bot_sessions.google_meet_conferences (due_at)
+    WHERE phase IN ('following', 'awaiting');

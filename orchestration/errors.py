@@ -298,6 +298,30 @@ class UpstreamsDown(EngineError):
     close_code = 1013
 
 
+class GoogleMeetError(OrchestrationError):
+    """Google Meet's records cannot be read right now."""
+
+    code = "google_meet_error"
+    http_status = 502
+    close_code = 1011
+
+
+class GoogleMeetRefused(GoogleMeetError):
+    """Google Meet does not let these credentials read, or does not take them."""
+
+    code = "google_meet_refused"
+    http_status = 502
+    close_code = 1011
+
+
+class GoogleMeetMissing(GoogleMeetError):
+    """Google Meet has no such record, or none for these credentials."""
+
+    code = "google_meet_missing"
+    http_status = 502
+    close_code = 1011
+
+
 class UnknownService(OrchestrationError):
     """No service of this name stands behind the gateway."""
 

@@ -18,6 +18,7 @@ from orchestration.api.ports import (
     Trend,
 )
 from orchestration.errors import JsonObject, JsonValue, OrchestrationError
+from orchestration.health.integrations import IntegrationStatus
 from orchestration.session.events import iso_utc
 
 REFRESH_S = 1.0
@@ -83,6 +84,14 @@ class EngineView(BaseModel):
     detail: str
 
 
+class IntegrationView(BaseModel):
+    """A service that meetings go on without; `detail` says why it is not active."""
+
+    name: str
+    status: IntegrationStatus
+    detail: str
+
+
 class ServicesSummary(BaseModel):
     """The parts counted."""
 
@@ -102,6 +111,7 @@ class ServicesView(BaseModel):
 
     services: dict[str, ServiceView]
     engines: list[EngineView]
+    integrations: list[IntegrationView]
     summary: ServicesSummary
     timestamp: str
 
@@ -206,6 +216,10 @@ def services_json(report: HealthReport, now_unix_ms: int) -> JsonObject:
                 "detail": engine.detail,
             }
             for engine in report.engines
+        ],
+        "integrations": [
+            {"name": one.name, "status": one.status, "detail": one.detail}
+            for one in report.integrations
         ],
         "summary": {
             "total_services": len(statuses),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from orchestration.health.alerts import Alert
+from orchestration.health.integrations import Integration
 from orchestration.services.ports import EngineStatus
 from orchestration.session.exchange import (
     IngestBatch,
@@ -123,6 +124,7 @@ class HealthReport:
     warm_actors: int
     started_unix_ms: int
     engines: tuple[EngineStatus, ...] = field(default=())
+    integrations: tuple[Integration, ...] = ()
     alerts: tuple[Alert, ...] = ()
     cleared_alerts: tuple[Alert, ...] = ()
     system: Mapping[str, int] = field(default_factory=dict)

@@ -196,6 +196,25 @@ class AudioSettings(Model):
     """A session whose chunks stop for this long waits for another sender."""
 
 
+class GoogleMeetSettings(Model):
+    """Google Meet's own records. Without credentials they are not read."""
+
+    enabled: bool = True
+    credentials_file: Path | None = None
+    """A `service_account` or `authorized_user` file as Google issues it, there on every node."""
+    credentials_json: str | None = None
+    """The content of such a file; taken before `credentials_file`."""
+    subject: str | None = None
+    """The user whom a service account stands in for, by domain-wide delegation."""
+    base_url: str = "https://meet.googleapis.com"
+    timeout_s: float = Field(10, gt=0, le=60)
+    tries: int = Field(3, ge=1, le=10)
+    poll_interval_s: int = Field(30, ge=1, le=3600)
+    """Between two looks at the participants of a running meeting."""
+    transcript_patience_s: int = Field(6 * 3600, ge=0)
+    """How long after a session's end Meet's transcript is waited for."""
+
+
 class DatabaseSettings(Model):
     """PostgreSQL. Without a URL the service runs its own, below the data directory."""
 
@@ -223,6 +242,7 @@ class Settings(Model):
     sessions: SessionPolicy = SessionPolicy()
     services: ServicesSettings = ServicesSettings()
     audio: AudioSettings = AudioSettings()
+    google_meet: GoogleMeetSettings = GoogleMeetSettings()
     database: DatabaseSettings = DatabaseSettings()
 
     @property

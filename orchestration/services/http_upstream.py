@@ -1,6 +1,7 @@
 """One HTTP service behind this one: bounded, timed, its failures in this project's errors."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -86,9 +87,9 @@ class HttpUpstream:
         """
         return await self._request("POST", path, form, body)
 
-    async def get(self, path: str) -> JsonValue:
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> JsonValue:
         """GET JSON; raises as `post` does."""
-        return await self._request("GET", path)
+        return await self._request("GET", path, query=query)
 
     async def probe(self, path: str) -> tuple[int, int]:
         """GET, and return the status and the latency in milliseconds; raises as `post` does."""
@@ -108,8 +109,11 @@ class HttpUpstream:
         path: str,
         form: aiohttp.FormData | None = None,
         json_body: JsonValue = None,
+        query: Mapping[str, str] | None = None,
     ) -> JsonValue:
-        status, headers, body = await self._exchange(method, path, self._timeout_s, form, json_body)
+        status, headers, body = await self._exchange(
+            method, path, self._timeout_s, form, json_body, query
+        )
         if status != HTTPStatus.OK:
             kind = EngineRefused if status in REFUSALS else EngineError
             raise kind(
@@ -130,11 +134,13 @@ class HttpUpstream:
         timeout_s: float,
         form: aiohttp.FormData | None = None,
         json_body: JsonValue = None,
+        query: Mapping[str, str] | None = None,
     ) -> tuple[int, CIMultiDictProxy[str], bytes]:
         try:
             async with self._client().request(
                 method,
                 self._base.joinpath(path),
+                params=query,
                 data=form,
                 json=json_body,
                 headers=self._headers,

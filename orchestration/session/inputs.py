@@ -78,6 +78,18 @@ class ParticipantFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ParticipantSighting:
+    """The platform's own records say when somebody came and went, Unix time in milliseconds.
+
+    A moment that is absent is unknown, or has not come; neither takes back what is known.
+    """
+
+    participant: ParticipantRef
+    joined_unix_ms: int | None
+    left_unix_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CaptionFact:
     """A caption that the platform shows, with its speaker."""
 

@@ -11,8 +11,10 @@ from orchestration.session.inputs import (
     Fact,
     ParticipantFact,
     ParticipantRef,
+    ParticipantSighting,
     SpeakerFact,
     StreamSpec,
+    UnixMoment,
 )
 from orchestration.speakers.roster import Roster, SpeakingInterval
 from orchestration.storage.ports import ParticipantRow, SpeakerIntervalRow
@@ -54,7 +56,7 @@ class People:
         self._roster.own_stream(spec.stream, spec.participant)
         if not replayed and not known:
             self._changes.participants.append(ParticipantRow(spec.participant, None, None))
-            self._changes.events.append(_participant_event("join", spec.participant, None))
+            self._changes.events.append(participant_event("join", spec.participant, None))
 
     def take(self, fact: Fact) -> None:
         """Apply one fact."""
@@ -112,7 +114,26 @@ class People:
                 left_ns=None if joined else at_ns,
             )
         )
-        self._changes.events.append(_participant_event(fact.event, fact.participant, at_ns))
+        self._changes.events.append(participant_event(fact.event, fact.participant, at_ns))
+
+    def sighted(self, sighting: ParticipantSighting) -> None:
+        """The platform's own records tell of somebody; before session zero they are not placed,
+        and whoever reads them tells again."""
+        if self._clock.zero_unix_ms is None:
+            return
+        ref = sighting.participant
+        is_new = ref.participant_id not in self._roster.participants
+        if not self._meet(ref):
+            return
+        joined_ns, left_ns = (
+            None if unix_ms is None else self._clock.moment_ns(UnixMoment(unix_ms))
+            for unix_ms in (sighting.joined_unix_ms, sighting.left_unix_ms)
+        )
+        self._changes.participants.append(ParticipantRow(ref, joined_ns, left_ns))
+        if is_new:
+            self._changes.events.append(participant_event("join", ref, joined_ns))
+        if left_ns is not None:
+            self._changes.events.append(participant_event("leave", ref, left_ns))
 
     def _meet(self, participant: ParticipantRef) -> bool:
         """Know a participant; False when the session already remembers as many as it may."""
@@ -128,9 +149,10 @@ class People:
         return True
 
 
-def _participant_event(
+def participant_event(
     event: str, participant: ParticipantRef, at_ns: int | None
 ) -> tuple[str, JsonObject]:
+    """The durable event of somebody who joins or leaves, at session time `at_ns`, if known."""
     body: JsonObject = {
         "event": event,
         "participant": {

@@ -34,7 +34,7 @@ from orchestration.session.exchange import (
 )
 from orchestration.session.fact_codec import fact_json, parse_fact
 from orchestration.session.ingest_ledger import REMEMBERED_HASHES
-from orchestration.session.inputs import StreamSpec
+from orchestration.session.inputs import ParticipantSighting, StreamSpec
 from orchestration.session.live_log import LiveLog
 from orchestration.session.recorder import Recorder
 from orchestration.session.recording_reader import RecordingReader
@@ -232,6 +232,12 @@ class SessionRunner:
         if repairs or self._session.status in TERMINAL:
             self._begin_repairs(repairs)
         return len(repairs)
+
+    def sighted(self, sightings: Sequence[ParticipantSighting]) -> None:
+        """The platform's own records tell who is there; stored and told with the next step."""
+        self._check_running()
+        self._session.sighted(sightings)
+        self._wake.set()
 
     async def events(self, cursor: LiveCursor) -> LiveBatch:
         """Wait for events after the cursor."""

@@ -21,7 +21,13 @@ from orchestration.session.events import (
     seconds,
 )
 from orchestration.session.ingest_ledger import StreamLedger
-from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
+from orchestration.session.inputs import (
+    AudioFrame,
+    EndOfStreams,
+    Fact,
+    ParticipantSighting,
+    StreamSpec,
+)
 from orchestration.session.intake import Intake, Judgement
 from orchestration.session.outbox import Outbox
 from orchestration.session.people import People
@@ -334,6 +340,11 @@ class Session:
             self._writer.add_final(stream, line, corrected=True)
         pipeline.coverage.repaired(repair.lost.start, repair.lost.end)
         self._dirty_streams.add(stream)
+
+    def sighted(self, sightings: Sequence[ParticipantSighting]) -> None:
+        """The platform's own records tell who is there."""
+        for sighting in sightings:
+            self._people.sighted(sighting)
 
     # Time and output
 

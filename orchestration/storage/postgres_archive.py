@@ -57,6 +57,7 @@ TABLES_OF_SESSION = (
     "events",
     "participants",
     "speaker_intervals",
+    "google_meet_conferences",
     "sessions",
 )
 """Every table with a session's rows; those that refer to others come first."""

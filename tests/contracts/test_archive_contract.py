@@ -243,6 +243,11 @@ async def test_deleting_removes_every_row_of_the_session_and_no_other(
             "VALUES ($1, $1, 'segment-1', 'exact', 'temporal', 'speaker_0')",
             session_id,
         )
+        await pool.execute(
+            "INSERT INTO bot_sessions.google_meet_conferences (session_id, meeting_code, due_at) "
+            "VALUES ($1, 'abc-mnop-xyz', now())",
+            session_id,
+        )
     before = await rows_by_table(pool, "gone")
     assert all(before.values()), "a table is missing from the test"
 

@@ -13,6 +13,7 @@ from orchestration.api.ports import HealthReport, ServiceHealth
 from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import DatabaseUnavailable, JsonObject
 from orchestration.health.alerts import Alert
+from orchestration.health.integrations import Integration
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.storage.ports import (
     JournalFrame,
@@ -310,6 +311,28 @@ async def test_health_is_503_only_when_unhealthy(
     listed: Any = full["services"]
     assert listed["whisper"]["consecutive_failures"] == 4
     assert listed["database"]["last_check"] == "1970-01-01T00:00:01.000Z"
+
+
+async def test_what_meetings_go_on_without_is_listed_and_no_fault(server: ApiServer) -> None:
+    absent = Integration("google_meet", "not_configured", "No credentials are set.")
+    server.sessions.report = HealthReport(
+        "healthy",
+        (ServiceHealth("database", "healthy", None, 1000, 2, 0),),
+        0,
+        1,
+        0,
+        integrations=(absent,),
+    )
+    _, body = await server.json("GET", "/api/services")
+    summary: Any = body["summary"]
+    assert body["integrations"] == [
+        {
+            "name": "google_meet",
+            "status": "not_configured",
+            "detail": "No credentials are set.",
+        }
+    ]
+    assert (summary["overall_status"], summary["total_services"]) == ("healthy", 1)
 
 
 async def test_alerts_say_what_holds_and_what_was(server: ApiServer) -> None:

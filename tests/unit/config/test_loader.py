@@ -85,3 +85,14 @@ def test_session_actors_get_the_same_values_without_pydantic() -> None:
     values = session_values(Settings(data_dir=Path("/d")))
     assert values.chunking.chunk_ms == 4000
     assert values.abandoned_after_ms == 300_000
+
+
+def test_googles_credentials_come_from_the_environment() -> None:
+    environ = {
+        "GOOGLE_APPLICATION_CREDENTIALS": "/keys/bot.json",
+        "GOOGLE_MEET_CREDENTIALS": "{}",
+        "GOOGLE_MEET_SUBJECT": "host@example.org",
+    }
+    google_meet = load_settings(environ).google_meet
+    assert google_meet.credentials_file == Path("/keys/bot.json")
+    assert (google_meet.credentials_json, google_meet.subject) == ("{}", "host@example.org")

@@ -71,6 +71,7 @@ def test_passwords_in_urls_and_keys_of_services_are_hidden() -> None:
         **{
             "database.url": "postgresql://u:hunter2@db/x?password=hunter3&sslmode=require",
             "services.whisper": [{"url": "http://w", "kind": "openai", "api_key": "hunter4"}],
+            "google_meet.credentials_json": '{"private_key": "hunter5"}',
         }
     )
     shown = str(without_secrets(settings)) + str(differences(BASE, settings))

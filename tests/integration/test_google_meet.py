@@ -1,0 +1,368 @@
+"""Google Meet's records as evidence and as repair, over PostgreSQL and real HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from orchestration.errors import JsonObject, Unavailable
+from orchestration.meet.follower import MeetFollower
+from orchestration.meet.schedule import (
+    FAILED_LONGEST_WAIT_MS,
+    TRANSCRIPT_FIRST_MS,
+    TRANSCRIPT_LONGEST_WAIT_MS,
+)
+from orchestration.services.google_credentials import GoogleCredentials
+from orchestration.services.google_meet import GoogleMeet
+from orchestration.session.inputs import ParticipantSighting
+from orchestration.session.recording_reader import RecordingReader
+from orchestration.session.runner import SessionRunner
+from orchestration.session.values import SessionValues
+from orchestration.storage.chunk_files import ChunkFileStore
+from orchestration.storage.migrations import migrate
+from orchestration.storage.pool import Pool, connect_pool
+from orchestration.storage.ports import ParticipantRow, SessionChanges, SessionSpec
+from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.postgres_meet import PostgresMeet
+from orchestration.storage.recordings import Recordings
+from orchestration.transcript.segments import Segment
+from tests.database import execute, temporary_server
+from tests.doubles.google_meet_server import GoogleMeetDouble
+from tests.doubles.scripted_engines import ScriptedEngines
+from tests.storage_values import participant, segment
+
+CODE = "abc-mnop-xyz"
+CALL = "conferenceRecords/call-1"
+ANA, BEN = f"{CALL}/participants/1", f"{CALL}/participants/2"
+START_MS = 1_790_000_000_000
+START, SECOND_4, END = "2026-09-21T14:13:20Z", "2026-09-21T14:13:24Z", "2026-09-21T15:13:20Z"
+MINUTE_MS = 60_000
+INTERVAL_MS = 30_000
+PATIENCE_MS = 3_600_000
+
+
+@pytest.fixture(scope="module")
+def server_dsn() -> Iterator[str]:
+    with temporary_server() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def pool(server_dsn: str) -> AsyncIterator[Pool]:
+    await migrate(server_dsn, connect_timeout_s=10)
+    await execute(server_dsn, "DELETE FROM bot_sessions.sessions")
+    opened = await connect_pool(server_dsn, min_size=1, max_size=4, connect_timeout_s=10)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def google() -> AsyncIterator[GoogleMeetDouble]:
+    async with GoogleMeetDouble() as double:
+        yield double
+    assert double.faults == []
+
+
+class Actors:
+    """The sessions that have an actor here."""
+
+    def __init__(self) -> None:
+        self.runners: dict[str, SessionRunner] = {}
+
+    def has_actor(self, session_id: str) -> bool:
+        return session_id in self.runners
+
+    async def sighted(self, session_id: str, sightings: Sequence[ParticipantSighting]) -> None:
+        if session_id not in self.runners:
+            raise Unavailable("no actor")
+        self.runners[session_id].sighted(sightings)
+
+
+class Meeting:
+    """One session that is a Google Meet meeting, with all that looks after it."""
+
+    def __init__(self, pool: Pool, google: GoogleMeetDouble, recordings: Path) -> None:
+        self.pool = pool
+        self.google = google
+        self.archive = PostgresArchive(pool)
+        self.journal = PostgresJournal(pool)
+        self.jobs = PostgresMeet(pool)
+        self.actors = Actors()
+        self._recordings = recordings
+        credentials = GoogleCredentials(google.service_account, subject=None, timeout_s=5)
+        self.client = GoogleMeet(google.url, credentials, timeout_s=5, tries=1)
+        self.follower = self.another_follower()
+
+    def another_follower(self) -> MeetFollower:
+        """As after the death of the process that looked, or in another."""
+        return MeetFollower(
+            self.client,
+            self.jobs,
+            self.archive,
+            self.journal,
+            self.actors,
+            interval_ms=INTERVAL_MS,
+            patience_ms=PATIENCE_MS,
+        )
+
+    async def begin(self, *segments: Segment, people: Sequence[ParticipantRow] = ()) -> None:
+        spec = SessionSpec("s", meeting_id=f"https://meet.google.com/{CODE}")
+        await self.archive.create_session(spec, b"hash")
+        claim = await self.journal.claim("s", "actor")
+        changes = SessionChanges(
+            segments=segments, participants=people, status="active", zero_unix_ms=START_MS
+        )
+        await self.journal.commit("s", claim.epoch, changes)
+
+    async def run(self) -> SessionRunner:
+        """Give the session an actor's inside."""
+        values = SessionValues(recordings_dir=str(self._recordings))
+        recordings = Recordings(self.archive, ChunkFileStore(self._recordings))
+        runner = SessionRunner(
+            await self.journal.claim("s", "actor"),
+            self.journal,
+            ScriptedEngines(),
+            values,
+            RecordingReader("s", recordings),
+            _ignore,
+        )
+        await runner.start()
+        self.actors.runners["s"] = runner
+        return runner
+
+    async def end(self) -> None:
+        """The session completes, an hour after its start."""
+        claim = await self.journal.claim("s", "actor")
+        await self.journal.commit("s", claim.epoch, SessionChanges(status="completed"))
+        await self.pool.execute(
+            "UPDATE bot_sessions.sessions SET end_time = to_timestamp($1)",
+            (START_MS + 3_600_000) / 1000,
+        )
+
+    async def job(self) -> tuple[str, int, int, str]:
+        """Phase, when it is due after the start, looks in vain, and the last detail."""
+        row = await self.pool.fetchrow(
+            "SELECT phase, round(extract(epoch FROM due_at) * 1000)::bigint, attempts, detail "
+            "FROM bot_sessions.google_meet_conferences"
+        )
+        assert row is not None
+        return row[0], row[1] - START_MS, row[2], row[3]
+
+    async def events(self) -> list[JsonObject]:
+        return [event.message() for event in await self.archive.events("s", 0, 100)]
+
+    def write_down(self, *entries: tuple[str, str, str, str]) -> None:
+        """Meet's transcript is there: (attendee, text, start, end)."""
+        records = self.google.records
+        records[f"{CALL}/transcripts"] = [
+            {"name": f"{CALL}/transcripts/t", "state": "FILE_GENERATED"}
+        ]
+        records[f"{CALL}/transcripts/t/entries"] = [
+            {"participant": who, "text": text, "startTime": start, "endTime": end}
+            for who, text, start, end in entries
+        ]
+
+
+async def _ignore() -> None:
+    return
+
+
+@pytest.fixture
+async def meeting(pool: Pool, google: GoogleMeetDouble, tmp_path: Path) -> AsyncIterator[Meeting]:
+    google.hold(CALL, CODE, START)
+    google.records[f"{CALL}/transcripts"] = []
+    google.records[f"{CALL}/participants"] = []
+    for name, shown in ((ANA, "Ana"), (BEN, "Ben")):
+        google.records[f"{CALL}/participants"].append(
+            {
+                "name": name,
+                "earliestStartTime": START,
+                "signedinUser": {"user": "users/1", "displayName": shown},
+            }
+        )
+        google.records[f"{name}/participantSessions"] = [
+            {"name": f"{name}/participantSessions/x", "startTime": START, "endTime": END}
+        ]
+    meeting = Meeting(pool, google, tmp_path)
+    yield meeting
+    for runner in meeting.actors.runners.values():
+        await runner.stop()
+    await meeting.client.close()
+
+
+async def completed(meeting: Meeting, *segments: Segment) -> int:
+    """A session with Ana, seen by the bot, is over; when its transcript is looked for first."""
+    await meeting.begin(*segments, people=[participant("Ana")])
+    await meeting.follower.look(START_MS)
+    await meeting.end()
+    meeting.google.records["conferenceRecords"][0]["endTime"] = END
+    now_ms = START_MS + 61 * MINUTE_MS
+    await meeting.follower.look(now_ms)
+    assert await meeting.job() == (
+        "awaiting",
+        now_ms - START_MS + TRANSCRIPT_FIRST_MS,
+        0,
+        "",
+    )
+    return now_ms + TRANSCRIPT_FIRST_MS
+
+
+async def test_attendees_whom_the_bot_misses_join_the_running_session(meeting: Meeting) -> None:
+    await meeting.begin(people=[participant("Ana")])
+    await meeting.run()
+    now_ms = START_MS + 2 * MINUTE_MS
+    assert await meeting.follower.look(now_ms) == 1
+    async with asyncio.timeout(10):
+        while len(await meeting.archive.participants("s")) < 2:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.02)
+    people = await meeting.archive.participants("s")
+    assert [(one.participant.participant_id, one.joined_ns) for one in people] == [
+        (BEN, 0),
+        ("p1", 1_500_000_000),
+    ]
+    (event,) = await meeting.events()
+    assert (event["type"], event["event"], event["at"]) == ("participant", "join", 0.0)
+    assert await meeting.job() == ("following", 2 * MINUTE_MS + INTERVAL_MS, 0, "")
+    stored = await meeting.pool.fetchrow(
+        "SELECT s.conference_record_id, s.google_meet_space_id, p.google_participant_id "
+        "FROM bot_sessions.sessions s JOIN bot_sessions.participants p USING (session_id) "
+        "WHERE participant_id = 'p1'"
+    )
+    assert stored is not None
+    assert tuple(stored) == (CALL, "spaces/one", ANA)
+    assert await meeting.follower.look(now_ms + INTERVAL_MS) == 1
+    assert len(await meeting.events()) == 1
+
+
+async def test_two_pollers_never_look_after_one_session_at_once(meeting: Meeting) -> None:
+    await meeting.begin()
+    other = meeting.another_follower()
+    looked = await asyncio.gather(meeting.follower.look(START_MS), other.look(START_MS))
+    assert sorted(looked) == [0, 1]
+    assert await other.look(START_MS + INTERVAL_MS) == 1
+
+
+async def test_what_a_dead_poller_had_leased_is_taken_up_by_another(meeting: Meeting) -> None:
+    await meeting.begin()
+    await meeting.jobs.enrol(START_MS)
+    assert len(await meeting.jobs.lease(START_MS, 120_000, 10)) == 1
+    assert await meeting.follower.look(START_MS + 119_999) == 0
+    assert await meeting.follower.look(START_MS + 120_000) == 1
+
+
+async def test_sessions_of_other_platforms_are_not_asked_about(meeting: Meeting) -> None:
+    await meeting.archive.create_session(SessionSpec("other", meeting_id="weekly"), b"hash")
+    await meeting.archive.create_session(SessionSpec("none"), b"hash")
+    assert await meeting.follower.look(START_MS) == 0
+    assert meeting.google.requests == []
+
+
+async def test_lines_without_a_name_get_it_from_the_transcript_after_the_meeting(
+    meeting: Meeting,
+) -> None:
+    unnamed = segment(4, text="shall we begin with it", speaker=None)
+    named = segment(2, text="good morning everybody here")
+    due_ms = await completed(meeting, unnamed, named)
+    meeting.write_down(
+        (ANA, "Good morning, everybody here!", "2026-09-21T14:13:22Z", "2026-09-21T14:13:23Z"),
+        (BEN, "Shall we begin with it?", SECOND_4, "2026-09-21T14:13:25Z"),
+    )
+    assert await meeting.follower.look(due_ms) == 1
+    kept, given = [one.segment for one in await meeting.archive.segments("s")]
+    assert kept == named
+    assert given.speaker is not None
+    assert (given.speaker.name, given.speaker.method, given.revision) == (
+        "Ben",
+        "google_meet_api",
+        2,
+    )
+    join, repaint = await meeting.events()
+    assert (join["type"], repaint["type"]) == ("participant", "speaker")
+    assert repaint["segments"] == [{"segment_id": "segment-4", "revision": 2}]
+    speaker = repaint["speaker"]
+    assert isinstance(speaker, dict)
+    assert (speaker["id"], speaker["name"]) == (BEN, "Ben")
+    phase, _, _, detail = await meeting.job()
+    assert (phase, detail) == ("repaired", "Lines named: 1.")
+    stays = await meeting.pool.fetchval(
+        "SELECT participant_metadata->'google_meet_sessions' FROM bot_sessions.participants "
+        "WHERE participant_id = 'p1'"
+    )
+    assert stays == [{"joined": "2026-09-21T14:13:20.000Z", "left": "2026-09-21T15:13:20.000Z"}]
+    assert await meeting.follower.look(due_ms + PATIENCE_MS) == 0
+
+
+async def test_a_transcript_that_comes_late_is_waited_for_ever_longer(meeting: Meeting) -> None:
+    now_ms = await completed(meeting, segment(4, text="shall we begin", speaker=None))
+    for wait_ms in (2 * MINUTE_MS, 4 * MINUTE_MS, 8 * MINUTE_MS, TRANSCRIPT_LONGEST_WAIT_MS):
+        assert await meeting.follower.look(now_ms) == 1
+        phase, due_ms, _, _ = await meeting.job()
+        assert (phase, START_MS + due_ms - now_ms) == ("awaiting", wait_ms)
+        now_ms += wait_ms
+    meeting.google.records[f"{CALL}/transcripts"] = [
+        {"name": f"{CALL}/transcripts/t", "state": "STARTED"}
+    ]
+    await meeting.follower.look(now_ms)
+    assert (await meeting.job())[0] == "awaiting"
+    now_ms += TRANSCRIPT_LONGEST_WAIT_MS
+    meeting.write_down((BEN, "shall we begin", SECOND_4, "2026-09-21T14:13:25Z"))
+    await meeting.another_follower().look(now_ms)
+    assert (await meeting.job())[0] == "repaired"
+
+
+async def test_a_transcript_that_never_comes_is_given_up(meeting: Meeting) -> None:
+    await completed(meeting)
+    await meeting.follower.look(START_MS + 3_600_000 + PATIENCE_MS)
+    phase, _, _, detail = await meeting.job()
+    assert (phase, detail) == ("given_up", "Google Meet has no transcript.")
+    people = await meeting.archive.participants("s")
+    assert {one.participant.name for one in people} == {"Ana", "Ben"}
+
+
+async def test_a_session_that_has_an_actor_again_is_left_to_it(meeting: Meeting) -> None:
+    due_ms = await completed(meeting, segment(4, text="shall we begin", speaker=None))
+    meeting.write_down((BEN, "shall we begin", SECOND_4, "2026-09-21T14:13:25Z"))
+    runner = await meeting.run()
+    await meeting.follower.look(due_ms)
+    assert (await meeting.job())[0] == "awaiting"
+    assert not runner.is_replaced
+
+
+async def test_refused_credentials_are_tried_again_every_ten_minutes(meeting: Meeting) -> None:
+    await meeting.begin()
+    meeting.google.records[f"{CALL}/participants"] = []
+    meeting.google.failures.append((403, {}))
+    await meeting.follower.look(START_MS)
+    phase, due_ms, attempts, detail = await meeting.job()
+    assert (phase, due_ms, attempts) == ("following", FAILED_LONGEST_WAIT_MS, 1)
+    assert "403" in detail
+    assert meeting.follower.detail == detail
+    await meeting.follower.look(START_MS + FAILED_LONGEST_WAIT_MS)
+    assert await meeting.job() == (
+        "following",
+        FAILED_LONGEST_WAIT_MS + INTERVAL_MS,
+        0,
+        "",
+    )
+    assert meeting.follower.detail == ""
+
+
+async def test_failures_are_asked_about_ever_later(meeting: Meeting) -> None:
+    await meeting.begin()
+    now_ms = START_MS
+    for wait_ms in (60_000, 120_000, 240_000):
+        meeting.google.failures.append((500, {}))
+        await meeting.follower.look(now_ms)
+        _, due_ms, _, _ = await meeting.job()
+        assert START_MS + due_ms - now_ms == wait_ms
+        now_ms += wait_ms
+
+
+async def test_a_deleted_session_takes_its_conference_along(meeting: Meeting) -> None:
+    await meeting.begin()
+    await meeting.follower.look(START_MS)
+    removed = await meeting.archive.delete_session("s")
+    assert removed["google_meet_conferences"] == 1
+    assert await meeting.follower.look(START_MS + INTERVAL_MS) == 0
