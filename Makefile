@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export ORCHESTRATION_DATA_DIR ?= $(CURDIR)/.data
 
-.PHONY: help setup setup-dev demo run test lint bench chaos clean lock
+.PHONY: help setup setup-dev demo run test lint bench chaos score score-clips clean lock
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -51,6 +51,16 @@ bench: $(VENV)/.installed-bench  ## print the figures of tests/benchmarks
 
 chaos: setup-dev ## kill, cut and starve the service for hours, and count what it loses
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+CLIPS := .data/clips
+score: setup-dev ## how well transcripts say who spoke, with simulated platforms
+	$(BIN)/python -m tests.score $(if $(wildcard $(CLIPS)),--clips $(CLIPS)) $(ARGS)
+
+score-clips: setup-dev  ## fetch clips of real meetings for it: 14 MB, the sources of pyannote-audio
+	@mkdir -p $(CLIPS)
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+	  --dest $(CLIPS) pyannote-audio==4.0.7
+	tar -xzf $(CLIPS)/pyannote_audio-4.0.7.tar.gz -C $(CLIPS) --strip-components 3 --wildcards '*/tests/data/*.wav' '*/tests/data/*.rttm'
 
 lock: setup-dev  ## renew the lock files from pyproject.toml
 	$(BIN)/python -m piptools --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet pip-tools

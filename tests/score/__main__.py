@@ -1,0 +1,89 @@
+"""How well a transcript says who spoke, by what a meeting platform says and how late.
+
+    python -m tests.score [--strict] [--seeds N] [--clips FOLDER] [--hear]
+
+The checked-in meetings pass through a real session, with what whisper heard of them once and with
+the events of a platform simulated from their exact turns; each condition with random parts is
+played with several seeds. Clips of real meetings, if they are there, are scored by time alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.benchmarks.figures import machine_line
+from tests.score.costs import measure
+from tests.score.hearing import from_kept, hear, kept_answers
+from tests.score.known_meetings import MEETINGS, KnownMeeting, load
+from tests.score.platform import CONDITIONS, Condition
+from tests.score.replay import Answer
+from tests.score.scoring import Score, score
+from tests.score.stand_in import load_clips, says_stand_ins
+from tests.score.tables import LEGEND, best_line, costs_lines, line, meeting_head
+
+SEEDS = 10
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Scores the names in transcripts.")
+    parser.add_argument("--strict", action="store_true", help="end with 1 when a bar is missed")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="of conditions that are random")
+    parser.add_argument("--clips", type=Path, help="folder of real meetings: *.wav and *.rttm")
+    parser.add_argument("--hear", action="store_true", help="hear the meetings anew, and keep it")
+    options = parser.parse_args()
+    print(machine_line())
+    if options.hear:
+        asyncio.run(_hear_all())
+    print(LEGEND)
+    missed = asyncio.run(_score_all(options.seeds, options.clips))
+    for miss in missed:
+        print(miss)
+    return 1 if missed and options.strict else 0
+
+
+async def _hear_all() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name in MEETINGS:
+            began_s = time.monotonic()
+            await hear(load(name), Path(folder))
+            print(f"{name} heard in {time.monotonic() - began_s:.0f} s")
+
+
+async def _score_all(seeds: int, clips: Path | None) -> list[str]:
+    """Prints all tables; returns the bars that were missed."""
+    missed: list[str] = []
+    for name in MEETINGS:
+        meeting = load(name)
+        answer = from_kept(kept_answers(name))
+        missed += await _table(meeting, CONDITIONS, answer, seeds)
+    if clips:
+        meeting = load_clips(clips)
+        told_by_events = [one for one in CONDITIONS if not one.has_captions]
+        missed += await _table(meeting, told_by_events, says_stand_ins(meeting), seeds)
+    print(costs_lines(await measure(load(MEETINGS[-1]))), flush=True)
+    print(f"\n{len(missed)} bars missed" if missed else "\nall bars met")
+    return missed
+
+
+async def _table(
+    meeting: KnownMeeting, conditions: Sequence[Condition], answer: Answer, seeds: int
+) -> list[str]:
+    print(meeting_head(meeting), flush=True)
+    scores: list[Score] = []
+    for condition in conditions:
+        scores.append(await score(meeting, condition, answer, seeds))
+        print(line(scores[-1]), flush=True)
+    print(best_line(scores), flush=True)
+    return [
+        f"{meeting.name}, {one.condition.name}: {miss}" for one in scores for miss in one.misses
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
