@@ -25,12 +25,15 @@ from actors.dispatcher_engines import DispatcherEngines
 from actors.health_monitor import HealthMonitor
 from actors.local_service import LocalService
 from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
+from actors.node_measures import NodeMeasures
+from actors.reports import Reports
 from actors.session_gateway import RaySessions
 from orchestration.api.app import create_api
 from orchestration.config.loader import check_safe, load_settings
 from orchestration.config.models import ServicesSettings, Settings, UpstreamSettings
 from orchestration.errors import EngineError, Unavailable
 from orchestration.logs import configure_logs
+from orchestration.metrics.meter import Meter
 from orchestration.services.balanced import (
     BalancedTranscription,
     BalancedTranslation,
@@ -41,6 +44,7 @@ from orchestration.services.embedded_whisper import EmbeddedWhisper
 from orchestration.services.gateway import HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
 from orchestration.services.listening import Listening
+from orchestration.services.pool_figures import sample_gateway, sample_pool
 from orchestration.services.ports import (
     EngineStatus,
     Hypothesis,
@@ -55,7 +59,7 @@ from orchestration.services.whisper_livetranslate import LivetranslateWhisper
 from orchestration.services.whisper_openai import OpenAIWhisper
 from orchestration.storage.embedded import EmbeddedPostgres
 from orchestration.storage.migrations import migrate
-from orchestration.storage.pool import connect_pool
+from orchestration.storage.pool import connect_pool, sample_connections
 from orchestration.storage.postgres_archive import PostgresArchive
 
 WEB_DIR = Path(__file__).parent / "orchestration" / "web"
@@ -165,18 +169,23 @@ class Transcription:
             _weighted(_whisper(upstream, services.timeout_s), upstream.weight)
             for upstream in services.whisper
         ]
+        self._reports = Reports()
         self._pool = BalancedTranscription(
             engines or [WeightedEngine("embedded", HandleEngine(embedded))],
             timeout_s=services.timeout_s,
             tries=services.tries,
+            meter=self._reports.meter,
         )
+        self._reports.sample(lambda meter: sample_pool(meter, self._pool))
         self._listening = Listening(self._pool)
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
+        self._reports.start()
         return await self._listening.transcribe(request)
 
     async def check(self) -> tuple[EngineStatus, ...]:
         """Every whisper service's health."""
+        self._reports.start()
         return await self._pool.check_each()
 
 
@@ -190,17 +199,22 @@ class Translation:
             _weighted(_translation(upstream, services.timeout_s), upstream.weight)
             for upstream in services.translation
         ]
+        self._reports = Reports()
         self._pool = BalancedTranslation(
             engines or [WeightedEngine("embedded", HandleEngine(embedded))],
             timeout_s=services.timeout_s,
             tries=services.tries,
+            meter=self._reports.meter,
         )
+        self._reports.sample(lambda meter: sample_pool(meter, self._pool))
 
     async def translate(self, request: TranslationRequest) -> str:
+        self._reports.start()
         return await self._pool.translate(request)
 
     async def check(self) -> tuple[EngineStatus, ...]:
         """Every translation service's health."""
+        self._reports.start()
         return await self._pool.check_each()
 
 
@@ -224,12 +238,18 @@ class Ingress:
         await migrate(self._dsn, connect_timeout_s=database.connect_timeout_s)
         archive = PostgresArchive(pool)
         await self._ensure_actors()
+        measures = NodeMeasures()
+        measures.sample(lambda meter: sample_connections(meter, "ingress", pool))
+        gateway = _gateway(self._settings.services, measures.meter)
+        measures.sample(lambda meter: sample_gateway(meter, gateway.snapshot()))
+        measures.start()
         return create_api(
             self._settings,
             RaySessions(archive),
             archive,
             DispatcherEngines(),
-            _gateway(self._settings.services),
+            gateway,
+            measures,
             WEB_DIR,
         )
 
@@ -241,7 +261,7 @@ class Ingress:
         await ask(monitor.watch.remote(), "health monitor")
 
 
-def _gateway(services: ServicesSettings) -> HttpGateway:
+def _gateway(services: ServicesSettings, meter: Meter) -> HttpGateway:
     """The remote services of both pools; embedded engines have no HTTP to pass on to."""
     pools = {"whisper": services.whisper, "translation": services.translation}
     upstreams = {
@@ -249,7 +269,7 @@ def _gateway(services: ServicesSettings) -> HttpGateway:
         for name, pool in pools.items()
     }
     timeout_s = services.gateway_timeout_s or services.timeout_s
-    return HttpGateway(upstreams, timeout_s=timeout_s, tries=services.tries)
+    return HttpGateway(upstreams, timeout_s=timeout_s, tries=services.tries, meter=meter)
 
 
 def _detached(actor_class: type, name: str, *arguments: object) -> Any:

@@ -23,12 +23,14 @@ from actors.dispatcher import Dispatcher
 from actors.meet_watch import MeetWatch
 from actors.names import HEALTH_MONITOR, NAMESPACE, SESSION_PREFIX, dispatcher_name
 from actors.placement import Placement
+from actors.reports import Reports
 from orchestration.config.models import Settings
 from orchestration.errors import LimitReached
 from orchestration.health.integrations import Integration
 from orchestration.logs import configure_logs
+from orchestration.metrics.catalogue import SESSIONS_CREATED
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.pool import Pool, connect_pool
+from orchestration.storage.pool import Pool, connect_pool, sample_connections
 from orchestration.storage.ports import OPEN_STATUSES, SessionRow, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.recordings import Recordings
@@ -61,7 +63,8 @@ class Coordinator:
         self._pool: Pool | None = None
         self._archive: PostgresArchive | None = None
         self._meet_watch = MeetWatch(settings.google_meet)
-        self._placement = Placement(settings, dsn)
+        self._reports = Reports("coordinator")
+        self._placement = Placement(settings, dsn, self._reports.meter)
         self._expire_at = 0.0
         self._begun = asyncio.Lock()
         self._is_ready = False
@@ -77,6 +80,7 @@ class Coordinator:
             if not self._is_ready:
                 await self._take_stock()
                 self._is_ready = True
+                self._reports.start()
                 self._spawn(self._keep_watch())
                 assert self._pool is not None, "taking stock connects"
                 self._spawn(self._meet_watch.run(self._pool, self._placement.open))
@@ -92,6 +96,8 @@ class Coordinator:
                 {"max_open": limit},
             )
         row, created = await archive.create_session(spec, _description_hash(spec))
+        if created:
+            self._reports.meter.count(SESSIONS_CREATED)
         if row.status in OPEN_STATUSES:
             await self._place(spec.session_id)
         return (await archive.session(spec.session_id) if created else row), created
@@ -256,6 +262,7 @@ class Coordinator:
             )
             self._pool = pool
             self._archive = PostgresArchive(pool)
+            self._reports.sample(lambda meter: sample_connections(meter, "coordinator", pool))
         return self._archive
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -1,15 +1,20 @@
 """One light actor per node that holds the Serve handles, so that session actors need not.
 
-`ray.serve` costs a process 30 MB; a node has one dispatcher and many session actors.
+`ray.serve` costs a process 30 MB; a node has one dispatcher and many session actors. It also adds
+up what the processes of its node count and measure.
 """
 
 import asyncio
+import time
 from typing import Any
 
+import ray
 from ray import serve
 from ray.exceptions import RayError, RayTaskError
 
 from orchestration.errors import EngineError, EngineTimeout, OrchestrationError
+from orchestration.metrics.meter import Report
+from orchestration.metrics.node_figures import Figures, NodeFigures
 from orchestration.services.ports import (
     EngineStatus,
     Hypothesis,
@@ -30,6 +35,7 @@ class Dispatcher:
         self._application = application
         self._timeout_s = timeout_s
         self._handles: dict[str, Any] = {}
+        self._figures = NodeFigures()
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         hypothesis: Hypothesis = await self._call(TRANSCRIPTION, "transcribe", request)
@@ -45,6 +51,15 @@ class Dispatcher:
             *(self._check(deployment) for deployment in (TRANSCRIPTION, TRANSLATION))
         )
         return tuple(status for statuses in probes for status in statuses)
+
+    async def report(self, source: str, number: int, report: Report) -> None:
+        """What a process of this node has to report; see `NodeFigures.take`."""
+        self._figures.take(source, number, report, _now_ms())
+
+    async def figures(self) -> tuple[str, Figures]:
+        """The node's address and its figures."""
+        address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        return address, self._figures.figures(_now_ms())
 
     async def _check(self, deployment: str) -> tuple[EngineStatus, ...]:
         try:
@@ -77,3 +92,7 @@ class Dispatcher:
             handle = serve.get_deployment_handle(deployment, app_name=self._application)
             self._handles[deployment] = handle
         return handle
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

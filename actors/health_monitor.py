@@ -9,17 +9,20 @@ import ray
 import structlog
 
 from actors.names import COORDINATOR, NAMESPACE, ActorGone, ask, dispatcher_name
+from actors.reports import Reports
 from orchestration.api.ports import HealthReport
 from orchestration.config.models import Settings
 from orchestration.errors import OrchestrationError
 from orchestration.health.alerts import AlertBook, Figure
 from orchestration.health.figures import part_figures
 from orchestration.health.integrations import Integration
+from orchestration.health.part_measures import sample_machine, sample_parts, sample_sessions
 from orchestration.health.system import MACHINE, system_figures
 from orchestration.logs import configure_logs
+from orchestration.metrics.meter import Meter
 from orchestration.services.health import HealthBook, Probe
 from orchestration.services.ports import EngineStatus
-from orchestration.storage.pool import connect_pool
+from orchestration.storage.pool import Pool, connect_pool, sample_connections
 from orchestration.storage.postgres_archive import PostgresArchive
 
 log = structlog.get_logger(__name__)
@@ -43,6 +46,10 @@ class HealthMonitor:
         configure_logs(settings.log_level)
         self._settings = settings
         self._dsn = dsn
+        self._reports = Reports("health_monitor")
+        self._reports.sample(self._sample)
+        self._statuses: dict[str, str] = {}
+        self._pool: Pool | None = None
         self._archive: PostgresArchive | None = None
         self._book = HealthBook()
         self._alerts = AlertBook()
@@ -60,6 +67,7 @@ class HealthMonitor:
     async def watch(self) -> None:
         """Begin to watch; once is enough, more do no harm."""
         if self._watch is None:
+            self._reports.start()
             self._watch = asyncio.create_task(self._keep_watch())
             self._session_watch = asyncio.create_task(self._keep_watch_over_sessions())
 
@@ -79,6 +87,13 @@ class HealthMonitor:
             cleared_alerts=self._alerts.cleared,
             system={figure.name: figure.value for figure in self._system},
         )
+
+    def _sample(self, meter: Meter) -> None:
+        sample_sessions(meter, self._statuses.values(), self._figures["warm_actors"])
+        sample_parts(meter, self._book.services, self._alerts.active)
+        sample_machine(meter, self._system)
+        if self._pool is not None:
+            sample_connections(meter, "health_monitor", self._pool)
 
     async def _keep_watch(self) -> None:
         while True:
@@ -168,6 +183,9 @@ class HealthMonitor:
         self._missed = {
             name: missed for name, missed in self._missed.items() if name in open_sessions.values()
         }
+        self._statuses = {
+            name: self._statuses.get(name, "silent") for name in open_sessions.values()
+        }
         stuck = sum(missed >= STUCK_AFTER_PROBES for missed in self._missed.values())
         probe = Probe("sessions", stuck == 0, 0, detail=f"{stuck} stuck" if stuck else "")
         self._book.record(probe, _unix_ms())
@@ -178,11 +196,13 @@ class HealthMonitor:
             actor = ray.get_actor(name, NAMESPACE)
             figures = await self._probe(actor.figures.remote(), SESSION_PROBE_TIMEOUT_S)
             self._missed.pop(name, None)
+            self._statuses[name] = figures["status"]
             if figures["status"] in ("completed", "failed"):
                 await self._probe(coordinator.session_finished.remote(session_id))
         except (ActorGone, ValueError):
             await ask(coordinator.replace.remote(session_id, name), "coordinator")
         except TimeoutError:
+            self._statuses[name] = "silent"
             missed = self._missed[name] = self._missed.get(name, 0) + 1
             if missed >= STUCK_AFTER_PROBES:
                 log.warning("session_actor_stuck", actor=name, missed_probes=missed)
@@ -201,10 +221,10 @@ class HealthMonitor:
 
     async def _connected(self) -> PostgresArchive:
         if self._archive is None:
-            pool = await connect_pool(
+            self._pool = await connect_pool(
                 self._dsn, min_size=1, max_size=1, connect_timeout_s=PROBE_TIMEOUT_S
             )
-            self._archive = PostgresArchive(pool)
+            self._archive = PostgresArchive(self._pool)
         return self._archive
 
 

@@ -16,6 +16,8 @@ from actors.session_actor import SessionActor
 from orchestration.config.models import Settings
 from orchestration.config.session_values import session_values
 from orchestration.errors import OrchestrationError, Unavailable
+from orchestration.metrics.catalogue import ACTOR_RESTARTS
+from orchestration.metrics.meter import Meter
 
 log = structlog.get_logger(__name__)
 
@@ -41,9 +43,10 @@ SESSION_CPUS = 0.0001
 class Placement:
     """The sessions' actors, by name. Knows only what Ray and PostgreSQL know too."""
 
-    def __init__(self, settings: Settings, dsn: str) -> None:
+    def __init__(self, settings: Settings, dsn: str, meter: Meter) -> None:
         self._settings = settings
         self._dsn = dsn
+        self._meter = meter
         self._open: dict[str, str] = {}
         self._warm: deque[str] = deque()
         self._placing: dict[str, asyncio.Future[str]] = {}
@@ -126,6 +129,7 @@ class Placement:
         self._homeless.add(session_id)
         _end_actor(name)
         self._count_replacement(session_id)
+        self._meter.count(ACTOR_RESTARTS, 1, "session")
         log.warning("session_actor_replaced", session_id=session_id, actor=name)
         await self.place(session_id)
 

@@ -12,8 +12,10 @@ import ray
 
 from actors.dispatcher_engines import DispatcherEngines
 from actors.names import COORDINATOR, NAMESPACE, ask
+from actors.reports import Reports
 from orchestration.errors import Unavailable
 from orchestration.logs import configure_logs
+from orchestration.metrics.meter import Meter
 from orchestration.session.exchange import (
     IngestBatch,
     IngestReply,
@@ -28,7 +30,7 @@ from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.pool import Pool, connect_pool
+from orchestration.storage.pool import Pool, connect_pool, sample_connections
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
@@ -53,10 +55,13 @@ class SessionActor:
         self._journal: PostgresJournal | None = None
         self._runner: SessionRunner | None = None
         self._activation = asyncio.Lock()
+        self._reports = Reports()
+        self._reports.sample(self._sample)
 
     async def ready(self) -> str:
         """Answers once the process is up and the database has answered; the actor's name."""
         await self._connected()
+        self._reports.start()
         return self._name
 
     async def activate(self, session_id: str) -> int:
@@ -108,6 +113,12 @@ class SessionActor:
             return {"status": "idle", "node_id": node_id}
         return {**(await self._running()).figures(), "node_id": node_id}
 
+    def _sample(self, meter: Meter) -> None:
+        if self._runner is not None:
+            self._runner.sample()
+        if self._pool is not None:
+            sample_connections(meter, "session", self._pool)
+
     async def _running(self) -> SessionRunner:
         runner = self._runner
         if runner is not None and not runner.is_replaced:
@@ -134,6 +145,7 @@ class SessionActor:
             values,
             RecordingReader(session_id, recordings),
             _tell_coordinator(session_id),
+            self._reports.meter,
         )
         await runner.start()
         return runner

@@ -16,6 +16,7 @@ from orchestration.api.audio_chunks import ChunkSenders
 from orchestration.api.audio_jobs import Uploads
 from orchestration.api.audio_routes import audio_router
 from orchestration.api.connection import Detached
+from orchestration.api.connection_figures import sample_connections
 from orchestration.api.connections import ConnectionRegistry
 from orchestration.api.gateway import Gateway, GatewayFront, gateway_router
 from orchestration.api.health import HealthCache, health_router
@@ -25,8 +26,9 @@ from orchestration.api.live import live_router
 from orchestration.api.live_hub import LiveHub
 from orchestration.api.metrics import metrics_router
 from orchestration.api.openai import openai_router
-from orchestration.api.ports import Sessions
+from orchestration.api.ports import Measures, Sessions
 from orchestration.api.problems import ProblemView, UnexpectedErrors, install_problem_handlers
+from orchestration.api.prometheus import prometheus_router
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.session_data import session_data_router
 from orchestration.api.sessions import sessions_router
@@ -48,6 +50,7 @@ def create_api(
     archive: Archive,
     engines: Engines,
     gateway: Gateway,
+    measures: Measures,
     web_dir: Path,
 ) -> FastAPI:
     """The application of one process.
@@ -58,12 +61,14 @@ def create_api(
         archive: what is stored.
         engines: the whisper and translation pools, for what this service makes of them.
         gateway: the services of the pools themselves.
+        measures: the figures of all nodes.
         web_dir: the live page: `index.html` at `/`, all files below `/static/`.
     """
     rules = AccessRules(settings.server, archive)
     registry = ConnectionRegistry(
         settings.server.websocket_max_connections, settings.server.websocket_max_per_address
     )
+    measures.sample(lambda meter: sample_connections(meter, registry))
     health = HealthCache(sessions)
     detached = Detached()
     audio = settings.audio
@@ -106,6 +111,7 @@ def create_api(
     app.include_router(health_router(health))
     app.include_router(alerts_router(health))
     app.include_router(metrics_router(health, settings.server, registry))
+    app.include_router(prometheus_router(measures))
     app.include_router(access_router(settings.server, rules, archive))
     app.include_router(settings_router(settings))
     app.include_router(sessions_router(sessions, archive, settings.sessions.chunking))

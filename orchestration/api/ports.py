@@ -1,11 +1,13 @@
 """What the edge needs of the sessions behind it, whatever runs them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from orchestration.health.alerts import Alert
 from orchestration.health.integrations import Integration
+from orchestration.metrics.meter import Meter
+from orchestration.metrics.node_figures import Figures
 from orchestration.services.ports import EngineStatus
 from orchestration.session.exchange import (
     IngestBatch,
@@ -26,6 +28,7 @@ __all__ = [
     "IngestReply",
     "LiveBatch",
     "LiveCursor",
+    "Measures",
     "Notice",
     "ServiceHealth",
     "SessionLink",
@@ -172,4 +175,21 @@ class Sessions(Protocol):
         Raises:
             Unavailable: the monitor is away.
         """
+        ...
+
+
+class Measures(Protocol):
+    """Where this process's figures go, and where everybody's come from."""
+
+    @property
+    def meter(self) -> Meter:
+        """For what this process counts as it happens."""
+        ...
+
+    def sample(self, fill: Callable[[Meter], None]) -> None:
+        """Have `fill` called before each report, for what stands rather than happens."""
+        ...
+
+    async def figures(self) -> Mapping[str, Figures]:
+        """The figures of all nodes by address; without those of a node that does not answer."""
         ...

@@ -15,6 +15,8 @@ from orchestration.errors import (
     JsonValue,
     UnsupportedLanguagePair,
 )
+from orchestration.metrics import catalogue
+from orchestration.metrics.meter import Meter
 from orchestration.services.balancing.balancer import Balancer
 from orchestration.services.balancing.retry_budget import RETRY_COST
 from orchestration.services.balancing.upstream import Lease, UpstreamSnapshot
@@ -97,10 +99,11 @@ class Balanced(Generic[EngineT]):
     lasts. The tries share one deadline: each may take the time left divided by the tries left, so
     that an engine that hangs leaves time for the next. An engine without the language pair is no
     failure and no try. What an engine refuses is not asked again. `clock` counts seconds,
-    monotonically.
+    monotonically. How long each engine took goes to `meter`, under the pool's name.
     """
 
     kind = "balanced"
+    pool = "engines"
 
     def __init__(
         self,
@@ -111,6 +114,7 @@ class Balanced(Generic[EngineT]):
         rng: random.Random | None = None,
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        meter: Meter | None = None,
     ) -> None:
         self._balancer = Balancer(_weights(upstreams))
         self._members = {one.name: _Member(one.name, one.engine) for one in upstreams}
@@ -119,6 +123,7 @@ class Balanced(Generic[EngineT]):
         self._rng = rng or random.Random()
         self._clock = clock
         self._sleep = sleep
+        self._meter = meter
 
     async def apply(self, upstreams: Sequence[WeightedEngine[EngineT]]) -> None:
         """These engines from now on; one of weight 0 is drained: it gets no more requests.
@@ -228,7 +233,11 @@ class Balanced(Generic[EngineT]):
             member.last_error = error.message
             raise
         finally:
-            end(lease, self._now_ms())
+            now_ms = self._now_ms()
+            end(lease, now_ms)
+            if self._meter is not None and end != self._balancer.abandoned:
+                elapsed_s = (now_ms - lease.began_ms) / 1000
+                self._meter.observe(catalogue.UPSTREAM_SECONDS, elapsed_s, self.pool, lease.name)
             member.under_way -= 1
             await member.close_if_left()
 
@@ -254,6 +263,8 @@ class Balanced(Generic[EngineT]):
 class BalancedTranscription(Balanced[TranscriptionEngine]):
     """A TranscriptionEngine over several."""
 
+    pool = "whisper"
+
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         """Words of one chunk; raises as the port says."""
         return await self._call(lambda engine: engine.transcribe(request))
@@ -261,6 +272,8 @@ class BalancedTranscription(Balanced[TranscriptionEngine]):
 
 class BalancedTranslation(Balanced[TranslationEngine]):
     """A TranslationEngine over several."""
+
+    pool = "translation"
 
     async def translate(self, request: TranslationRequest) -> str:
         """The text in the target language; raises as the port says.

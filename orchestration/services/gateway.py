@@ -20,10 +20,13 @@ from orchestration.errors import (
     UnknownService,
     UpstreamsDown,
 )
+from orchestration.metrics import catalogue
+from orchestration.metrics.meter import Meter
 from orchestration.services.balancing.upstream import UpstreamSnapshot
 from orchestration.services.gateway_pool import (
     GatewayUpstream,
     Passage,
+    Pool,
     now_ms,
     pool_of,
 )
@@ -84,6 +87,7 @@ class HttpGateway:
         timeout_s: float,
         tries: int,
         clock: Callable[[], float] = time.monotonic,
+        meter: Meter | None = None,
     ) -> None:
         """`upstreams` by the name under which the pool is known; `timeout_s` is the longest wait
         for an answer to begin, or to go on."""
@@ -91,6 +95,7 @@ class HttpGateway:
         self._tries = tries
         self._clock = clock
         self._timeout_s = timeout_s
+        self._meter = meter
         self._client: aiohttp.ClientSession | None = None
 
     def snapshot(self) -> dict[str, tuple[UpstreamSnapshot, ...]]:
@@ -110,6 +115,18 @@ class HttpGateway:
             raise UnknownService(
                 f"No {service} service is configured behind this gateway.", {"service": service}
             )
+        began_s, result = self._clock(), "failed"
+        try:
+            answer = await self._answer(service, pool, request)
+            result = "answered"
+            return answer
+        finally:
+            if self._meter is not None:
+                self._meter.count(catalogue.GATEWAY_REQUESTS, 1, service, result)
+                elapsed_s = self._clock() - began_s
+                self._meter.observe(catalogue.GATEWAY_SECONDS, elapsed_s, service)
+
+    async def _answer(self, service: str, pool: Pool, request: GatewayRequest) -> GatewayAnswer:
         pool.balancer.budget.request()
         tried, failures = set[str](), list[EngineError]()
         while len(failures) < self._tries:

@@ -13,6 +13,7 @@ from orchestration.services.ports import Hypothesis, TranscriptionRequest, Trans
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.repairs import Repair
 from orchestration.session.session import Session, TranscribeOrder
+from orchestration.session.session_meter import SessionMeter
 from orchestration.storage.ports import SessionJournal
 
 REPAIR_CHUNK = -1
@@ -37,6 +38,7 @@ class EngineCalls:
         journal: SessionJournal,
         recording: RecordingReader,
         on_answer: Callable[[], None],
+        meter: SessionMeter,
         log: BoundLogger,
     ) -> None:
         self._session = session
@@ -44,11 +46,18 @@ class EngineCalls:
         self._journal = journal
         self._recording = recording
         self._on_answer = on_answer
+        self._meter = meter
         self._log = log
 
     async def transcribe(self, order: TranscribeOrder) -> None:
         """Send one chunk."""
         stream, chunk = order.stream, order.chunk
+        ledger = self._session.ledgers[stream]
+        waited = max(0, ledger.next_sample - chunk.end)
+        self._meter.chunk_stage("wait", waited / ledger.format.sample_rate)
+        self._meter.request_begins("transcribe")
+        result = "failed"
+        began_s = time.monotonic()
         try:
             request = TranscriptionRequest(
                 session_id=self._session.session_id,
@@ -59,7 +68,11 @@ class EngineCalls:
                 prompt=order.prompt,
                 stages=self._session.stages,
             )
+            prepared_s = time.monotonic()
+            self._meter.chunk_stage("prepare", prepared_s - began_s)
             hypothesis = await self._engines.transcribe(request)
+            self._meter.chunk_stage("transcribe", time.monotonic() - prepared_s)
+            result = "heard"
         except OrchestrationError as error:
             self._log.warning(
                 "transcription_failed", stream=stream, chunk=chunk.index, reason=error.message
@@ -67,19 +80,28 @@ class EngineCalls:
             self._session.transcription_failed(stream, chunk, error, _now_ms())
         else:
             self._session.transcribed(stream, chunk, hypothesis, _now_ms())
+        finally:
+            self._meter.chunk_answered(result)
         self._on_answer()
 
     async def translate(self, request: TranslationRequest) -> None:
         """Send one line."""
+        self._meter.request_begins("translate")
+        result = "failed"
+        began_s = time.monotonic()
         try:
             text = await self._engines.translate(request)
         except UnsupportedLanguagePair:
+            result = "unsupported"
             self._session.translation_unsupported(request, _now_ms())
         except OrchestrationError as error:
             self._log.warning("translation_failed", target=request.target, reason=error.message)
             self._session.translation_failed(request, error, _now_ms())
         else:
+            result = "translated"
             self._session.translated(request, text, "pool", _now_ms())
+        finally:
+            self._meter.line_answered(result, time.monotonic() - began_s)
         self._on_answer()
 
     async def repair(self, repairs: Sequence[Repair]) -> None:

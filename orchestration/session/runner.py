@@ -21,6 +21,7 @@ from orchestration.errors import (
     Unavailable,
     UnknownSession,
 )
+from orchestration.metrics.meter import Meter
 from orchestration.session.engine_calls import EngineCalls, Engines
 from orchestration.session.exchange import (
     IngestBatch,
@@ -40,6 +41,7 @@ from orchestration.session.recorder import Recorder
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.repairs import Repair
 from orchestration.session.session import TERMINAL, Session, SessionStep
+from orchestration.session.session_meter import SessionMeter
 from orchestration.session.values import SessionValues
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.ports import Claim, JournalFact, SessionChanges, SessionJournal
@@ -67,6 +69,7 @@ class SessionRunner:
         values: SessionValues,
         recording: RecordingReader,
         on_finished: Callable[[], Awaitable[None]],
+        meter: Meter,
     ) -> None:
         self._journal = journal
         self._values = values
@@ -86,8 +89,9 @@ class SessionRunner:
         self._stopped: OrchestrationError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = log.bind(session_id=self._session.session_id, epoch=claim.epoch)
+        self._meter = SessionMeter(meter, self._session)
         self._calls = EngineCalls(
-            self._session, engines, journal, recording, self._wake.set, self._log
+            self._session, engines, journal, recording, self._wake.set, self._meter, self._log
         )
 
     @property
@@ -172,15 +176,17 @@ class SessionRunner:
             frames = judgement.frames
             facts = [JournalFact(fact.fact, fact_json(fact)) for fact in judgement.facts]
             epoch = self._session.epoch
+            began_s = time.monotonic()
             if frames or facts:
                 await self._stored(self._journal.append(self.session_id, epoch, frames, facts))
             if judgement.last_seqs:
                 await self._stored(
                     self._journal.end_streams(self.session_id, epoch, judgement.last_seqs)
                 )
+            stored_s = time.monotonic() - began_s
             self._session.accept(judgement, batch.received_unix_ms, _now_ms())
             self._wake.set()
-            return IngestReply(
+            reply = IngestReply(
                 acks=tuple(
                     StreamAck(stream, self._session.ledgers[stream].next_seq - 1, self._window)
                     for stream in judgement.batches
@@ -189,6 +195,8 @@ class SessionRunner:
                 nacks=judgement.nacks,
                 error=judgement.error,
             )
+            self._meter.batch_stored(frames, reply, stored_s)
+            return reply
 
     async def notice(self, connection_id: str) -> Notice:
         """Wait for something to tell this connection."""
@@ -254,6 +262,10 @@ class SessionRunner:
             **self._session.oddities,
         }
 
+    def sample(self) -> None:
+        """Bring the session's figures up to date, for a report that is about to go."""
+        self._meter.sample()
+
     # The pump: drain, store, tell, send
 
     async def _pump(self) -> None:
@@ -293,6 +305,8 @@ class SessionRunner:
 
     async def _finish(self) -> None:
         self._completed = True
+        self._meter.sample()
+        self._meter.ended(self._session.status)
         self._live.close()
         self._signal()
         await self._on_finished()
@@ -300,15 +314,18 @@ class SessionRunner:
     async def _commit(self, changes: SessionChanges) -> None:
         """Store until it is stored: nothing is told that is not durable."""
         tries = 0
+        began_s = time.monotonic()
         while True:
             try:
                 await self._journal.commit(self.session_id, self._session.epoch, changes)
+                self._meter.committed(changes, time.monotonic() - began_s, _unix_ms())
                 return
             except Unavailable as error:
                 wait_s = STORE_RETRY_S[min(tries, len(STORE_RETRY_S) - 1)]
                 if tries == 0:
                     self._log.warning("store_waits", reason=error.message)
                 tries += 1
+                self._meter.commit_repeated()
                 await asyncio.sleep(wait_s)
 
     async def _abandon_if_due(self) -> None:

@@ -363,6 +363,11 @@ class Session:
         self._advance(now_ms)
 
     @property
+    def zero_unix_ms(self) -> int | None:
+        """The wall clock at session time zero; None before any audio."""
+        return self._clock.zero_unix_ms
+
+    @property
     def lag_ms(self) -> int:
         """How far the transcript is behind the audio, over all streams."""
         return max((one.lag_ms for one in self.pipelines.values()), default=0)

@@ -8,6 +8,8 @@ from typing import TypeAlias
 import asyncpg
 
 from orchestration.errors import BadRequest, OrchestrationError, UnknownSession
+from orchestration.metrics import catalogue
+from orchestration.metrics.meter import Meter
 from orchestration.storage.availability import CONNECT_FAILURES, UNAVAILABILITY, unavailable
 from orchestration.storage.stored_text import decode_json, encode_json
 
@@ -72,6 +74,14 @@ async def connect_pool(dsn: str, *, min_size: int, max_size: int, connect_timeou
         pool.terminate()
         raise
     return pool
+
+
+def sample_connections(meter: Meter, process: str, pool: Pool) -> None:
+    """How many connections the pool holds and may hold; `process` says whose it is."""
+    idle = pool.get_idle_size()
+    meter.set(catalogue.DATABASE_CONNECTIONS, pool.get_size() - idle, process, "busy")
+    meter.set(catalogue.DATABASE_CONNECTIONS, idle, process, "idle")
+    meter.set(catalogue.DATABASE_CONNECTIONS_MAX, pool.get_max_size(), process)
 
 
 async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

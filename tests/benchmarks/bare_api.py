@@ -12,6 +12,7 @@ import uvicorn
 
 from orchestration.api.app import create_api
 from orchestration.config.models import Settings
+from orchestration.metrics.local import LocalFigures
 from orchestration.services.gateway import HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
 from tests.doubles.in_memory_archive import InMemoryArchive
@@ -25,7 +26,8 @@ def main() -> None:
     sessions, engines = InMemorySessions(archive), ScriptedEngines()
     whisper = [GatewayUpstream(url) for url in sys.argv[3:]]
     gateway = HttpGateway({"whisper": whisper}, timeout_s=1, tries=1)
-    app = create_api(Settings(data_dir=data_dir), sessions, archive, engines, gateway, data_dir)
+    settings, measures = Settings(data_dir=data_dir), LocalFigures()
+    app = create_api(settings, sessions, archive, engines, gateway, measures, data_dir)
     uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
 
 

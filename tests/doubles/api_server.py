@@ -17,6 +17,7 @@ from orchestration.api.ports import Sessions
 from orchestration.config.models import Settings
 from orchestration.errors import JsonObject
 from orchestration.logs import configure_logs
+from orchestration.metrics.local import LocalFigures
 from orchestration.services.gateway import HttpGateway
 from orchestration.session.engine_calls import Engines
 from orchestration.storage.ports import Archive, SessionSpec
@@ -69,14 +70,18 @@ class ApiServer:
 
 @asynccontextmanager
 async def api_server(
-    data_dir: Path, *, gateway: Gateway | None = None, **settings: Any
+    data_dir: Path,
+    *,
+    gateway: Gateway | None = None,
+    measures: LocalFigures | None = None,
+    **settings: Any,
 ) -> AsyncIterator[ApiServer]:
     """Serve the API over doubles with these settings; the page is a one-line index.html."""
     archive = InMemoryArchive()
     sessions = InMemorySessions(archive)
     engines = ScriptedEngines()
     async with (
-        served(data_dir, sessions, archive, engines, gateway, **settings) as host,
+        served(data_dir, sessions, archive, engines, gateway, measures, **settings) as host,
         aiohttp.ClientSession() as client,
     ):
         yield ApiServer(host, archive, sessions, engines, client)
@@ -89,6 +94,7 @@ async def served(
     archive: Archive,
     engines: Engines | None = None,
     gateway: Gateway | None = None,
+    measures: LocalFigures | None = None,
     **settings: Any,
 ) -> AsyncIterator[str]:
     """Serve the API over any sessions, archive, engines and gateway; yields its host and port."""
@@ -100,7 +106,8 @@ async def served(
     engines = engines or ScriptedEngines()
     gateway = gateway or HttpGateway({}, timeout_s=1, tries=1)
     served = Settings(data_dir=data_dir, **settings)
-    app = create_api(served, sessions, archive, engines, gateway, web_dir)
+    measures = measures or LocalFigures()
+    app = create_api(served, sessions, archive, engines, gateway, measures, web_dir)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
     server = _Server(config)

@@ -14,6 +14,7 @@ import soundfile
 from orchestration.api.ports import HealthReport, SessionLink
 from orchestration.api.wire import encode_frame
 from orchestration.errors import EngineError, JsonObject
+from orchestration.metrics.meter import Tally
 from orchestration.services.ports import (
     Hypothesis,
     HypothesisSegment,
@@ -102,6 +103,7 @@ class RunningSessions:
             self._values,
             RecordingReader(session_id, recordings),
             self._finished,
+            Tally(),
         )
         await runner.start()
         self._runners[session_id] = runner

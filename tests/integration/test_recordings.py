@@ -11,6 +11,7 @@ import pytest
 from orchestration.audio.pcm import PcmFormat
 from orchestration.config.models import SessionPolicy, Settings
 from orchestration.errors import EngineError, UnknownSession
+from orchestration.metrics.meter import Tally
 from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
 from orchestration.session.exchange import IngestBatch
 from orchestration.session.inputs import AudioFrame, EndOfStreams, StreamSpec
@@ -76,6 +77,7 @@ class Service:
             values,
             RecordingReader(SESSION, self.recordings),
             finish,
+            Tally(),
         )
         await runner.start()
         await runner.connect("bot", [STREAM])

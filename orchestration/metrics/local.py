@@ -1,0 +1,34 @@
+"""Figures where a process is all there is: an API without Ray."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from orchestration.metrics.meter import Meter, Tally
+from orchestration.metrics.node_figures import Figures, NodeFigures
+
+LOCAL_NODE = "local"
+
+
+class LocalFigures:
+    """The Measures port over one tally."""
+
+    def __init__(self) -> None:
+        self._tally = Tally()
+        self._node = NodeFigures()
+        self._samplers: list[Callable[[Meter], None]] = []
+        self._reports = 0
+
+    @property
+    def meter(self) -> Meter:
+        return self._tally
+
+    def sample(self, fill: Callable[[Meter], None]) -> None:
+        self._samplers.append(fill)
+
+    async def figures(self) -> Mapping[str, Figures]:
+        for fill in self._samplers:
+            fill(self._tally)
+        now_ms = time.monotonic_ns() // 1_000_000
+        self._reports += 1
+        self._node.take(LOCAL_NODE, self._reports, self._tally.take(), now_ms)
+        return {LOCAL_NODE: self._node.figures(now_ms)}

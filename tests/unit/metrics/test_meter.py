@@ -1,0 +1,85 @@
+"""Counting in a process, adding up in a node."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.metrics import catalogue
+from orchestration.metrics.meter import Tally
+from orchestration.metrics.node_figures import GAUGES_LAST_MS, NodeFigures
+
+WAIT = (catalogue.CHUNK_SECONDS.name, ("wait",))
+FRAMES = (catalogue.FRAMES.name, ())
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 400), st.booleans()), max_size=40),
+    st.booleans(),
+)
+def test_a_node_adds_up_its_processes_however_their_reports_are_cut_and_repeated(
+    events: list[tuple[int, int, bool]], repeats: bool
+) -> None:
+    tallies, numbers = [Tally() for _ in range(4)], [0] * 4
+    node = NodeFigures()
+
+    def report(process: int) -> None:
+        numbers[process] += 1
+        taken = tallies[process].take()
+        for _ in range(1 + repeats):
+            node.take(f"p{process}", numbers[process], taken, 0)
+
+    for process, tenths, reports_now in events:
+        tallies[process].count(catalogue.FRAMES, tenths)
+        tallies[process].observe(catalogue.CHUNK_SECONDS, tenths / 10, "wait")
+        if reports_now:
+            report(process)
+    for process in range(4):
+        report(process)
+
+    figures = node.figures(0)
+    assert figures.counters.get(FRAMES, 0) == sum(tenths for _, tenths, _ in events)
+    if events:
+        waits = figures.histograms[WAIT]
+        assert sum(waits.counts) == len(events)
+        assert round(waits.sum * 10) == sum(tenths for _, tenths, _ in events)
+        for place, bound in enumerate(catalogue.CHUNK_SECONDS.buckets):
+            within = sum(tenths / 10 <= bound for _, tenths, _ in events)
+            assert sum(waits.counts[: place + 1]) == within
+
+
+def test_gauges_of_a_node_s_processes_are_added_or_the_highest_is_taken() -> None:
+    node = NodeFigures()
+    for process, (requests, lag_s) in {"a": (2, 5.0), "b": (3, 1.5)}.items():
+        tally = Tally()
+        tally.set(catalogue.ENGINE_REQUESTS, requests, "transcribe")
+        tally.set(catalogue.JOURNAL_LAG_SECONDS, lag_s)
+        node.take(process, 1, tally.take(), 0)
+
+    gauges = node.figures(0).gauges
+    assert gauges[catalogue.ENGINE_REQUESTS.name, ("transcribe",)] == 5
+    assert gauges[catalogue.JOURNAL_LAG_SECONDS.name, ()] == 5.0
+
+
+def test_gauges_of_a_process_that_is_gone_are_forgotten_and_what_it_counted_stays() -> None:
+    tally, node = Tally(), NodeFigures()
+    tally.set(catalogue.WARM_ACTORS, 2)
+    tally.count(catalogue.FRAMES, 7)
+    node.take("gone", 1, tally.take(), 0)
+
+    figures = node.figures(GAUGES_LAST_MS)
+    assert figures.gauges == {}
+    assert figures.counters == {FRAMES: 7}
+
+
+def test_a_total_that_something_else_keeps_is_counted_by_its_growth() -> None:
+    tally = Tally()
+    for total in (3, 3, 10, 2):
+        tally.count_to(catalogue.CONNECTIONS_OPENED, total)
+    assert tally.take().counters == {(catalogue.CONNECTIONS_OPENED.name, ()): 12}
+
+
+def test_labels_that_no_longer_hold_are_cleared() -> None:
+    tally = Tally()
+    tally.set(catalogue.SESSIONS, 1, "active")
+    tally.set(catalogue.WARM_ACTORS, 1)
+    tally.clear(catalogue.SESSIONS)
+    assert tally.take().gauges == {(catalogue.WARM_ACTORS.name, ()): 1}
