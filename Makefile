@@ -2,15 +2,27 @@
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
+DEBIAN := $(VENV)/debian
+# Where apt-get has no package lists, or may not renew them, it keeps its own here.
+OWN_APT := apt-get -qq -o Dir::State::Lists=$$PWD/apt/lists -o Dir::Cache=$$PWD/apt -o Debug::NoLocking=1
 export ORCHESTRATION_DATA_DIR ?= $(CURDIR)/.data
 
-.PHONY: help setup setup-dev demo run test lint bench chaos score score-clips clean lock
+.PHONY: help setup setup-dev system-packages demo run test lint bench chaos score score-clips clean lock
 
 help:            ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 17
 
 setup: $(VENV)/.installed            ## make .venv with what the service needs
 setup-dev: $(VENV)/.installed-dev    ## and with what its tests need
+
+system-packages: | $(BIN)/python  ## fetch Debian's prometheus into .venv, for tests; installs nothing
+	@if command -v prometheus >/dev/null && command -v promtool >/dev/null; then exit 0; fi; \
+	test -x $(DEBIAN)/usr/bin/promtool || { \
+	  command -v apt-get >/dev/null || { echo "Tests need prometheus and promtool: install them."; exit 1; }; \
+	  echo "Fetching Debian's prometheus into $(DEBIAN), for tests (apt-get download, 20 MB)"; \
+	  rm -rf $(DEBIAN) && mkdir -p $(DEBIAN)/apt/lists/partial && cd $(DEBIAN) && { \
+	    apt-get -qq download prometheus 2>/dev/null || { $(OWN_APT) update && $(OWN_APT) download prometheus; }; \
+	  } && dpkg-deb -x prometheus_*.deb . && rm -rf apt prometheus_*.deb; }
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "This needs $(PYTHON): install it, or name another with make PYTHON=..."; exit 1; }
@@ -38,7 +50,7 @@ demo: setup      ## play a four-person meeting and watch its transcript grow
 run: setup       ## start the service; Ctrl-C stops it
 	@$(BIN)/orchestration up $(ARGS)
 
-test: setup-dev lint  ## lint, then all tests, the fast ones first
+test: setup-dev system-packages lint  ## lint, then all tests, the fast ones first
 	$(BIN)/python -m pytest -x $(ARGS)
 
 lint: setup-dev  ## ruff and mypy
