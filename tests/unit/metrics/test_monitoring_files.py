@@ -1,0 +1,88 @@
+"""Dashboards and rules ask for what there is."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestration.metrics.catalogue import CATALOGUE, Metric
+
+MONITORING = Path(__file__).parents[3] / "configs" / "monitoring"
+DASHBOARDS = sorted((MONITORING / "grafana" / "dashboards").glob("*.json"))
+NAME = re.compile(r"\borchestration_[a-z_]+")
+SELECTOR = re.compile(r"\b(orchestration_[a-z_]+)\{([^}]*)\}")
+GROUPING = re.compile(r"\b(?:by|on|without|ignoring) \(([^)]*)\)")
+ADDED = {"node", "le", "instance", "job"}
+"""Labels that figures get on their way: at the exposition, in buckets, and from Prometheus."""
+
+
+def metric_of(name: str) -> Metric | None:
+    """The metric that a series belongs to."""
+    if name in CATALOGUE:
+        return None if CATALOGUE[name].kind == "histogram" else CATALOGUE[name]
+    whole = CATALOGUE.get(re.sub(r"_(bucket|sum|count)$", "", name))
+    return whole if whole is not None and whole.kind == "histogram" else None
+
+
+def dashboard_queries() -> Iterator[tuple[str, str]]:
+    for path in DASHBOARDS:
+        for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
+            if panel["datasource"]["type"] == "prometheus":
+                yield from (
+                    (f"{path.stem}: {panel['title']}", target["expr"])
+                    for target in panel["targets"]
+                )
+
+
+def rules() -> Iterator[tuple[str, str]]:
+    groups = yaml.safe_load((MONITORING / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    yield from ((rule["alert"], rule["expr"]) for group in groups for rule in group["rules"])
+
+
+QUERIES = [*dashboard_queries(), *rules()]
+
+
+@pytest.mark.parametrize(("where", "query"), QUERIES, ids=[where for where, _ in QUERIES])
+def test_a_query_asks_for_metrics_and_labels_that_there_are(where: str, query: str) -> None:
+    names = NAME.findall(query)
+    metrics = [metric_of(name) for name in names]
+    assert names or query.startswith("up{")
+    assert [name for name, metric in zip(names, metrics, strict=True) if metric is None] == []
+
+    for name, matchers in SELECTOR.findall(query):
+        metric = metric_of(name)
+        assert metric is not None
+        asked = set(re.findall(r"(\w+)(?:=~|!~|!=|=)", matchers))
+        assert asked <= {*metric.labels, *ADDED}
+    known = {label for metric in metrics if metric for label in metric.labels} | ADDED
+    grouped = {label for group in GROUPING.findall(query) for label in group.split(", ")}
+    assert grouped <= known
+
+
+def test_every_metric_is_on_a_dashboard() -> None:
+    shown = {metric_of(name) for _, query in dashboard_queries() for name in NAME.findall(query)}
+    assert [name for name, metric in CATALOGUE.items() if metric not in shown] == []
+
+
+def test_every_rule_says_what_is_wrong_and_what_to_do() -> None:
+    groups = yaml.safe_load((MONITORING / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    for rule in (rule for group in groups for rule in group["rules"]):
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert rule["annotations"]["summary"].endswith(".")
+        assert rule["annotations"]["action"].endswith(".")
+
+
+@pytest.mark.parametrize("path", sorted(MONITORING.rglob("*.yml")), ids=lambda path: path.name)
+def test_a_configuration_is_yaml(path: Path) -> None:
+    assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
+
+
+def test_dashboards_have_ids_of_their_own() -> None:
+    boards = [json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS]
+    assert len({board["uid"] for board in boards}) == len(boards)
+    for board in boards:
+        ids = [panel["id"] for panel in board["panels"]]
+        assert len(ids) == len(set(ids))
