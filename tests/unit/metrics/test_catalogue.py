@@ -55,11 +55,11 @@ def test_every_metric_is_read_back_from_prometheus_text_as_it_was_recorded() -> 
     for metric in CATALOGUE.values():
         family = families[metric.name.removesuffix("_total")]
         assert family.type == metric.kind
-        labels = {**dict.fromkeys(metric.labels, awkward), NODE: "10.0.0.1"}
+        expected = {**dict.fromkeys(metric.labels, awkward), NODE: "10.0.0.1"}
         samples = {
             (sample.name, sample.labels.get("le")): sample.value
             for sample in family.samples
-            if {name: value for name, value in sample.labels.items() if name != "le"} == labels
+            if {name: value for name, value in sample.labels.items() if name != "le"} == expected
         }
         assert len(samples) == len(family.samples)
         if metric.kind == "counter":

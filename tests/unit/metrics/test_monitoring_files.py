@@ -86,3 +86,10 @@ def test_dashboards_have_ids_of_their_own() -> None:
     for board in boards:
         ids = [panel["id"] for panel in board["panels"]]
         assert len(ids) == len(set(ids))
+
+
+def test_the_operator_s_table_has_every_metric() -> None:
+    operations = (MONITORING.parents[1] / "docs" / "operations.md").read_text(encoding="utf-8")
+    for metric in CATALOGUE.values():
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        assert f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |" in operations
