@@ -79,6 +79,13 @@ class EngineCalls:
             )
             self._session.transcription_failed(stream, chunk, error, _now_ms())
         else:
+            self._log.debug(
+                "chunk_heard",
+                stream=stream,
+                chunk=chunk.index,
+                engine=hypothesis.engine,
+                segments=len(hypothesis.segments),
+            )
             self._session.transcribed(stream, chunk, hypothesis, _now_ms())
         finally:
             self._meter.chunk_answered(result)
@@ -95,7 +102,12 @@ class EngineCalls:
             result = "unsupported"
             self._session.translation_unsupported(request, _now_ms())
         except OrchestrationError as error:
-            self._log.warning("translation_failed", target=request.target, reason=error.message)
+            self._log.warning(
+                "translation_failed",
+                segment=request.segment_id,
+                target=request.target,
+                reason=error.message,
+            )
             self._session.translation_failed(request, error, _now_ms())
         else:
             result = "translated"
