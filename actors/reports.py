@@ -51,9 +51,7 @@ class Reports:
             self._task = asyncio.create_task(self._keep_reporting())
 
     async def _keep_reporting(self) -> None:
-        context = ray.get_runtime_context()
-        if self._actor is not None and context.was_current_actor_reconstructed:
-            self._tally.count(ACTOR_RESTARTS, 1, self._actor)
+        self._count_restart()
         number = 0
         while True:
             await asyncio.sleep(REPORT_INTERVAL_S)
@@ -66,6 +64,16 @@ class Reports:
             report = self._tally.take()
             while not await self._deliver(number, report):  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(REPORT_INTERVAL_S)
+
+    def _count_restart(self) -> None:
+        if self._actor is None:
+            return
+        try:
+            if ray.get_runtime_context().was_current_actor_reconstructed:
+                self._tally.count(ACTOR_RESTARTS, 1, self._actor)
+        except Exception:
+            # Ray asks its control store, which may be away; the other figures matter more.
+            log.exception("restart_not_counted")
 
     async def _deliver(self, number: int, report: Report) -> bool:
         context = ray.get_runtime_context()
