@@ -42,6 +42,9 @@ class Distribution:
     counts: list[int]
     sum: float = 0.0
 
+    def copy(self) -> "Distribution":
+        return Distribution(list(self.counts), self.sum)
+
     def add(self, other: "Distribution") -> None:
         """Take in the values of another, of the same buckets."""
         self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]

@@ -47,7 +47,7 @@ class NodeFigures:
                 if key in self._histograms:
                     self._histograms[key].add(distribution)
                 else:
-                    self._histograms[key] = distribution
+                    self._histograms[key] = distribution.copy()
         self._sources[source] = _Source(number, now_ms, report.gauges)
         self._forget_the_silent(now_ms)
 
@@ -63,7 +63,8 @@ class NodeFigures:
                     gauges[key] = max(gauges[key], value)
                 else:
                     gauges[key] += value
-        return Figures(self._counters, self._histograms, gauges)
+        histograms = {key: one.copy() for key, one in self._histograms.items()}
+        return Figures(dict(self._counters), histograms, gauges)
 
     def _forget_the_silent(self, now_ms: int) -> None:
         self._sources = {

@@ -83,3 +83,18 @@ def test_labels_that_no_longer_hold_are_cleared() -> None:
     tally.set(catalogue.WARM_ACTORS, 1)
     tally.clear(catalogue.SESSIONS)
     assert tally.take().gauges == {(catalogue.WARM_ACTORS.name, ()): 1}
+
+
+def test_what_a_node_has_answered_does_not_change_under_its_reader() -> None:
+    tally, node = Tally(), NodeFigures()
+    tally.observe(catalogue.CHUNK_SECONDS, 1.0, "wait")
+    tally.count(catalogue.FRAMES)
+    report = tally.take()
+    node.take("one", 1, report, 0)
+    before = node.figures(0)
+    node.take("another", 1, report, 0)
+
+    assert (before.counters[FRAMES], before.histograms[WAIT].sum) == (1, 1.0)
+    after = node.figures(0)
+    assert (after.counters[FRAMES], after.histograms[WAIT].sum) == (2, 2.0)
+    assert report.histograms[WAIT].sum == 1.0
