@@ -13,6 +13,7 @@ from orchestration.meet.schedule import (
     TRANSCRIPT_FIRST_MS,
     TRANSCRIPT_LONGEST_WAIT_MS,
 )
+from orchestration.metrics.meter import Tally
 from orchestration.services.google_credentials import GoogleCredentials
 from orchestration.services.google_meet import GoogleMeet
 from orchestration.session.inputs import ParticipantSighting
@@ -127,6 +128,7 @@ class Meeting:
             values,
             RecordingReader("s", recordings),
             _ignore,
+            Tally(),
         )
         await runner.start()
         self.actors.runners["s"] = runner
