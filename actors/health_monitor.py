@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import ray
@@ -13,13 +13,14 @@ from actors.reports import Reports
 from orchestration.api.ports import HealthReport
 from orchestration.config.models import Settings
 from orchestration.errors import OrchestrationError
-from orchestration.health.alerts import AlertBook, Figure
+from orchestration.health.alerts import Alert, AlertBook, Figure
 from orchestration.health.figures import part_figures
 from orchestration.health.integrations import Integration
 from orchestration.health.part_measures import sample_machine, sample_parts, sample_sessions
 from orchestration.health.system import MACHINE, system_figures
 from orchestration.logs import configure_logs
 from orchestration.metrics.meter import Meter
+from orchestration.services.alert_desk import AlertDesk
 from orchestration.services.health import HealthBook, Probe
 from orchestration.services.ports import EngineStatus
 from orchestration.storage.pool import Pool, connect_pool, sample_connections
@@ -29,6 +30,9 @@ log = structlog.get_logger(__name__)
 
 PROBE_TIMEOUT_S = 5.0
 """A part that has not answered a probe by then has failed it."""
+
+POOL_MAX_CONNECTIONS = 2
+"""One for probes, one for alerts and their posts."""
 
 SESSION_INTERVAL_S = 1.0
 SESSION_PROBE_TIMEOUT_S = 3.0
@@ -53,6 +57,7 @@ class HealthMonitor:
         self._archive: PostgresArchive | None = None
         self._book = HealthBook()
         self._alerts = AlertBook()
+        self._desk: AlertDesk | None = None
         self._system: tuple[Figure, ...] = ()
         self._loop_lag_ms = 0
         self._engines: tuple[EngineStatus, ...] = ()
@@ -62,6 +67,7 @@ class HealthMonitor:
         self._started_unix_ms = _unix_ms()
         self._watch: asyncio.Task[None] | None = None
         self._session_watch: asyncio.Task[None] | None = None
+        self._posting: asyncio.Task[None] | None = None
         self._first_look = asyncio.Event()
 
     async def watch(self) -> None:
@@ -84,8 +90,8 @@ class HealthMonitor:
             engines=self._engines,
             integrations=self._integrations,
             alerts=self._alerts.active,
-            cleared_alerts=self._alerts.cleared,
             system={figure.name: figure.value for figure in self._system},
+            alerting=self._desk.figures() if self._desk else {},
         )
 
     def _sample(self, meter: Meter) -> None:
@@ -103,7 +109,7 @@ class HealthMonitor:
                     self._look_at_engines(),
                     self._look_at_coordinator(),
                 )
-                self._judge()
+                await self._judge()
             except Exception:
                 log.exception("health_check_failed")
             self._first_look.set()
@@ -117,13 +123,12 @@ class HealthMonitor:
                 log.warning("sessions_not_probed", reason=str(error))
             await self._sleep(SESSION_INTERVAL_S)
 
-    def _judge(self) -> None:
+    async def _judge(self) -> None:
         lag = Figure("loop_lag_ms", MACHINE, self._loop_lag_ms)
         self._loop_lag_ms = 0
         self._system = (*system_figures(self._settings.data_dir), lag)
-        for alert in self._alerts.observe(
-            (*part_figures(self._book.services), *self._system), _unix_ms()
-        ):
+        figures = (*part_figures(self._book.services), *self._system)
+        for alert in await self._observed(figures):
             log.warning(
                 "alert_raised" if alert.cleared_unix_ms is None else "alert_cleared",
                 code=alert.code,
@@ -131,6 +136,16 @@ class HealthMonitor:
                 subject=alert.subject,
                 value=alert.value,
             )
+
+    async def _observed(self, figures: Sequence[Figure]) -> Sequence[Alert]:
+        if self._desk is None:
+            try:
+                await self._connected()
+            except OrchestrationError:
+                # Without a database alerts are raised all the same; it is asked again.
+                return self._alerts.observe(figures, _unix_ms())
+        assert self._desk is not None, "a desk comes with the connection"
+        return await self._desk.observe(self._alerts, figures)
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, and note how much later than asked the event loop came back to it."""
@@ -222,9 +237,14 @@ class HealthMonitor:
     async def _connected(self) -> PostgresArchive:
         if self._archive is None:
             self._pool = await connect_pool(
-                self._dsn, min_size=1, max_size=1, connect_timeout_s=PROBE_TIMEOUT_S
+                self._dsn,
+                min_size=1,
+                max_size=POOL_MAX_CONNECTIONS,
+                connect_timeout_s=PROBE_TIMEOUT_S,
             )
             self._archive = PostgresArchive(self._pool)
+            self._desk = AlertDesk(self._pool, self._settings.alerts.webhooks)
+            self._posting = asyncio.create_task(self._desk.keep_posting())
         return self._archive
 
 

@@ -1,54 +1,108 @@
 """HTTP: the alerts that the health monitor raised, and all that an operator looks at at once."""
 
 import time
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 
+from orchestration.api.alert_stream import AlertStreams
 from orchestration.api.health import HealthCache, ServicesView, services_json
 from orchestration.api.ports import HealthReport
-from orchestration.errors import JsonObject
-from orchestration.health.alerts import Alert
+from orchestration.errors import BadRequest, JsonObject
+from orchestration.health.alert_json import alert_json
 from orchestration.session.events import iso_utc
+from orchestration.session.fields import MAX_INTEGER
+from orchestration.storage.alert_ports import AlertLog, AlertState
+
+MAX_ALERTS_AT_ONCE = 200
+ALERTS_AT_ONCE = 50
+
+Number = Annotated[int | None, Query(ge=0, le=MAX_INTEGER)]
 
 
 class AlertView(BaseModel):
-    """One alert; `cleared_at` is null while it holds. `value` is the figure that raised it."""
+    """One alert; `cleared_at` is null while it holds. `value` is the figure that raised it.
 
+    `id` is null while it is not stored yet. `occurrence` counts how often it was raised for its
+    subject, among the alerts that are kept.
+    """
+
+    id: int | None
     code: str
     level: Literal["warning", "critical"]
     subject: str
     message: str
     value: int
+    occurrence: int
     raised_at: str
     cleared_at: str | None
 
 
 class AlertsView(BaseModel):
-    """What holds now, critical first, and the last hundred that no longer do, newest first."""
+    """Alerts; `next_before` is where the next page starts, null at the end."""
 
-    active: list[AlertView]
-    cleared: list[AlertView]
+    items: list[AlertView]
+    next_before: int | None
     timestamp: str
 
 
 class DashboardView(ServicesView):
-    """All parts, the machine's figures with their units in the names, and what holds now."""
+    """All parts, the machine's figures with their units in the names, and what holds now.
+
+    `alerting` counts what is stored and posted of alerts, since the monitor's start.
+    """
 
     system: dict[str, int]
+    alerting: dict[str, int]
     alerts: list[AlertView]
 
 
-def alerts_router(cache: HealthCache) -> APIRouter:
-    """`/api/alerts` and `/api/dashboard`."""
+def alerts_router(cache: HealthCache, log: AlertLog) -> APIRouter:
+    """`/api/alerts`, `/api/alerts/stream` and `/api/dashboard`."""
     router = APIRouter(prefix="/api", tags=["health"])
+    streams = AlertStreams(log)
 
     @router.get("/alerts", response_model=AlertsView)
-    async def alerts() -> JSONResponse:
-        """What an operator should know now, and what it was lately, since the monitor's start."""
-        return JSONResponse(alerts_json(await cache.report(), _unix_ms()))
+    async def alerts(
+        state: AlertState = "open",
+        before: Number = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_ALERTS_AT_ONCE)] = ALERTS_AT_ONCE,
+    ) -> JSONResponse:
+        """What an operator should know now: `open`, critical first, whatever the database does.
+
+        `all` are the stored ones, newest first: pages of `limit`, each `before` the last.
+        """
+        if state == "open":
+            report = await cache.report()
+            items, next_before = report.alerts, None
+        else:
+            page, next_before = await log.alerts_page(state, before, limit)
+            items = tuple(page)
+        body: JsonObject = {
+            "items": [alert_json(alert) for alert in items],
+            "next_before": next_before,
+            "timestamp": iso_utc(_unix_ms()),
+        }
+        return JSONResponse(body)
+
+    @router.get(
+        "/alerts/stream",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/event-stream": {}}}},
+    )
+    async def stream(
+        after: Number = None, last_event_id: Annotated[str | None, Header()] = None
+    ) -> StreamingResponse:
+        """Server-sent events: each alert as it is raised (`raised`) and cleared (`cleared`).
+
+        Their ids are numbers that rise: `after`, or the header `Last-Event-ID`, resumes behind
+        one, and 0 begins with the oldest that is kept. Without either the stream begins now.
+        """
+        events = await streams.open(_resumed(last_event_id) if after is None else after)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
     @router.get("/dashboard", response_model=DashboardView)
     async def dashboard() -> JSONResponse:
@@ -58,35 +112,22 @@ def alerts_router(cache: HealthCache) -> APIRouter:
     return router
 
 
-def alerts_json(report: HealthReport, now_unix_ms: int) -> JsonObject:
-    """A report's alerts."""
-    return {
-        "active": [_alert_json(alert) for alert in report.alerts],
-        "cleared": [_alert_json(alert) for alert in report.cleared_alerts],
-        "timestamp": iso_utc(now_unix_ms),
-    }
-
-
 def dashboard_json(report: HealthReport, now_unix_ms: int) -> JsonObject:
     """A report with everything that holds now."""
     return {
         **services_json(report, now_unix_ms),
         "system": dict(report.system),
-        "alerts": [_alert_json(alert) for alert in report.alerts],
+        "alerting": dict(report.alerting),
+        "alerts": [alert_json(alert) for alert in report.alerts],
     }
 
 
-def _alert_json(alert: Alert) -> JsonObject:
-    cleared = alert.cleared_unix_ms
-    return {
-        "code": alert.code,
-        "level": alert.level,
-        "subject": alert.subject,
-        "message": alert.message,
-        "value": alert.value,
-        "raised_at": iso_utc(alert.raised_unix_ms),
-        "cleared_at": None if cleared is None else iso_utc(cleared),
-    }
+def _resumed(last_event_id: str | None) -> int | None:
+    if last_event_id is None:
+        return None
+    if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) <= 18):
+        raise BadRequest("Last-Event-ID must be a number that this stream gave.")
+    return int(last_event_id)
 
 
 def _unix_ms() -> int:

@@ -109,7 +109,7 @@ def create_api(
     )
     install_problem_handlers(app)
     app.include_router(health_router(health))
-    app.include_router(alerts_router(health))
+    app.include_router(alerts_router(health, archive))
     app.include_router(metrics_router(health, settings.server, registry))
     app.include_router(prometheus_router(measures))
     app.include_router(access_router(settings.server, rules, archive))

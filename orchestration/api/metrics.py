@@ -16,7 +16,7 @@ from orchestration.session.events import iso_utc
 class MetricsView(BaseModel):
     """What the service counts, units in the names.
 
-    `health_stats` and `system` are of the whole service and of the health monitor's node,
+    `health_stats` and `alerting` are of the whole service, `system` of the health monitor's node,
     `websocket_stats` of the replica that answers. `active_alerts` counts them by level.
     """
 
@@ -24,6 +24,7 @@ class MetricsView(BaseModel):
     health_stats: ServicesSummary
     websocket_stats: WebSocketStats
     system: dict[str, int]
+    alerting: dict[str, int]
     active_alerts: dict[str, int]
     timestamp: str
 
@@ -46,6 +47,7 @@ def metrics_router(
             ),
             websocket_stats=websocket_stats(server, registry, now_unix_ms),
             system=dict(report.system),
+            alerting=dict(report.alerting),
             active_alerts=dict(Counter(alert.level for alert in report.alerts)),
             timestamp=iso_utc(now_unix_ms),
         )

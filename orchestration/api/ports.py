@@ -129,9 +129,10 @@ class HealthReport:
     engines: tuple[EngineStatus, ...] = field(default=())
     integrations: tuple[Integration, ...] = ()
     alerts: tuple[Alert, ...] = ()
-    cleared_alerts: tuple[Alert, ...] = ()
     system: Mapping[str, int] = field(default_factory=dict)
     """The machine's figures by name, with their units in the names."""
+    alerting: Mapping[str, int] = field(default_factory=dict)
+    """How storing and posting alerts goes, in counts since the monitor's start."""
 
 
 class Sessions(Protocol):

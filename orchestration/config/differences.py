@@ -11,7 +11,7 @@ from orchestration.config.models import Settings
 HIDDEN = "(hidden)"
 """Shown in place of a secret that is set."""
 
-SECRETS = frozenset({"api_key", "api_key_sha256", "credentials_json"})
+SECRETS = frozenset({"api_key", "api_key_sha256", "credentials_json", "secret"})
 """Names of settings that are never shown."""
 
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:\s]*):[^/\s]*@")

@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from orchestration.health.signatures import signing_key
+
 
 class Model(BaseModel):
     """Settings are frozen and refuse unknown keys."""
@@ -215,6 +217,31 @@ class GoogleMeetSettings(Model):
     """How long after a session's end Meet's transcript is waited for."""
 
 
+class WebhookSettings(Model):
+    """Somebody who is told of each alert by a POST."""
+
+    url: str = Field(pattern=r"^https?://[^\s/]+")
+    secret: str = Field(min_length=16, max_length=200)
+    """What posts are signed with: any text, or `whsec_` and base64."""
+
+    @model_validator(mode="after")
+    def secret_is_readable(self) -> "WebhookSettings":
+        signing_key(self.secret)
+        return self
+
+
+class AlertSettings(Model):
+    """Who is told of alerts."""
+
+    webhooks: tuple[WebhookSettings, ...] = Field((), max_length=8)
+
+    @model_validator(mode="after")
+    def each_is_told_once(self) -> "AlertSettings":
+        if len({one.url for one in self.webhooks}) < len(self.webhooks):
+            raise ValueError("each webhook may be named once")
+        return self
+
+
 class DatabaseSettings(Model):
     """PostgreSQL. Without a URL the service runs its own, below the data directory."""
 
@@ -243,6 +270,7 @@ class Settings(Model):
     services: ServicesSettings = ServicesSettings()
     audio: AudioSettings = AudioSettings()
     google_meet: GoogleMeetSettings = GoogleMeetSettings()
+    alerts: AlertSettings = AlertSettings()
     database: DatabaseSettings = DatabaseSettings()
 
     @property

@@ -1,14 +1,10 @@
 """What an operator must know, raised and cleared by figures: rules are data."""
 
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 Level: TypeAlias = Literal["warning", "critical"]
-
-CLEARED_KEPT = 100
-"""Cleared alerts that are remembered; the oldest goes first."""
 
 UNMEASURED_MS = 60_000
 """An alert whose figure was not told for this long is cleared: what it was about is gone."""
@@ -70,17 +66,20 @@ class Alert:
     value: int
     raised_unix_ms: int
     cleared_unix_ms: int | None = None
+    alert_id: int | None = None
+    """Its number once it is stored."""
+    occurrence: int = 1
+    """Counts the times that it was raised for its subject, this one included."""
 
 
 class AlertBook:
-    """Judges figures by rules, and remembers what was raised."""
+    """Judges figures by rules, and remembers what holds."""
 
     def __init__(self, rules: Sequence[AlertRule] = RULES) -> None:
         self._rules = tuple(rules)
         self._active: dict[tuple[str, str], Alert] = {}
         self._over_since_ms: dict[tuple[str, str], int] = {}
         self._told_at_ms: dict[tuple[str, str], int] = {}
-        self._cleared: deque[Alert] = deque(maxlen=CLEARED_KEPT)
 
     @property
     def active(self) -> tuple[Alert, ...]:
@@ -91,18 +90,27 @@ class AlertBook:
         )
         return tuple(order)
 
-    @property
-    def cleared(self) -> tuple[Alert, ...]:
-        """What held and no longer does, newest first."""
-        return tuple(reversed(self._cleared))
-
     def observe(self, figures: Iterable[Figure], now_unix_ms: int) -> tuple[Alert, ...]:
         """Take the figures of one look; returns the alerts that were raised or cleared by it."""
         values = {(one.name, one.subject): one.value for one in figures}
         changes = []
         for rule in self._rules:
             changes += self._judge(rule, values, now_unix_ms)
-        return tuple(changes)
+        return (*changes, *self._clear_unmeasured(now_unix_ms))
+
+    def restore(self, alerts: Iterable[Alert], now_unix_ms: int) -> None:
+        """Take over what held before a restart; what is not measured again clears as ever."""
+        for alert in alerts:
+            key = (alert.code, alert.subject)
+            self._active.setdefault(key, alert)
+            self._told_at_ms.setdefault(key, now_unix_ms)
+
+    def stored(self, alert: Alert) -> None:
+        """An alert was stored: it has its number now."""
+        key = (alert.code, alert.subject)
+        active = self._active.get(key)
+        if active is not None and active.raised_unix_ms == alert.raised_unix_ms:
+            self._active[key] = alert
 
     def _judge(
         self, rule: AlertRule, values: Mapping[tuple[str, str], int], now_ms: int
@@ -120,13 +128,13 @@ class AlertBook:
                 self._over_since_ms.pop(key, None)
             elif now_ms - self._over_since_ms.setdefault(key, now_ms) >= rule.for_ms:
                 changes.append(self._raise(rule, subject, value, now_ms))
-        return changes + self._clear_unmeasured(rule, now_ms)
+        return changes
 
-    def _clear_unmeasured(self, rule: AlertRule, now_ms: int) -> list[Alert]:
+    def _clear_unmeasured(self, now_ms: int) -> list[Alert]:
         gone = [
             key
             for key, told_at_ms in self._told_at_ms.items()
-            if key[0] == rule.code and now_ms - told_at_ms >= UNMEASURED_MS
+            if now_ms - told_at_ms >= UNMEASURED_MS
         ]
         for key in gone:
             del self._told_at_ms[key]
@@ -141,6 +149,4 @@ class AlertBook:
         return alert
 
     def _clear(self, key: tuple[str, str], now_ms: int) -> Alert:
-        alert = replace(self._active.pop(key), cleared_unix_ms=now_ms)
-        self._cleared.append(alert)
-        return alert
+        return replace(self._active.pop(key), cleared_unix_ms=now_ms)

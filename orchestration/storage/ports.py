@@ -14,6 +14,7 @@ from orchestration.errors import JsonObject
 from orchestration.services.ports import AudioQuality
 from orchestration.session.events import DurableEvent, SessionStatus, TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec
+from orchestration.storage.alert_ports import AlertLog
 from orchestration.transcript.segments import Segment
 
 Row = TypeVar("Row")
@@ -364,9 +365,9 @@ class Page(Generic[Row]):
     next_cursor: str | None
 
 
-class Archive(Protocol):
-    """Reading and managing sessions. All raise DatabaseUnavailable when PostgreSQL is away;
-    those that name a session raise UnknownSession."""
+class Archive(AlertLog, Protocol):
+    """Reading and managing sessions, and what was told of the service. All raise
+    DatabaseUnavailable when PostgreSQL is away; those that name a session raise UnknownSession."""
 
     async def create_session(
         self, spec: SessionSpec, idempotency_hash: bytes

@@ -25,6 +25,7 @@ from orchestration.storage.ports import (
     StoredSegment,
     StreamRow,
 )
+from orchestration.storage.postgres_alerts import PostgresAlertLog
 from orchestration.storage.postgres_listings import PostgresListings
 from orchestration.storage.quality_statements import QUALITY_BY_STREAM
 from orchestration.storage.recording_statements import EXPIRED_RECORDINGS, FILES_OF_STREAM
@@ -119,7 +120,7 @@ RETURNING 1
 """
 
 
-class PostgresArchive(PostgresListings):
+class PostgresArchive(PostgresListings, PostgresAlertLog):
     """`Archive` over a pool. Text that PostgreSQL cannot hold is stored as U+FFFD."""
 
     async def create_session(

@@ -20,6 +20,7 @@ from orchestration.storage.ports import (
     StoredSegment,
     StreamRow,
 )
+from tests.doubles.in_memory_alerts import InMemoryAlertLog
 
 
 @dataclass
@@ -41,10 +42,11 @@ class StoredSession:
         self.row = replace(self.row, status=status, ended_at=ended_at)
 
 
-class InMemoryArchive:
+class InMemoryArchive(InMemoryAlertLog):
     """`outage`, when set, is raised by every reading of sessions."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.stored: dict[str, StoredSession] = {}
         self.tickets: dict[tuple[bytes, str], datetime] = {}
         self.outage: Exception | None = None

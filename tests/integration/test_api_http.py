@@ -15,6 +15,7 @@ from orchestration.errors import DatabaseUnavailable, JsonObject
 from orchestration.health.alerts import Alert
 from orchestration.health.integrations import Integration
 from orchestration.session.inputs import ParticipantRef, StreamSpec
+from orchestration.storage.alert_ports import AlertChange
 from orchestration.storage.ports import (
     JournalFrame,
     ParticipantRow,
@@ -337,7 +338,8 @@ async def test_what_meetings_go_on_without_is_listed_and_no_fault(server: ApiSer
 
 async def test_alerts_say_what_holds_and_what_was(server: ApiServer) -> None:
     holds = Alert("disk_full", "critical", "machine", "Disk of the data: 97 %.", 97, 1000)
-    was = Alert("part_unhealthy", "critical", "whisper", "whisper is unhealthy.", 1, 1000, 3000)
+    was = Alert("part_unhealthy", "critical", "whisper", "whisper is unhealthy.", 1, 1000, 3000, 7)
+    server.archive.changes.append(AlertChange(1, "cleared", 3000, was))
     server.sessions.report = HealthReport(
         "healthy",
         (ServiceHealth("database", "healthy", None, 1000, 2, 0),),
@@ -345,17 +347,17 @@ async def test_alerts_say_what_holds_and_what_was(server: ApiServer) -> None:
         1,
         0,
         alerts=(holds,),
-        cleared_alerts=(was,),
         system={"disk_percent": 97},
     )
     status, body = await server.json("GET", "/api/alerts")
 
-    assert status == 200
-    active: Any = body["active"]
-    cleared: Any = body["cleared"]
+    active: Any = body["items"]
+    assert (status, body["next_before"]) == (200, None)
     assert [(one["code"], one["cleared_at"]) for one in active] == [("disk_full", None)]
-    assert [(one["subject"], one["cleared_at"]) for one in cleared] == [
-        ("whisper", "1970-01-01T00:00:03.000Z")
+    _, body = await server.json("GET", "/api/alerts?state=all&before=8&limit=1")
+    kept: Any = body["items"]
+    assert [(one["id"], one["subject"], one["cleared_at"]) for one in kept] == [
+        (7, "whisper", "1970-01-01T00:00:03.000Z")
     ]
     status, board = await server.json("GET", "/api/dashboard")
     shown: Any = board

@@ -109,3 +109,11 @@ def test_values_at_todays_places_win_and_unknown_ones_stay_to_be_refused() -> No
         {"frontend": {"port": 1, "colour": "red"}, "server": {"port": 2}, "services": None}
     )
     assert layer == {"frontend": {"colour": "red"}, "server": {"port": 2}, "services": None}
+
+
+def test_secrets_of_webhooks_are_hidden() -> None:
+    hook = {"url": "https://pager.example/hook", "secret": "correct horse battery"}
+    settings = changed(**{"alerts.webhooks": [hook]})
+    shown = str(without_secrets(settings)) + str(differences(BASE, settings))
+    assert hook["secret"] not in shown
+    assert "pager.example" in shown

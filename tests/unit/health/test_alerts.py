@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.health.alerts import (
-    CLEARED_KEPT,
     RULES,
     UNMEASURED_MS,
+    Alert,
     AlertBook,
     AlertRule,
     Figure,
@@ -49,7 +49,7 @@ def test_an_alert_holds_until_its_figure_is_well_below() -> None:
     (cleared,) = book.observe(degrees(69), 40_000)
 
     assert cleared.cleared_unix_ms == 40_000
-    assert (book.active, book.cleared) == ((), (cleared,))
+    assert book.active == ()
 
 
 def test_subjects_have_alerts_of_their_own_and_one_that_is_gone_keeps_none() -> None:
@@ -90,10 +90,22 @@ def test_an_alert_is_never_raised_twice_nor_cleared_while_its_figure_is_high(
     assert bool(book.active) is is_active
 
 
-def test_only_the_newest_cleared_alerts_are_remembered() -> None:
-    rule = AlertRule("hot", "critical", "degrees", 80, 70, 0, "Hot.")
-    book = AlertBook([rule])
-    for at_ms in range(2 * CLEARED_KEPT + 10):
-        book.observe(degrees(80 if at_ms % 2 == 0 else 0), at_ms)
-    assert len(book.cleared) == CLEARED_KEPT
-    assert book.cleared[0].cleared_unix_ms == 2 * CLEARED_KEPT + 9
+def test_what_held_before_a_restart_is_not_raised_again_and_clears_as_ever() -> None:
+    before = AlertBook([HOT])
+    before.observe(degrees(80), 0)
+    (raised,) = before.observe(degrees(80), 20_000)
+    book = AlertBook([HOT])
+    book.restore([raised], 100_000)
+
+    assert book.observe(degrees(90), 100_000) == ()
+    assert book.active == (raised,)
+    (cleared,) = book.observe(degrees(60), 110_000)
+    assert (cleared.raised_unix_ms, cleared.cleared_unix_ms) == (20_000, 110_000)
+
+
+def test_an_alert_of_before_that_nobody_measures_any_more_is_cleared() -> None:
+    book = AlertBook([HOT])
+    book.restore([Alert("forgotten", "warning", "it", "Once there was a rule.", 1, 0)], 1000)
+    assert book.observe(degrees(10), UNMEASURED_MS) == ()
+    (cleared,) = book.observe(degrees(10), 1000 + UNMEASURED_MS)
+    assert cleared.code == "forgotten"
