@@ -221,7 +221,8 @@ class MeetFollower:
         await self._note_presences(job.session_id, attendees)
         name, space = (conference.name, conference.space) if conference else (None, None)
         if entries is None:
-            return Outcome("given_up", now_ms, 0, name, space, "Google Meet has no transcript.")
+            lacks = "transcript" if conference else "conference of this code for this account"
+            return Outcome("given_up", now_ms, 0, name, space, f"Google Meet has no {lacks}.")
         return Outcome("repaired", now_ms, 0, name, space, f"Lines named: {lines}.")
 
     async def _entries(self, conference: Conference) -> list[TranscriptEntry] | None:

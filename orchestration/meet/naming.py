@@ -39,6 +39,10 @@ TEXT_WEIGHT = 0.7
 """A line's words must be found to this share, and the score (text by this weight, the rest time)
 must lead by this much over the next attendee's."""
 
+SHORT_WORDS = 4
+MIN_SHORT_LEAD = 0.35
+"""A line of fewer words, which many say, must lead by more than time alone can give."""
+
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 """A word; a character each in scripts without spaces."""
 
@@ -145,15 +149,18 @@ def _owner(segment: Segment, near: Iterable[_Entry], shift_ns: int) -> tuple[str
         + (1 - TEXT_WEIGHT) * _covered_share(segment, entries, shift_ns)
         for who, entries in by_attendee.items()
     }
-    return _leader(scores, likeness)
+    is_short = len(_words(segment.text)) < SHORT_WORDS
+    return _leader(scores, likeness, MIN_SHORT_LEAD if is_short else MIN_LEAD)
 
 
-def _leader(scores: Mapping[str, float], likeness: Mapping[str, float]) -> tuple[str, float] | None:
+def _leader(
+    scores: Mapping[str, float], likeness: Mapping[str, float], min_lead: float
+) -> tuple[str, float] | None:
     ranked = sorted(scores, key=lambda who: scores[who], reverse=True)
     if not ranked or likeness[ranked[0]] < MIN_LIKENESS:
         return None
     lead = scores[ranked[0]] - (scores[ranked[1]] if len(ranked) > 1 else 0.0)
-    return (ranked[0], scores[ranked[0]]) if lead >= MIN_LEAD else None
+    return (ranked[0], scores[ranked[0]]) if lead >= min_lead else None
 
 
 def _likeness(segment: Segment, entries: Sequence[_Entry]) -> float:

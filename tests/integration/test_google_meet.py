@@ -323,6 +323,17 @@ async def test_a_transcript_that_never_comes_is_given_up(meeting: Meeting) -> No
     assert {one.participant.name for one in people} == {"Ana", "Ben"}
 
 
+async def test_a_conference_that_the_account_may_not_see_is_given_up(meeting: Meeting) -> None:
+    await completed(meeting)
+    meeting.google.records["conferenceRecords"] = []
+    await meeting.follower.look(START_MS + 3_600_000 + PATIENCE_MS)
+    phase, _, _, detail = await meeting.job()
+    assert (phase, detail) == (
+        "given_up",
+        "Google Meet has no conference of this code for this account.",
+    )
+
+
 async def test_a_session_that_has_an_actor_again_is_left_to_it(meeting: Meeting) -> None:
     due_ms = await completed(meeting, segment(4, text="shall we begin", speaker=None))
     meeting.write_down((BEN, "shall we begin", SECOND_4, "2026-09-21T14:13:25Z"))
