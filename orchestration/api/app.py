@@ -35,6 +35,7 @@ from orchestration.api.sessions import sessions_router
 from orchestration.api.settings import settings_router
 from orchestration.api.socket_io import SOCKET_IO_PATH, SocketIo
 from orchestration.api.socket_io_client import SocketIoServices
+from orchestration.api.timing import timing_router
 from orchestration.api.transcripts import transcripts_router
 from orchestration.api.websocket_routes import websocket_router
 from orchestration.config.models import Settings
@@ -123,6 +124,7 @@ def create_api(
     app.include_router(openai_router(engines))
     app.include_router(audio_router(settings, archive, uploads, senders))
     app.include_router(gateway_router())
+    app.include_router(timing_router(archive))
     app.include_router(live_router(settings, hub, archive))
     app.include_router(websocket_router(settings.server, registry))
     app.mount(SOCKET_IO_PATH, SocketIo(SocketIoServices(settings, hub, archive, engines, health)))

@@ -15,6 +15,7 @@ from orchestration.services.ports import AudioQuality
 from orchestration.session.events import DurableEvent, SessionStatus, TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.storage.alert_ports import AlertLog
+from orchestration.storage.timing_ports import TimingArchive
 from orchestration.transcript.segments import Segment
 
 Row = TypeVar("Row")
@@ -365,7 +366,7 @@ class Page(Generic[Row]):
     next_cursor: str | None
 
 
-class Archive(AlertLog, Protocol):
+class Archive(AlertLog, TimingArchive, Protocol):
     """Reading and managing sessions, and what was told of the service. All raise
     DatabaseUnavailable when PostgreSQL is away; those that name a session raise UnknownSession."""
 

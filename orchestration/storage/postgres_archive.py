@@ -27,6 +27,7 @@ from orchestration.storage.ports import (
 )
 from orchestration.storage.postgres_alerts import PostgresAlertLog
 from orchestration.storage.postgres_listings import PostgresListings
+from orchestration.storage.postgres_timing import PostgresTiming
 from orchestration.storage.quality_statements import QUALITY_BY_STREAM
 from orchestration.storage.recording_statements import EXPIRED_RECORDINGS, FILES_OF_STREAM
 from orchestration.storage.rows import (
@@ -53,6 +54,7 @@ TABLES_OF_SESSION = (
     "audio_journal",
     "gaps",
     "audio_quality",
+    "timing_corrections",
     "streams",
     "facts",
     "events",
@@ -120,7 +122,7 @@ RETURNING 1
 """
 
 
-class PostgresArchive(PostgresListings, PostgresAlertLog):
+class PostgresArchive(PostgresListings, PostgresAlertLog, PostgresTiming):
     """`Archive` over a pool. Text that PostgreSQL cannot hold is stored as U+FFFD."""
 
     async def create_session(

@@ -1,19 +1,14 @@
 """What is stored of a session, by the page, and its figures, in PostgreSQL."""
 
-import base64
-import binascii
-import json
 from collections import defaultdict
-from typing import Any
 
-from orchestration.errors import BadRequest
 from orchestration.session.events import TranslatedText
 from orchestration.session.fields import MAX_INTEGER
+from orchestration.storage.cursors import cursor_at, place_of
 from orchestration.storage.pool import Pool, database, unknown_session
 from orchestration.storage.ports import Page, RecordedFile, SessionStatistics, StoredSegment
 from orchestration.storage.recording_statements import FILE_COLUMNS
 from orchestration.storage.rows import SEGMENT_COLUMNS, file_from, segment_from, translated_from
-from orchestration.storage.stored_text import storable_text
 
 FILES_PAGE = f"""
 SELECT {FILE_COLUMNS} FROM bot_sessions.audio_files
@@ -56,20 +51,20 @@ class PostgresListings:
     async def files_page(
         self, session_id: str, limit: int, cursor: str | None
     ) -> Page[RecordedFile]:
-        stream, first_seq = (-1, -1) if cursor is None else _place(cursor, int, int)
+        stream, first_seq = (-1, -1) if cursor is None else place_of(cursor, int, int)
         async with database(self._pool) as connection:
             rows = await connection.fetch(FILES_PAGE, session_id, stream, first_seq, limit + 1)
             if not rows and await connection.fetchval(EXISTS, session_id) is None:
                 raise unknown_session(session_id)
         items = [file_from(row) for row in rows[:limit]]
         last = (items[-1].stream, items[-1].first_seq) if len(rows) > limit else None
-        return Page(items, last and _cursor(*last))
+        return Page(items, last and cursor_at(*last))
 
     async def segments_page(
         self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
     ) -> Page[StoredSegment]:
         start_ns, stream, segment_id = (
-            (-MAX_INTEGER, -1, "") if cursor is None else _place(cursor, int, int, str)
+            (-MAX_INTEGER, -1, "") if cursor is None else place_of(cursor, int, int, str)
         )
         translations: defaultdict[str, list[TranslatedText]] = defaultdict(list)
         async with database(self._pool) as connection:
@@ -88,7 +83,7 @@ class PostgresListings:
         if len(rows) <= limit:
             return Page(items, None)
         last = items[-1].segment
-        return Page(items, _cursor(last.start_ns, last.stream, last.segment_id))
+        return Page(items, cursor_at(last.start_ns, last.stream, last.segment_id))
 
     async def statistics(self, session_id: str) -> SessionStatistics:
         async with database(self._pool) as connection:
@@ -98,21 +93,3 @@ class PostgresListings:
         figures = dict(row)
         languages = tuple(figures.pop("translation_languages"))
         return SessionStatistics(**figures, translation_languages=languages)
-
-
-def _cursor(*place: int | str) -> str:
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
-
-
-def _place(cursor: str, *kinds: type) -> Any:
-    """The parts of a cursor, checked: it comes back from the outside."""
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        place = json.loads(base64.urlsafe_b64decode(padded.encode()))
-        if not isinstance(place, list) or [type(part) for part in place] != list(kinds):
-            raise ValueError("other parts")
-        if any(isinstance(part, int) and abs(part) > MAX_INTEGER for part in place):
-            raise ValueError("beyond the database's numbers")
-    except (ValueError, binascii.Error, RecursionError) as error:
-        raise BadRequest("The cursor is not one that this service gave.") from error
-    return [storable_text(part) if isinstance(part, str) else part for part in place]

@@ -11,6 +11,7 @@ BENCHMARKS = (
     "stages",
     "clock",
     "storage",
+    "timing",
     "health_rps",
     "gateway",
     "balancing",

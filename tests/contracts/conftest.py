@@ -7,6 +7,7 @@ import pytest
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
 from tests.database import execute, temporary_server
+from tests.timed_meeting import StoredMeeting
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +36,11 @@ async def pool(dsn: str) -> AsyncIterator[Pool]:
     opened = await connect_pool(dsn, min_size=1, max_size=4, connect_timeout_s=10)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def stored(pool: Pool) -> StoredMeeting:
+    """Session s1 with one stream, and nothing in it yet."""
+    meeting = StoredMeeting(pool)
+    await meeting.create()
+    return meeting

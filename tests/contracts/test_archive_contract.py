@@ -248,6 +248,11 @@ async def test_deleting_removes_every_row_of_the_session_and_no_other(
             "VALUES ($1, 'abc-mnop-xyz', now())",
             session_id,
         )
+        await pool.execute(
+            "INSERT INTO bot_sessions.timing_corrections (session_id, source, offset_ns, matched, "
+            "reason, applied_by) VALUES ($1, 'captions', 1, 4, 'late', 'api')",
+            session_id,
+        )
     before = await rows_by_table(pool, "gone")
     assert all(before.values()), "a table is missing from the test"
 

@@ -1,6 +1,6 @@
 """The Archive port in memory, for tests of what stands before it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from orchestration.storage.ports import (
     StreamRow,
 )
 from tests.doubles.in_memory_alerts import InMemoryAlertLog
+from tests.doubles.in_memory_timing import InMemoryTiming, StoredTiming
 
 
 @dataclass
@@ -36,13 +37,14 @@ class StoredSession:
     segments: list[StoredSegment] = field(default_factory=list)
     participants: list[ParticipantRow] = field(default_factory=list)
     qualities: list[QualitySummary] = field(default_factory=list)
+    timing: StoredTiming = field(default_factory=StoredTiming)
 
     def set_status(self, status: SessionStatus) -> None:
         ended_at = datetime.now(UTC) if status in ("completed", "failed") else None
         self.row = replace(self.row, status=status, ended_at=ended_at)
 
 
-class InMemoryArchive(InMemoryAlertLog):
+class InMemoryArchive(InMemoryAlertLog, InMemoryTiming):
     """`outage`, when set, is raised by every reading of sessions."""
 
     def __init__(self) -> None:
@@ -166,6 +168,12 @@ class InMemoryArchive(InMemoryAlertLog):
     async def forget_recording(self, session_id: str) -> None:
         stored = self.of(session_id)
         stored.files, stored.frames = [], {}
+
+    def timing_of(self, session_id: str) -> StoredTiming:
+        return self.of(session_id).timing
+
+    def timings(self) -> Iterable[StoredTiming]:
+        return [one.timing for one in self.stored.values()]
 
     async def store_ticket(self, ticket_hash: bytes, kind: str, expires_at: datetime) -> None:
         self.tickets[ticket_hash, kind] = expires_at

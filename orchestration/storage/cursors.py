@@ -1,0 +1,32 @@
+"""Cursors of listings: the last row's place, as text that comes back from the outside."""
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from orchestration.errors import BadRequest
+from orchestration.session.fields import MAX_INTEGER
+from orchestration.storage.stored_text import storable_text
+
+
+def cursor_at(*place: int | str) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str, *kinds: type) -> Any:
+    """The parts of a cursor, checked to be of these kinds.
+
+    Raises:
+        BadRequest: the cursor is not one that was given.
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        place = json.loads(base64.urlsafe_b64decode(padded.encode()))
+        if not isinstance(place, list) or [type(part) for part in place] != list(kinds):
+            raise ValueError("other parts")
+        if any(isinstance(part, int) and abs(part) > MAX_INTEGER for part in place):
+            raise ValueError("beyond the database's numbers")
+    except (ValueError, binascii.Error, RecursionError) as error:
+        raise BadRequest("The cursor is not one that this service gave.") from error
+    return [storable_text(part) if isinstance(part, str) else part for part in place]
