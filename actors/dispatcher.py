@@ -16,6 +16,7 @@ from orchestration.errors import EngineError, EngineTimeout, OrchestrationError
 from orchestration.metrics.meter import Report
 from orchestration.metrics.node_figures import Figures, NodeFigures
 from orchestration.services.ports import (
+    EngineDescription,
     EngineStatus,
     Hypothesis,
     TranscriptionRequest,
@@ -60,6 +61,22 @@ class Dispatcher:
         """The node's address and its figures."""
         address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         return address, self._figures.figures(_now_ms())
+
+    async def describe(
+        self,
+    ) -> tuple[tuple[EngineDescription, ...], tuple[EngineDescription, ...]]:
+        """What the engines behind both deployments say of themselves."""
+        whisper, translation = await asyncio.gather(
+            self._describe(TRANSCRIPTION), self._describe(TRANSLATION)
+        )
+        return whisper, translation
+
+    async def _describe(self, deployment: str) -> tuple[EngineDescription, ...]:
+        try:
+            found: tuple[EngineDescription, ...] = await self._call(deployment, "describe")
+            return found
+        except OrchestrationError as error:
+            return (EngineDescription(deployment.lower(), "deployment", error=error.message),)
 
     async def _check(self, deployment: str) -> tuple[EngineStatus, ...]:
         try:

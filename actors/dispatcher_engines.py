@@ -6,13 +6,18 @@ import ray
 
 from actors.names import NAMESPACE, ask, dispatcher_name
 from orchestration.errors import Unavailable
-from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
+from orchestration.services.ports import (
+    EngineDescription,
+    Hypothesis,
+    TranscriptionRequest,
+    TranslationRequest,
+)
 
 
 class DispatcherEngines:
     """Transcription and translation by way of the node's dispatcher.
 
-    Both raise Unavailable while the dispatcher is not there.
+    All raise Unavailable while the dispatcher is not there.
     """
 
     def __init__(self) -> None:
@@ -27,11 +32,19 @@ class DispatcherEngines:
         text: str = await self._ask("translate", request)
         return text
 
-    async def _ask(self, method: str, request: object) -> Any:
+    async def describe(
+        self,
+    ) -> tuple[tuple[EngineDescription, ...], tuple[EngineDescription, ...]]:
+        """The whisper and the translation services, as they describe themselves."""
+        found: tuple[tuple[EngineDescription, ...], tuple[EngineDescription, ...]]
+        found = await self._ask("describe")
+        return found
+
+    async def _ask(self, method: str, *arguments: object) -> Any:
         try:
             if self._handle is None:
                 self._handle = ray.get_actor(self._name, NAMESPACE)
-            return await ask(getattr(self._handle, method).remote(request), "dispatcher")
+            return await ask(getattr(self._handle, method).remote(*arguments), "dispatcher")
         except ValueError as error:
             raise Unavailable("The dispatcher of this node is not there yet.") from error
         except Unavailable:

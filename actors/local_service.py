@@ -77,7 +77,7 @@ class LocalService:
     def _start(self, on_progress: Callable[[str], None]) -> ServiceUrls:
         settings = self._settings
         check_safe(settings)
-        if not settings.services.whisper:
+        if settings.services.embeds_whisper:
             on_progress(f"Looking for the whisper model {settings.services.embedded_whisper.model}")
             locate_model(settings.services.embedded_whisper.model, settings.data_dir / "models")
         on_progress("Starting Ray")

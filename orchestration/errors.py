@@ -290,6 +290,14 @@ class EngineTimeout(EngineError):
     close_code = 1011
 
 
+class EngineBusy(EngineError):
+    """As many requests wait for a whisper or translation service as may."""
+
+    code = "engine_busy"
+    http_status = 503
+    close_code = 1013
+
+
 class UpstreamsDown(EngineError):
     """Every service of a pool has failed lately, and none is asked for a while."""
 

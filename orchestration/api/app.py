@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -14,6 +15,7 @@ from orchestration.api.access import AccessControl, AccessRules, access_router
 from orchestration.api.alerts import alerts_router
 from orchestration.api.audio_chunks import ChunkSenders
 from orchestration.api.audio_jobs import Uploads
+from orchestration.api.audio_models import EngineDirectory, models_router
 from orchestration.api.audio_routes import audio_router
 from orchestration.api.connection import Detached
 from orchestration.api.connection_figures import sample_connections
@@ -45,11 +47,15 @@ from orchestration.storage.ports import Archive
 from orchestration.storage.recordings import Recordings
 
 
+class EdgeEngines(Engines, EngineDirectory, Protocol):
+    """The whisper and translation pools, and what is behind them."""
+
+
 def create_api(
     settings: Settings,
     sessions: Sessions,
     archive: Archive,
-    engines: Engines,
+    engines: EdgeEngines,
     gateway: Gateway,
     measures: Measures,
     web_dir: Path,
@@ -123,6 +129,7 @@ def create_api(
     app.include_router(ingest_router(settings, sessions, archive, detached))
     app.include_router(openai_router(engines))
     app.include_router(audio_router(settings, archive, uploads, senders))
+    app.include_router(models_router(engines))
     app.include_router(gateway_router())
     app.include_router(timing_router(archive))
     app.include_router(live_router(settings, hub, archive))

@@ -2,13 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from orchestration.errors import (
-    ConfigurationError,
     EngineError,
     EngineRefused,
     EngineTimeout,
@@ -18,9 +17,21 @@ from orchestration.errors import (
 from orchestration.metrics import catalogue
 from orchestration.metrics.meter import Meter
 from orchestration.services.balancing.balancer import Balancer
+from orchestration.services.balancing.hedging import Hedging
+from orchestration.services.balancing.policies import least_latency, next_in_turn
 from orchestration.services.balancing.retry_budget import RETRY_COST
-from orchestration.services.balancing.upstream import Lease, UpstreamSnapshot
+from orchestration.services.hedged import hedged
+from orchestration.services.lending import Grant, Lending
+from orchestration.services.pool_members import (
+    EngineT,
+    Members,
+    PoolPolicy,
+    PoolSnapshot,
+    WeightedEngine,
+    weights_of,
+)
 from orchestration.services.ports import (
+    EngineDescription,
     EngineStatus,
     Hypothesis,
     TranscriptionEngine,
@@ -29,63 +40,23 @@ from orchestration.services.ports import (
     TranslationRequest,
 )
 
+__all__ = ["Balanced", "BalancedTranscription", "BalancedTranslation", "WeightedEngine"]
+
 BACKOFF_BASE_S = 0.1
 BACKOFF_CAP_S = 2.0
 """Before try n (from 1) there is a pause of 0 to min(cap, base * 2 ** n) seconds, uniformly:
 "full jitter" (M. Brooker, Exponential Backoff and Jitter, AWS Architecture Blog, 2015)."""
 
 
-class Engine(Protocol):
-    """What all engines have in common."""
-
-    async def check(self) -> EngineStatus: ...
-
-    async def close(self) -> None: ...
-
-
-EngineT = TypeVar("EngineT", bound=Engine)
 AnswerT = TypeVar("AnswerT")
-
-
-@dataclass(frozen=True, slots=True)
-class WeightedEngine(Generic[EngineT]):
-    """An engine and its share of the requests among its peers."""
-
-    name: str
-    engine: EngineT
-    weight: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class PoolSnapshot:
-    """A pool for health and metrics. `last_errors` is by upstream, of those that had any."""
-
-    upstreams: tuple[UpstreamSnapshot, ...]
-    retries: int
-    retries_refused: int
-    retries_saved: int
-    last_errors: dict[str, str]
-
-
-@dataclass(slots=True)
-class _Member(Generic[EngineT]):
-    """An engine of the pool, or one that left it and is closed when its requests have ended."""
-
-    name: str
-    engine: EngineT
-    under_way: int = 0
-    is_leaving: bool = False
-    last_error: str = ""
-
-    async def close_if_left(self) -> None:
-        if self.is_leaving and not self.under_way:
-            await self.engine.close()
 
 
 @dataclass(slots=True)
 class _Attempts:
     """One request's way through the engines."""
 
+    session: str
+    cost: int
     tries_left: int
     tried: set[str] = field(default_factory=set)
     failures: list[tuple[str, EngineError]] = field(default_factory=list)
@@ -93,13 +64,14 @@ class _Attempts:
 
 
 class Balanced(Generic[EngineT]):
-    """Engines of one kind behind a `Balancer`: weighted turns without those that fail.
+    """Engines of one kind behind a `Balancer`: turns by weight without those that fail.
 
-    A failed request goes to another engine, `tries` in all, as long as the pool's retry budget
-    lasts. The tries share one deadline: each may take the time left divided by the tries left, so
-    that an engine that hangs leaves time for the next. An engine without the language pair is no
-    failure and no try. What an engine refuses is not asked again. `clock` counts seconds,
-    monotonically. How long each engine took goes to `meter`, under the pool's name.
+    An engine gets no more requests at once than it bears; others wait, in fair turns of their
+    sessions. A failed request goes to another engine, `tries` in all, as long as the pool's retry
+    budget lasts. The tries share one deadline with the wait: each may take the time left divided
+    by the tries left, so that an engine that hangs leaves time for the next. An engine without the
+    language pair is no failure and no try. What an engine refuses is not asked again. `clock`
+    counts seconds, monotonically. How long each engine took goes to `meter`, under the pool's name.
     """
 
     kind = "balanced"
@@ -111,16 +83,25 @@ class Balanced(Generic[EngineT]):
         *,
         timeout_s: float,
         tries: int = 3,
+        policy: PoolPolicy | None = None,
         rng: random.Random | None = None,
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         meter: Meter | None = None,
     ) -> None:
-        self._balancer = Balancer(_weights(upstreams))
-        self._members = {one.name: _Member(one.name, one.engine) for one in upstreams}
+        policy = policy or PoolPolicy()
+        self._rng = rng or random.Random()
+        self._balancer = Balancer(
+            weights_of(upstreams),
+            limits=policy.limits,
+            policy=least_latency(self._rng) if policy.least_latency else next_in_turn,
+        )
+        self._members = Members(upstreams)
+        self._lending = Lending(self._balancer, self._members, policy.max_waiting, self._now_ms)
+        self._hedging = Hedging() if policy.hedge else None
+        self._hedges = 0
         self._timeout_s = timeout_s
         self._tries = tries
-        self._rng = rng or random.Random()
         self._clock = clock
         self._sleep = sleep
         self._meter = meter
@@ -133,32 +114,31 @@ class Balanced(Generic[EngineT]):
         Raises:
             ConfigurationError: nothing would be left to ask; the pool stays as it was.
         """
-        self._balancer.apply(_weights(upstreams), self._now_ms())
-        before = self._members
-        self._members = {}
-        for one in upstreams:
-            known = before.get(one.name)
-            stays = known is not None and known.engine is one.engine
-            self._members[one.name] = known if known and stays else _Member(one.name, one.engine)
-        for left in before.values():
-            if self._members.get(left.name) is not left:
-                left.is_leaving = True
-                await left.close_if_left()
+        self._balancer.apply(weights_of(upstreams), self._now_ms())
+        await self._members.apply(upstreams, self._lending.start_waiting)
 
     def snapshot(self) -> PoolSnapshot:
         """The pool as it stands, its engines in the order they were given."""
         budget = self._balancer.budget
         return PoolSnapshot(
             self._balancer.snapshot(),
-            budget.retries,
+            self._lending.waiting,
+            self._lending.turned_away,
+            budget.retries - self._hedges,
             budget.refused,
             budget.saved // RETRY_COST,
-            {one.name: one.last_error for one in self._members.values() if one.last_error},
+            self._hedges,
+            {one.name: one.last_error for one in self._members.all if one.last_error},
         )
 
     async def check_each(self) -> tuple[EngineStatus, ...]:
         """Probe all engines at once, in the order they were given; never raises."""
-        return tuple(await asyncio.gather(*(one.engine.check() for one in self._members.values())))
+        return tuple(await asyncio.gather(*(one.engine.check() for one in self._members.all)))
+
+    async def describe_each(self) -> tuple[EngineDescription, ...]:
+        """What each engine says of itself, in the order they were given; never raises."""
+        engines = [one.engine for one in self._members.all]
+        return tuple(await asyncio.gather(*(one.describe() for one in engines)))
 
     async def check(self) -> EngineStatus:
         """Healthy while any engine is; `detail` says which are not, and why. Never raises."""
@@ -168,32 +148,38 @@ class Balanced(Generic[EngineT]):
         if len(statuses) == 1:
             return statuses[0]
         latency_ms = min((status.latency_ms for status in healthy), default=0)
-        name = ", ".join(self._members)
+        name = ", ".join(one.name for one in self._members.all)
         return EngineStatus(name, self.kind, bool(healthy), latency_ms, "; ".join(failing))
 
     async def close(self) -> None:
         """Close all engines."""
-        await asyncio.gather(*(one.engine.close() for one in self._members.values()))
+        await asyncio.gather(*(one.engine.close() for one in self._members.all))
 
-    async def _call(self, ask: Callable[[EngineT], Awaitable[AnswerT]]) -> AnswerT:
+    async def _call(
+        self,
+        session: str,
+        ask: Callable[[EngineT], Coroutine[Any, Any, AnswerT]],
+        cost: int = 1,
+    ) -> AnswerT:
         """The first useful answer; raises what the ports say."""
         deadline_s = self._clock() + self._timeout_s
         self._balancer.budget.request()
-        attempts = _Attempts(min(self._tries, self._balancer.count_untried()))
+        tries = min(self._tries, self._balancer.count_untried())
+        attempts = _Attempts(session, cost, tries)
         while attempts.tries_left:
-            left_s = deadline_s - self._clock()
-            lease = self._balancer.choose(self._now_ms(), attempts.tried) if left_s > 0 else None
-            if lease is None:
+            grant = await self._lending.lend(session, deadline_s, cost, attempts.tried)
+            if grant is None:
                 break
-            attempts.tried.add(lease.name)
+            attempts.tried.add(grant.name)
+            timeout_s = (deadline_s - self._clock()) / attempts.tries_left
             try:
-                return await self._ask(lease, ask, left_s / attempts.tries_left)
+                return await self._ask_perhaps_two(grant, ask, timeout_s, attempts)
             except UnsupportedLanguagePair as error:
                 attempts.unsupported = error
             except EngineRefused:
                 raise
             except EngineError as error:
-                attempts.failures.append((lease.name, error))
+                attempts.failures.append((grant.name, error))
                 attempts.tries_left -= 1
                 if attempts.tries_left and not await self._pause_before_retry(attempts):
                     break
@@ -209,37 +195,63 @@ class Balanced(Generic[EngineT]):
         await self._sleep(self._rng.uniform(0, ceiling_s))
         return True
 
-    async def _ask(
-        self, lease: Lease, ask: Callable[[EngineT], Awaitable[AnswerT]], timeout_s: float
+    async def _ask_perhaps_two(
+        self,
+        grant: Grant[EngineT],
+        ask: Callable[[EngineT], Coroutine[Any, Any, AnswerT]],
+        timeout_s: float,
+        attempts: _Attempts,
     ) -> AnswerT:
-        member = self._members[lease.name]
-        member.under_way += 1
+        """Ask an engine, and another one too when the first takes unusually long."""
+        began_s = self._clock()
+        delay_ms = self._hedging.delay_ms if self._hedging else None
+        if delay_ms is None or delay_ms >= timeout_s * 1000:
+            answer = await self._ask(grant, ask, timeout_s)
+        else:
+            ends_s = began_s + timeout_s
+
+            def second() -> Coroutine[Any, Any, AnswerT] | None:
+                other = self._lending.lend_at_once(attempts.tried)
+                if other is None:
+                    return None
+                self._hedges += 1
+                attempts.tried.add(other.name)
+                return self._ask(other, ask, ends_s - self._clock())
+
+            answer = await hedged(self._ask(grant, ask, timeout_s), second, delay_ms / 1000)
+        if self._hedging:
+            self._hedging.answered(round((self._clock() - began_s) * 1000))
+        return answer
+
+    async def _ask(
+        self,
+        grant: Grant[EngineT],
+        ask: Callable[[EngineT], Coroutine[Any, Any, AnswerT]],
+        timeout_s: float,
+    ) -> AnswerT:
         end = self._balancer.abandoned
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await ask(member.engine)
+                answer = await ask(grant.member.engine)
             end = self._balancer.answered
             return answer
         except TimeoutError as error:
             end = self._balancer.failed
-            message = f"{lease.name} did not answer within {timeout_s:.3g} s."
-            member.last_error = message
+            message = f"{grant.name} did not answer within {timeout_s:.3g} s."
+            grant.member.last_error = message
             raise EngineTimeout(message, {"timeout_s": timeout_s}) from error
         except (EngineRefused, UnsupportedLanguagePair):
             end = self._balancer.answered
             raise
         except EngineError as error:
             end = self._balancer.failed
-            member.last_error = error.message
+            grant.member.last_error = error.message
             raise
         finally:
-            now_ms = self._now_ms()
-            end(lease, now_ms)
             if self._meter is not None and end != self._balancer.abandoned:
-                elapsed_s = (now_ms - lease.began_ms) / 1000
-                self._meter.observe(catalogue.UPSTREAM_SECONDS, elapsed_s, self.pool, lease.name)
-            member.under_way -= 1
-            await member.close_if_left()
+                elapsed_s = (self._now_ms() - grant.lease.began_ms) / 1000
+                self._meter.observe(catalogue.UPSTREAM_SECONDS, elapsed_s, self.pool, grant.name)
+            await self._lending.take_back(grant, end)
 
     def _now_ms(self) -> int:
         return round(self._clock() * 1000)
@@ -267,7 +279,7 @@ class BalancedTranscription(Balanced[TranscriptionEngine]):
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         """Words of one chunk; raises as the port says."""
-        return await self._call(lambda engine: engine.transcribe(request))
+        return await self._call(request.session_id, lambda engine: engine.transcribe(request))
 
 
 class BalancedTranslation(Balanced[TranslationEngine]):
@@ -280,17 +292,6 @@ class BalancedTranslation(Balanced[TranslationEngine]):
 
         UnsupportedLanguagePair means that every engine was asked and none has the pair.
         """
-        return await self._call(lambda engine: engine.translate(request))
-
-
-def _weights(upstreams: Sequence[WeightedEngine[EngineT]]) -> dict[str, int]:
-    """Weights by name. Two upstreams of one name would be one to the balancer."""
-    weights = {one.name: one.weight for one in upstreams}
-    if len(weights) < len(upstreams) or min(weights.values(), default=0) < 0:
-        raise ConfigurationError(
-            "Each service may be named once in its pool, with a weight of at least 0; one of "
-            "weight 2 gets twice the requests of one of weight 1."
+        return await self._call(
+            request.session_id, lambda engine: engine.translate(request), len(request.text)
         )
-    if not any(weights.values()):
-        raise ConfigurationError("At least one engine is needed with a weight over 0.")
-    return weights

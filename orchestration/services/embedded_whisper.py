@@ -16,6 +16,7 @@ from orchestration.services.hypotheses import WordPiece, whole_words
 from orchestration.services.languages import normalise_language
 from orchestration.services.ports import (
     ENGINE_SAMPLE_RATE,
+    EngineDescription,
     EngineStatus,
     Hypothesis,
     HypothesisSegment,
@@ -74,6 +75,7 @@ class EmbeddedWhisper:
     ) -> None:
         self._name = f"faster-whisper:{Path(model).name}"
         self._beam_size = beam_size
+        self._compute_type = compute_type
         self._model = _load(model, cache_dir, threads, compute_type)
         self._languages = frozenset(self._model.supported_languages)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="embedded-whisper")
@@ -107,6 +109,13 @@ class EmbeddedWhisper:
         """
         healthy = not self._failure
         return EngineStatus(self._name, self.kind, healthy, self._latency_ms, self._failure)
+
+    async def describe(self) -> EngineDescription:
+        """Its model; never raises."""
+        model = self._name
+        return EngineDescription(
+            model, self.kind, (model,), "cpu", "cpu", f"CTranslate2 {self._compute_type}"
+        )
 
     async def close(self) -> None:
         """Let the chunk in work finish, drop those that wait, give back the model's memory."""

@@ -4,13 +4,13 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from time import thread_time_ns
+from typing import Protocol
 
 from orchestration.audio.quality import assess
 from orchestration.audio.stages import StageCost, process, to_pcm, to_samples
 from orchestration.services.ports import (
     AudioQuality,
     Hypothesis,
-    TranscriptionEngine,
     TranscriptionRequest,
 )
 
@@ -24,6 +24,12 @@ class ListeningFigures:
     stage_cpu_ms_per_audio_s: dict[str, float]
 
 
+class Transcriber(Protocol):
+    """What hears the chunks: an engine, or several as one."""
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis: ...
+
+
 class Listening:
     """A whisper engine that hears audio after the stages of its request.
 
@@ -31,7 +37,7 @@ class Listening:
     for each second of audio, and some 15 with noise reduction.
     """
 
-    def __init__(self, engine: TranscriptionEngine) -> None:
+    def __init__(self, engine: Transcriber) -> None:
         self._engine = engine
         self._chunks = 0
         self._scores = 0.0

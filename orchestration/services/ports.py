@@ -98,6 +98,20 @@ class EngineStatus:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class EngineDescription:
+    """An engine's models and what it runs on; None is what it does not say. `error` says why an
+    engine could not be asked."""
+
+    name: str
+    kind: str
+    models: tuple[str, ...] = ()
+    device: str | None = None
+    device_type: str | None = None
+    acceleration: str | None = None
+    error: str = ""
+
+
 class TranscriptionEngine(Protocol):
     """Speech to words."""
 
@@ -112,6 +126,10 @@ class TranscriptionEngine(Protocol):
 
     async def check(self) -> EngineStatus:
         """Probe the engine; never raises."""
+        ...
+
+    async def describe(self) -> EngineDescription:
+        """Its models and what it runs on; never raises."""
         ...
 
     async def close(self) -> None:
@@ -133,6 +151,10 @@ class TranslationEngine(Protocol):
 
     async def check(self) -> EngineStatus:
         """Probe the engine; never raises."""
+        ...
+
+    async def describe(self) -> EngineDescription:
+        """Its models and what it runs on; never raises."""
         ...
 
     async def close(self) -> None:

@@ -9,10 +9,11 @@ from time import monotonic
 import aiohttp
 
 from orchestration.errors import EngineError, JsonValue, UnsupportedLanguagePair
+from orchestration.services.http_engine import HttpEngine
 from orchestration.services.http_upstream import HttpUpstream
 from orchestration.services.languages import normalise_language
 from orchestration.services.plain_text import plain_text
-from orchestration.services.ports import EngineStatus, TranslationRequest
+from orchestration.services.ports import TranslationRequest
 
 PAIRS_LIFETIME_S = 300.0
 """How long the upstream's list of languages is believed."""
@@ -28,13 +29,14 @@ class _Source:
     targets: dict[str, str]
 
 
-class LibreTranslate:
+class LibreTranslate(HttpEngine):
     """A TranslationEngine over HTTP. `clock` counts seconds, monotonically.
 
     Raises ConfigurationError when made with a URL that is not http or https.
     """
 
     kind = "libretranslate"
+    health_path = "languages"
 
     def __init__(
         self,
@@ -46,18 +48,14 @@ class LibreTranslate:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         # Its key goes in the body, so that a proxy before it can have its own credentials.
-        self._upstream = HttpUpstream(
-            base_url, timeout_s=timeout_s, session=session, secrets=(api_key,) if api_key else ()
+        secrets = (api_key,) if api_key else ()
+        super().__init__(
+            HttpUpstream(base_url, timeout_s=timeout_s, session=session, secrets=secrets)
         )
         self._api_key = api_key
         self._clock = clock
         self._sources: dict[str, _Source] | None = None
         self._sources_expire_s = float("-inf")
-
-    @property
-    def name(self) -> str:
-        """The service's URL without credentials."""
-        return self._upstream.name
 
     async def translate(self, request: TranslationRequest) -> str:
         """The text in the target language; raises as the port says."""
@@ -88,20 +86,6 @@ class LibreTranslate:
                 {"url": f"{self._upstream.name}/translate", "excerpt": str(answer)[:200]},
             )
         return plain_text(text).strip()
-
-    async def check(self) -> EngineStatus:
-        """GET /languages; never raises."""
-        try:
-            status, latency_ms = await self._upstream.probe("languages")
-        except EngineError as error:
-            return EngineStatus(self._upstream.name, self.kind, False, 0, error.message)
-        healthy = status == HTTPStatus.OK
-        detail = "" if healthy else f"answered {status}"
-        return EngineStatus(self._upstream.name, self.kind, healthy, latency_ms, detail)
-
-    async def close(self) -> None:
-        """Close its connections."""
-        await self._upstream.close()
 
     async def _codes(self, source: str, target: str) -> tuple[str, str]:
         """The upstream's codes of a pair that it has."""

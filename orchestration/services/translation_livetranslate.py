@@ -3,41 +3,22 @@
 import re
 from http import HTTPStatus
 
-import aiohttp
-
 from orchestration.errors import EngineError, JsonObject, UnsupportedLanguagePair
-from orchestration.services.http_upstream import HttpUpstream
 from orchestration.services.languages import normalise_language
+from orchestration.services.livetranslate import LivetranslateEngine
 from orchestration.services.plain_text import plain_text
-from orchestration.services.ports import EngineStatus, TranslationRequest
+from orchestration.services.ports import TranslationRequest
 
 _NOT_A_PAIR = re.compile(r"unsupported|not (supported|available)", re.IGNORECASE)
 
 
-class LivetranslateTranslation:
+class LivetranslateTranslation(LivetranslateEngine):
     """A TranslationEngine over HTTP; which pairs the service has shows when it refuses one.
 
     Raises ConfigurationError when made with a URL that is not http or https.
     """
 
-    kind = "livetranslate"
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        api_key: str | None = None,
-        timeout_s: float = 30.0,
-        session: aiohttp.ClientSession | None = None,
-    ) -> None:
-        self._upstream = HttpUpstream(
-            base_url, bearer=api_key, timeout_s=timeout_s, session=session
-        )
-
-    @property
-    def name(self) -> str:
-        """The service's URL without credentials."""
-        return self._upstream.name
+    health_path = "api/health"
 
     async def translate(self, request: TranslationRequest) -> str:
         """The text in the target language; raises as the port says."""
@@ -67,18 +48,3 @@ class LivetranslateTranslation:
                 {"url": f"{self.name}/translate", "excerpt": str(answer)[:200]},
             )
         return plain_text(text).strip()
-
-    async def check(self) -> EngineStatus:
-        """GET /api/health; never raises."""
-        try:
-            status, latency_ms = await self._upstream.probe("api/health")
-        except EngineError as error:
-            return EngineStatus(self.name, self.kind, False, 0, error.message)
-        healthy = status == HTTPStatus.OK
-        return EngineStatus(
-            self.name, self.kind, healthy, latency_ms, "" if healthy else f"answered {status}"
-        )
-
-    async def close(self) -> None:
-        """Close its connections."""
-        await self._upstream.close()

@@ -1,19 +1,17 @@
 """Whisper services that speak livetranslate's HTTP API: `POST /transcribe`."""
 
-from http import HTTPStatus
-
 import aiohttp
 
 from orchestration.errors import EngineError, JsonObject, JsonValue
-from orchestration.services.http_upstream import HttpUpstream
-from orchestration.services.ports import EngineStatus, Hypothesis, TranscriptionRequest
+from orchestration.services.livetranslate import LivetranslateEngine
+from orchestration.services.ports import Hypothesis, TranscriptionRequest
 from orchestration.services.verbose_json import MalformedTranscription, parse_verbose_json
 from orchestration.services.whisper_openai import to_wav
 
 _NOT_LANGUAGES = frozenset({"", "auto", "unknown"})
 
 
-class LivetranslateWhisper:
+class LivetranslateWhisper(LivetranslateEngine):
     """A TranscriptionEngine over HTTP, with the model that the service itself has chosen.
 
     The service knows no prompt. Its segments are whatever its backend gave, often without times:
@@ -22,24 +20,8 @@ class LivetranslateWhisper:
     Raises ConfigurationError when made with a URL that is not http or https.
     """
 
-    kind = "livetranslate"
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        api_key: str | None = None,
-        timeout_s: float = 30.0,
-        session: aiohttp.ClientSession | None = None,
-    ) -> None:
-        self._upstream = HttpUpstream(
-            base_url, bearer=api_key, timeout_s=timeout_s, session=session
-        )
-
-    @property
-    def name(self) -> str:
-        """The service's URL without credentials."""
-        return self._upstream.name
+    health_path = "health"
+    lists_models = True
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         """Send one chunk as WAV; raises as the port says."""
@@ -65,21 +47,6 @@ class LivetranslateWhisper:
                 f"{self.name} did not answer with a transcription: {error}.",
                 {"url": f"{self.name}/transcribe", "excerpt": str(answer)[:200]},
             ) from error
-
-    async def check(self) -> EngineStatus:
-        """GET /health; never raises."""
-        try:
-            status, latency_ms = await self._upstream.probe("health")
-        except EngineError as error:
-            return EngineStatus(self.name, self.kind, False, 0, error.message)
-        healthy = status == HTTPStatus.OK
-        return EngineStatus(
-            self.name, self.kind, healthy, latency_ms, "" if healthy else f"answered {status}"
-        )
-
-    async def close(self) -> None:
-        """Close its connections."""
-        await self._upstream.close()
 
 
 def _verbose(answer: JsonValue) -> JsonValue:

@@ -7,10 +7,11 @@ from http import HTTPStatus
 import aiohttp
 
 from orchestration.errors import EngineError
+from orchestration.services.http_engine import HttpEngine, names_in
 from orchestration.services.http_upstream import HttpUpstream
 from orchestration.services.ports import (
     ENGINE_SAMPLE_RATE,
-    EngineStatus,
+    EngineDescription,
     Hypothesis,
     TranscriptionRequest,
 )
@@ -19,13 +20,14 @@ from orchestration.services.verbose_json import MalformedTranscription, parse_ve
 _TRANSCRIPTIONS = "v1/audio/transcriptions"
 
 
-class OpenAIWhisper:
+class OpenAIWhisper(HttpEngine):
     """A TranscriptionEngine over HTTP; `base_url` is given with or without its `/v1`.
 
     Raises ConfigurationError when made with a URL that is not http or https.
     """
 
     kind = "openai"
+    health_path = "health"
 
     def __init__(
         self,
@@ -37,13 +39,8 @@ class OpenAIWhisper:
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         root = base_url.rstrip("/").removesuffix("/v1")
-        self._upstream = HttpUpstream(root, bearer=api_key, timeout_s=timeout_s, session=session)
+        super().__init__(HttpUpstream(root, bearer=api_key, timeout_s=timeout_s, session=session))
         self._model = model
-
-    @property
-    def name(self) -> str:
-        """The service's URL without credentials."""
-        return self._upstream.name
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         """Send one chunk as WAV; raises as the port says."""
@@ -61,22 +58,19 @@ class OpenAIWhisper:
                 {"url": f"{self._upstream.name}/{_TRANSCRIPTIONS}", "excerpt": str(answer)[:200]},
             ) from error
 
-    async def check(self) -> EngineStatus:
-        """GET /health, or /v1/models where there is none; never raises."""
-        try:
-            status, latency_ms = await self._upstream.probe("health")
-            # Hosted services have no /health; a server that is loading or broken answers 5xx.
-            if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                status, latency_ms = await self._upstream.probe("v1/models")
-        except EngineError as error:
-            return EngineStatus(self._upstream.name, self.kind, False, 0, error.message)
-        healthy = status == HTTPStatus.OK
-        detail = "" if healthy else f"answered {status}"
-        return EngineStatus(self._upstream.name, self.kind, healthy, latency_ms, detail)
+    async def _probe(self) -> tuple[int, int]:
+        """GET /health, or /v1/models where there is none."""
+        status, latency_ms = await super()._probe()
+        # Hosted services have no /health; a server that is loading or broken answers 5xx.
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return await self._upstream.probe("v1/models")
+        return status, latency_ms
 
-    async def close(self) -> None:
-        """Close its connections."""
-        await self._upstream.close()
+    async def _description(self) -> EngineDescription:
+        """GET /v1/models. What it runs on the API does not say."""
+        answer = await self._upstream.get("v1/models")
+        listed = answer.get("data") if isinstance(answer, dict) else None
+        return EngineDescription(self.name, self.kind, names_in(listed, "id"))
 
     def _form(self, request: TranscriptionRequest) -> aiohttp.FormData:
         form = aiohttp.FormData()

@@ -19,7 +19,6 @@ from orchestration.errors import JsonObject
 from orchestration.logs import configure_logs
 from orchestration.metrics.local import LocalFigures
 from orchestration.services.gateway import HttpGateway
-from orchestration.session.engine_calls import Engines
 from orchestration.storage.ports import Archive, SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
@@ -92,7 +91,7 @@ async def served(
     data_dir: Path,
     sessions: Sessions,
     archive: Archive,
-    engines: Engines | None = None,
+    engines: ScriptedEngines | None = None,
     gateway: Gateway | None = None,
     measures: LocalFigures | None = None,
     **settings: Any,

@@ -21,8 +21,18 @@ class LivetranslateDouble(FaultyServer):
         self.translations: list[JsonObject] = []
         self.app.router.add_post("/transcribe", self._transcribe)
         self.app.router.add_post("/translate", self._translate)
+        self.app.router.add_get("/api/models", self._models)
+        self.app.router.add_get("/api/device-info", self._device)
         self.app.router.add_get("/health", self._health)
         self.app.router.add_get("/api/health", self._health)
+
+    async def _models(self, request: web.Request) -> web.StreamResponse:
+        models = ["whisper-base", "whisper-large"]
+        return await self.respond(request, {"available_models": models, "device": "npu"})
+
+    async def _device(self, request: web.Request) -> web.StreamResponse:
+        device = {"device": "npu", "device_type": "NPU", "acceleration": "openvino"}
+        return await self.respond(request, device)
 
     async def _transcribe(self, request: web.Request) -> web.StreamResponse:
         form: JsonObject = {}

@@ -1,9 +1,14 @@
 """Engines that answer as a test says, and keep what they were asked."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
+from orchestration.services.ports import (
+    EngineDescription,
+    Hypothesis,
+    TranscriptionRequest,
+    TranslationRequest,
+)
 
 
 def hear_nothing(request: TranscriptionRequest) -> Hypothesis:
@@ -19,6 +24,8 @@ class ScriptedEngines:
         self.error: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
+        self.descriptions: tuple[Sequence[EngineDescription], Sequence[EngineDescription]]
+        self.descriptions = ([], [])
         self.asked: list[TranscriptionRequest] = []
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
@@ -27,6 +34,11 @@ class ScriptedEngines:
         if self.error is not None:
             raise self.error
         return self.hear(request)
+
+    async def describe(
+        self,
+    ) -> tuple[Sequence[EngineDescription], Sequence[EngineDescription]]:
+        return self.descriptions
 
     async def translate(self, request: TranslationRequest) -> str:
         if self.error is not None:

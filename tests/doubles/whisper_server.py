@@ -86,7 +86,9 @@ class WhisperDouble(FaultyServer):
         return web.Response(status=self.health_status, text="OK")
 
     async def _models(self, request: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": []}, status=self.models_status)
+        return web.json_response(
+            {"object": "list", "data": [{"id": "whisper-1"}]}, status=self.models_status
+        )
 
 
 def _decode(content: bytes) -> tuple[Samples, int]:

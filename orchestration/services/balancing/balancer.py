@@ -59,6 +59,11 @@ class Balancer:
         """How many upstreams a request has left that failed at those `tried`."""
         return sum(one.name not in tried for one in self._serving)
 
+    @property
+    def usual_ms(self) -> int:
+        """What an answer takes at least, at the upstream that is fastest lately; 0 if unknown."""
+        return min((one.limit.usual_ms for one in self._serving if one.limit), default=0)
+
     def choose(self, now_ms: int, tried: AbstractSet[str] = frozenset()) -> Lease | None:
         """The next upstream for a request that failed at those `tried`.
 

@@ -73,6 +73,20 @@ class FairQueue(Generic[ItemT]):
                     return entry.item
         return None
 
+    def sweep(self, leaves: Callable[[ItemT], bool]) -> list[ItemT]:
+        """Take out all that `leaves`, without charging anybody for it."""
+        gone: list[ItemT] = []
+        for session, line in list(self._lines.items()):
+            staying: list[_Entry[ItemT]] = []
+            for entry in line.entries:
+                if leaves(entry.item):
+                    gone.append(entry.item)
+                else:
+                    staying.append(entry)
+            line.entries = staying
+            self._drop_if_empty(session)
+        return gone
+
     def remove(self, item: ItemT, session: str) -> None:
         """It waits no more, and is not charged for. Nothing happens if it did not wait."""
         line = self._lines.get(session)

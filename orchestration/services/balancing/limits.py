@@ -41,6 +41,8 @@ class AdaptiveLimit:
     bounds: LimitBounds
     idle_ms: int | None = None
     """Median latency while there were at most `bounds.fewest` requests under way."""
+    usual_ms: int = 0
+    """Median latency of the latest answers that the limit was set by."""
     is_calibrating: bool = False
     _limit: float = field(init=False)
     _window_ms: list[int] = field(default_factory=list)
@@ -81,6 +83,7 @@ class AdaptiveLimit:
         self._idle_sample_ms.append(latency_ms)
         if len(self._idle_sample_ms) >= CALIBRATION_ANSWERS:
             self.idle_ms = percentile(self._idle_sample_ms, 500)
+            self.usual_ms = self.idle_ms
             self._calibrated_ms = now_ms
             self._idle_sample_ms.clear()
             self.is_calibrating = False
@@ -92,13 +95,14 @@ class AdaptiveLimit:
         return self.idle_ms is None or now_ms - self._calibrated_ms >= CALIBRATE_EVERY_MS
 
     def _adapt(self) -> None:
-        now_ms = max(percentile(self._window_ms, 500), 1)
+        latency_ms = max(percentile(self._window_ms, 500), 1)
+        self.usual_ms = latency_ms
         most = self._window_most
         self._window_ms.clear()
         self._window_most = 0
         if self.idle_ms is None:
             return
-        gradient = TOLERANCE * max(self.idle_ms, 1) / now_ms
+        gradient = TOLERANCE * max(self.idle_ms, 1) / latency_ms
         wanted = self._limit * min(max(gradient, LEAST_GRADIENT), MOST_GRADIENT)
         wanted += sqrt(self._limit)
         # A limit that nobody comes near says nothing about what lies above it.

@@ -21,6 +21,7 @@ from orchestration.services.balanced import (
     WeightedEngine,
 )
 from orchestration.services.ports import (
+    EngineDescription,
     EngineStatus,
     Hypothesis,
     TranscriptionEngine,
@@ -61,6 +62,9 @@ class ScriptedEngine:
     async def check(self) -> EngineStatus:
         detail = str(self.error or "")
         return EngineStatus(self.name, "scripted", self.error is None, 3, detail)
+
+    async def describe(self) -> EngineDescription:
+        return EngineDescription(self.name, "scripted")
 
     async def close(self) -> None:
         self.closed = True

@@ -10,6 +10,7 @@ from orchestration.services.balanced import BalancedTranscription, WeightedEngin
 from orchestration.services.balancing.breaker import State
 from orchestration.services.balancing.outliers import percentile
 from orchestration.services.ports import (
+    EngineDescription,
     EngineStatus,
     Hypothesis,
     TranscriptionEngine,
@@ -48,6 +49,9 @@ class TimedEngine:
 
     async def check(self) -> EngineStatus:
         return EngineStatus(self.name, "timed", True, 0)
+
+    async def describe(self) -> EngineDescription:
+        return EngineDescription(self.name, "timed")
 
     async def close(self) -> None:
         self.closed = True

@@ -10,6 +10,7 @@ import pytest
 from orchestration.services.balancing import outliers
 from orchestration.services.balancing.balancer import Balancer
 from orchestration.services.balancing.breaker import State
+from orchestration.services.balancing.limits import LimitBounds
 from orchestration.services.balancing.upstream import Lease
 
 
@@ -18,6 +19,7 @@ class Pool:
     """A balancer, the requests under way, and the time."""
 
     balancer: Balancer
+    all_may_be_out: bool = False
     leases: list[Lease] = field(default_factory=list)
     now_ms: int = 0
 
@@ -44,9 +46,16 @@ class Pool:
         )
 
     def ask(self) -> None:
+        """One more request, if anybody may take it."""
         lease = self.balancer.choose(self.now_ms)
-        assert lease is not None, "a request that has not failed yet found nobody to ask"
-        self.leases.append(lease)
+        if lease is not None:
+            self.leases.append(lease)
+            return
+        for one in self.balancer._upstreams:
+            may_wait = one.probe is not None or (not one.is_out and not one.has_room)
+            may_wait |= one.is_out and not one.breaker.is_due(self.now_ms)
+            assert may_wait, f"a request was kept from {one.name}, which could take it"
+        assert self.leases or self.all_may_be_out, "a request waits, and no end would let it start"
 
     def end(self, index: int, how: str) -> None:
         getattr(self.balancer, how)(self.leases.pop(index), self.now_ms)
@@ -74,7 +83,11 @@ def successors(pool: Pool, most_under_way: int) -> Iterator[Pool]:
 
 def check_limits(pool: Pool) -> None:
     out = sum(state is not State.CLOSED for state in pool.states)
-    assert out <= len(pool.states) // 2, "more than half are out"
+    most = len(pool.states) // (1 if pool.all_may_be_out else 2)
+    assert out <= most, "more are out than may be"
+    for one in pool.balancer._upstreams:
+        limit = one.limit.value if one.limit else len(pool.leases)
+        assert one.outstanding <= max(limit, 1), "more are under way than the limit says"
     probed = {one.name for one in pool.leases if one.upstream.probe is one}
     half_open = {one.name for one in pool.balancer.snapshot() if one.state is State.HALF_OPEN}
     assert probed == half_open, "an upstream is half open without exactly one probe under way"
@@ -100,14 +113,34 @@ def check_way_out(pool: Pool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "most_under_way"), [([1], 2), ([1, 1], 2), ([2, 1], 2), ([1, 1, 1], 1)]
+    ("weights", "most_under_way", "limit", "all_may_be_out"),
+    [
+        ([1], 2, None, False),
+        ([1, 1], 2, None, False),
+        ([2, 1], 2, None, False),
+        ([1, 1, 1], 1, None, False),
+        ([1], 2, 1, False),
+        ([1, 1], 3, 1, False),
+        ([2, 1], 2, 1, False),
+        ([1], 2, None, True),
+        ([1, 1], 2, None, True),
+    ],
 )
-def test_no_state_is_without_a_way_out_nor_has_more_than_half_ejected(
-    weights: list[int], most_under_way: int, monkeypatch: pytest.MonkeyPatch
+def test_no_state_is_without_a_way_out_nor_has_more_ejected_or_under_way_than_may_be(
+    weights: list[int],
+    most_under_way: int,
+    limit: int | None,
+    all_may_be_out: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Two in a row instead of five: the same states, and far fewer ways to count.
     monkeypatch.setattr(outliers, "STREAK", 2)
-    start = Pool(Balancer({name: weight for name, weight in zip("abc", weights, strict=False)}))
+    balancer = Balancer(
+        {name: weight for name, weight in zip("abc", weights, strict=False)},
+        limits=LimitBounds(limit, limit, limit) if limit else None,
+        all_may_be_out=all_may_be_out,
+    )
+    start = Pool(balancer, all_may_be_out)
     seen, waiting = {start.key()}, [start]
     while waiting:
         pool = waiting.pop()
