@@ -129,6 +129,10 @@ class OrchestrationClient:
         """The service's own word on itself, also when it is unhealthy (HTTP 503)."""
         return await self._json("GET", "/api/health", accept=(503,))
 
+    async def models(self) -> JsonObject:
+        """The models of all whisper services, and what both pools run on."""
+        return await self._json("GET", "/api/audio/models")
+
     async def services(self) -> JsonObject:
         return await self._json("GET", "/api/services")
 

@@ -162,6 +162,12 @@ UPSTREAM_OUTSTANDING = Metric(
     "Requests that a service has not answered yet.",
     ("pool", "upstream"),
 )
+UPSTREAM_LIMIT = Metric(
+    "orchestration_upstream_limit",
+    "gauge",
+    "Requests that a service is given at once, as the pool found out.",
+    ("pool", "upstream"),
+)
 UPSTREAM_BREAKER = Metric(
     "orchestration_upstream_breaker_state",
     "gauge",
@@ -188,6 +194,12 @@ RETRY_BUDGET = Metric(
     "orchestration_upstream_retry_budget",
     "gauge",
     "Retries that the pool may still make at once.",
+    ("pool",),
+)
+POOL_WAITING = Metric(
+    "orchestration_pool_waiting",
+    "gauge",
+    "Requests that wait for a service of the pool.",
     ("pool",),
 )
 GATEWAY_REQUESTS = Metric(

@@ -20,6 +20,7 @@ def sample_pool(meter: Meter, balanced: Balanced[Any]) -> None:
     meter.count_to(catalogue.RETRIES, snapshot.retries, pool)
     meter.count_to(catalogue.RETRIES_REFUSED, snapshot.retries_refused, pool)
     meter.set(catalogue.RETRY_BUDGET, snapshot.retries_saved, pool)
+    meter.set(catalogue.POOL_WAITING, snapshot.waiting, pool)
 
 
 def sample_gateway(meter: Meter, pools: Mapping[str, Iterable[UpstreamSnapshot]]) -> None:
@@ -29,7 +30,8 @@ def sample_gateway(meter: Meter, pools: Mapping[str, Iterable[UpstreamSnapshot]]
 
 def _sample(meter: Meter, pools: Mapping[str, Iterable[UpstreamSnapshot]]) -> None:
     """A service that left its pool is forgotten."""
-    for gauge in (catalogue.UPSTREAM_OUTSTANDING, catalogue.UPSTREAM_BREAKER):
+    gauges = (catalogue.UPSTREAM_OUTSTANDING, catalogue.UPSTREAM_LIMIT, catalogue.UPSTREAM_BREAKER)
+    for gauge in gauges:
         meter.clear(gauge)
     for pool, upstreams in pools.items():
         for one in upstreams:
@@ -37,6 +39,8 @@ def _sample(meter: Meter, pools: Mapping[str, Iterable[UpstreamSnapshot]]) -> No
             meter.count_to(catalogue.UPSTREAM_FAILURES, one.failures, pool, one.name)
             meter.count_to(catalogue.UPSTREAM_EJECTIONS, one.ejections, pool, one.name)
             meter.set(catalogue.UPSTREAM_OUTSTANDING, one.outstanding, pool, one.name)
+            if one.limit is not None:
+                meter.set(catalogue.UPSTREAM_LIMIT, one.limit, pool, one.name)
             for state in State:
                 is_it = float(one.state is state)
                 meter.set(catalogue.UPSTREAM_BREAKER, is_it, pool, one.name, state.value)

@@ -33,6 +33,7 @@ async def test_health_and_services_answer(tmp_path: Path) -> None:
     async with api_server(tmp_path) as server, OrchestrationClient(server.url) as client:
         assert (await client.health())["status"] == "healthy"
         assert "services" in await client.services()
+        assert (await client.models())["service"] == "whisper"
 
 
 async def test_the_key_opens_what_is_closed_without_it(tmp_path: Path) -> None:
