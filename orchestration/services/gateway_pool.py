@@ -93,7 +93,8 @@ def pool_of(upstreams: Sequence[GatewayUpstream]) -> Pool:
     weights = {
         target.name: upstream.weight for target, upstream in zip(targets, upstreams, strict=True)
     }
-    return Pool({one.name: one for one in targets}, Balancer(weights, all_may_be_out=True))
+    balancer = Balancer(weights, all_may_be_out=True, ejects_slow=False)
+    return Pool({one.name: one for one in targets}, balancer)
 
 
 def _target(upstream: GatewayUpstream) -> Target:

@@ -20,7 +20,8 @@ class Balancer:
 
     `choose` lends an upstream and the end of each try is told. Time never goes back. With `limits`
     nobody gets more requests at once than it bears. Where `all_may_be_out`, a pool of which all
-    fail serves nothing until one is due for a probe, instead of keeping half of it in.
+    fail serves nothing until one is due for a probe, instead of keeping half of it in. Unless it
+    `ejects_slow`, latencies are not compared: they say nothing where requests are not alike.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class Balancer:
         limits: LimitBounds | None = None,
         policy: Policy = next_in_turn,
         all_may_be_out: bool = False,
+        ejects_slow: bool = True,
     ) -> None:
         self.budget = RetryBudget()
         self._limits = limits
         self._policy = policy
         self._all_may_be_out = all_may_be_out
+        self._ejects_slow = ejects_slow
         self._upstreams: list[Upstream] = []
         self.apply(weights, 0)
 
@@ -92,7 +95,11 @@ class Balancer:
         one = lease.upstream
         latency_ms = (now_ms if answered_ms is None else answered_ms) - lease.began_ms
         one.outstanding -= 1
-        peers = [other.record for other in self._upstreams if other is not one and not other.is_out]
+        peers = [
+            other.record
+            for other in self._upstreams
+            if self._ejects_slow and other is not one and not other.is_out
+        ]
         if one.probe is lease:
             one.probe = None
             one.breaker.handle(Event.PROBE_ANSWERED, now_ms)

@@ -62,6 +62,15 @@ def test_a_pool_that_may_be_out_as_a_whole_serves_nothing_until_a_probe_is_due()
     assert balancer.choose(30_000) is not None
 
 
+def test_where_requests_are_not_alike_nobody_is_ejected_for_being_slow() -> None:
+    balancer = Balancer({"transcribes": 1, "tells": 1}, ejects_slow=False)
+    for now_ms in range(0, 1_000_000, 10_000):
+        lease = balancer.choose(now_ms)
+        assert lease
+        balancer.answered(lease, now_ms + (9_000 if lease.name == "transcribes" else 1))
+    assert [one.ejections for one in balancer.snapshot()] == [0, 0]
+
+
 def test_requests_are_hedged_after_the_ninetieth_percentile_once_it_is_known() -> None:
     hedging = Hedging()
     for latency_ms in range(FEWEST_ANSWERS - 1):
