@@ -62,9 +62,8 @@ async def _score_all(seeds: int, clips: Path | None) -> list[str]:
         meeting = load(name)
         answer = from_kept(kept_answers(name))
         missed += await _table(meeting, CONDITIONS, answer, seeds)
-    if clips:
-        meeting = load_clips(clips)
-        told_by_events = [one for one in CONDITIONS if not one.has_captions]
+    told_by_events = [one for one in CONDITIONS if not one.has_captions]
+    for meeting in load_clips(clips) if clips else ():
         missed += await _table(meeting, told_by_events, says_stand_ins(meeting), seeds)
     print(costs_lines(await measure(load(MEETINGS[-1]))), flush=True)
     print(f"\n{len(missed)} bars missed" if missed else "\nall bars met")

@@ -8,7 +8,6 @@ the chunker, the voice gate or a meeting changes: a replay then asks for a chunk
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +64,8 @@ def kept_answers(meeting_name: str) -> dict[Span, Hypothesis]:
     return {(one["start"], one["end"]): _hypothesis(one) for one in kept}
 
 
-def from_kept(
-    answers: dict[Span, Hypothesis],
-    then: Callable[[int, Hypothesis], Hypothesis] = lambda _start, heard: heard,
-) -> Answer:
-    """An engine that answers what is kept. `then` may add to an answer; it gets the chunk's first
-    sample with it."""
+def from_kept(answers: dict[Span, Hypothesis]) -> Answer:
+    """An engine that answers what is kept."""
 
     async def answer(order: TranscribeOrder) -> Hypothesis:
         span = (order.chunk.start, order.chunk.end)
@@ -79,7 +74,7 @@ def from_kept(
                 f"Samples {span[0]} to {span[1]} were cut otherwise when whisper heard the"
                 " meeting. Hear it anew: python -m tests.score --hear"
             )
-        return then(span[0], answers[span])
+        return answers[span]
 
     return answer
 

@@ -70,7 +70,7 @@ class Viewer:
             for word in self.by_segment[segment["segment_id"]]:
                 _rename(word, segment["speaker"], now_ms)
             return
-        name = segment["speaker"]["name"] if segment["speaker"] else None
+        name = _name(segment["speaker"])
         self.by_segment[segment["segment_id"]] = [
             ToldWord(one["text"], one["start"], one["end"], name, name, now_ms, now_ms)
             for one in segment["words"]
@@ -183,9 +183,14 @@ class _Player:
 
 
 def _rename(word: ToldWord, speaker: dict[str, Any] | None, now_ms: int) -> None:
-    name = speaker["name"] if speaker else None
+    name = _name(speaker)
     if name != word.name:
         word.name, word.named_ms = name, now_ms
+
+
+def _name(speaker: dict[str, Any] | None) -> str | None:
+    """A person's name; "Speaker A" is none."""
+    return None if speaker is None or speaker["method"] == "fallback" else speaker["name"]
 
 
 def _claim(meeting: KnownMeeting) -> Claim:

@@ -20,6 +20,8 @@ from tests.score.known_meetings import KnownMeeting, Person, Turn
 from tests.score.replay import Answer
 
 WORD_S = 0.4
+MAX_PEOPLE = 20
+"""More than this, and meeteval finds no permutation of them in useful time."""
 
 
 def with_stand_ins(meeting: KnownMeeting) -> KnownMeeting:
@@ -68,17 +70,30 @@ def says_stand_ins(meeting: KnownMeeting) -> Answer:
     return answer
 
 
-def load_clips(folder: Path) -> KnownMeeting:
+def load_clips(folder: Path) -> Sequence[KnownMeeting]:
     """The clips of real meetings in a folder, NAME.wav with their turns in *.rttm.
 
-    They follow one another in one call, by name: a lag takes minutes to be found, and a clip has
-    30 s. People of several clips are the same where they have the same label.
+    They follow one another by name in calls, because a lag takes minutes to be found and a clip has
+    30 s. A call has at most `MAX_PEOPLE`; people are the same where they have the same label.
     """
     wavs = {path.stem: path for path in folder.glob("*.wav")}
     turns_of = _read_rttm(folder)
-    names = sorted(name for name in turns_of if name in wavs)
-    clips = [_clip(name, wavs[name], turns_of[name]) for name in names]
-    return with_stand_ins(_chained(f"{len(clips)} clips of real meetings", clips))
+    calls: list[list[str]] = [[]]
+    for name in sorted(name for name in turns_of if name in wavs):
+        together = {who for one in (*calls[-1], name) for who, _, _ in turns_of[one]}
+        if len(together) > MAX_PEOPLE:
+            calls.append([])
+        calls[-1].append(name)
+    return [
+        with_stand_ins(
+            _chained(
+                f"real meetings, {names[0]} to {names[-1]}",
+                [_clip(name, wavs[name], turns_of[name]) for name in names],
+            )
+        )
+        for names in calls
+        if names
+    ]
 
 
 def _chained(name: str, clips: Sequence[KnownMeeting]) -> KnownMeeting:
