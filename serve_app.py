@@ -88,7 +88,13 @@ def _whisper(
     if upstream.kind == "livetranslate":
         engine = LivetranslateWhisper(url, api_key=api_key, timeout_s=timeout_s)
     elif upstream.kind == "openai":
-        engine = OpenAIWhisper(url, model=upstream.model, api_key=api_key, timeout_s=timeout_s)
+        engine = OpenAIWhisper(
+            url,
+            model=upstream.model,
+            api_key=api_key,
+            timeout_s=timeout_s,
+            label_scope=upstream.labels,
+        )
     else:
         engine = _embedded(upstream, embedded)
     return engine.name, engine

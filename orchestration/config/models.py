@@ -129,6 +129,8 @@ class UpstreamSettings(Model):
     model: str = "whisper-1"
     """Which of its models an `openai` service should use."""
     api_key: str | None = None
+    labels: Literal["answer", "session"] = "answer"
+    """How far its diarization labels mean one voice: within one answer, or in all of a session."""
 
     @model_validator(mode="after")
     def url_is_there(self) -> "UpstreamSettings":

@@ -32,6 +32,7 @@ class WordPiece:
     start_s: float
     end_s: float
     probability: float
+    label: str | None = None
 
 
 def clip_ms(time_s: float, duration_ms: int, unknown_ms: int) -> int:
@@ -67,13 +68,14 @@ def whole_words(
         start_ms = max(start_ms, previous_start_ms)
         end_ms = clip_ms(group[-1][1].end_s, duration_ms, start_ms)
         probability = sum(_probability(piece) for _, piece in group) / len(group)
-        words.append(HypothesisWord(text, start_ms, max(start_ms, end_ms), probability))
+        label = next((piece.label for _, piece in group if piece.label), None)
+        words.append(HypothesisWord(text, start_ms, max(start_ms, end_ms), probability, label))
         previous_start_ms = start_ms
     return tuple(words)
 
 
 def spread_words(
-    text: str, language: str, start_ms: int, end_ms: int
+    text: str, language: str, start_ms: int, end_ms: int, label: str | None = None
 ) -> tuple[HypothesisWord, ...]:
     """A segment's words where the engine gave no word times.
 
@@ -87,7 +89,7 @@ def spread_words(
         spoken += len(word)
         bounds_ms.append(start_ms + (end_ms - start_ms) * spoken // total)
     return tuple(
-        HypothesisWord(word, begin, end, UNTIMED_PROBABILITY)
+        HypothesisWord(word, begin, end, UNTIMED_PROBABILITY, label)
         for word, (begin, end) in zip(texts, pairwise(bounds_ms), strict=True)
     )
 

@@ -4,12 +4,17 @@ Times are milliseconds from the start of the audio that was sent.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from orchestration.audio.presets import Stage
 
 ENGINE_SAMPLE_RATE = 16_000
 """Samples a second of the audio in every transcription request."""
+
+
+LabelScope = Literal["answer", "session"]
+"""How far an engine's label means one voice: within one answer, as a server does that diarizes each
+request by itself, or in all answers for one session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class HypothesisWord:
     start_ms: int
     end_ms: int
     probability: float
+    label: str | None = None
+    """The engine's own name for the voice, from diarization, when it has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,6 @@ class HypothesisSegment:
     no_speech_probability: float | None = None
     average_log_probability: float | None = None
     compression_ratio: float | None = None
-    speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class Hypothesis:
     segments: tuple[HypothesisSegment, ...]
     engine: str
     quality: AudioQuality | None = None
+    label_scope: LabelScope = "answer"
 
 
 @dataclass(frozen=True, slots=True)

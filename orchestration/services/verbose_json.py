@@ -1,7 +1,8 @@
 """OpenAI's `verbose_json` transcription, as several servers write it. Pure.
 
 Speaches and the hosted services put words at the top level, whisper.cpp and WhisperX into the
-segments; vLLM has segments alone and fills the figures that it does not know with -1.
+segments; vLLM has segments alone and fills the figures that it does not know with -1. Servers that
+diarize give a `speaker` with each segment, with each word, or both; the word's counts first.
 """
 
 import math
@@ -18,9 +19,17 @@ from orchestration.services.hypotheses import (
 )
 from orchestration.services.languages import UNDETERMINED, normalise_language
 from orchestration.services.plain_text import plain_text
-from orchestration.services.ports import Hypothesis, HypothesisSegment, HypothesisWord
+from orchestration.services.ports import (
+    Hypothesis,
+    HypothesisSegment,
+    HypothesisWord,
+    LabelScope,
+)
 
 _UNKNOWN_FIGURE = -1.0
+
+MAX_LABEL_CHARACTERS = 64
+"""A longer diarization label is cut."""
 
 
 class MalformedTranscription(ValueError):
@@ -36,11 +45,16 @@ class _RawSegment:
     no_speech_probability: float | None
     average_log_probability: float | None
     compression_ratio: float | None
-    speaker: str | None
+    label: str | None
 
 
 def parse_verbose_json(
-    body: JsonValue, *, duration_ms: int, language: str | None, engine: str
+    body: JsonValue,
+    *,
+    duration_ms: int,
+    language: str | None,
+    engine: str,
+    label_scope: LabelScope = "answer",
 ) -> Hypothesis:
     """The hypothesis in an answer for a chunk of `duration_ms`; `language` is what was asked.
 
@@ -63,7 +77,7 @@ def parse_verbose_json(
         _distribute(words, raw_segments)
     segments = (_assemble(segment, spoken, duration_ms) for segment in raw_segments)
     heard = tuple(segment for segment in segments if segment.words)
-    return Hypothesis(spoken, heard, engine)
+    return Hypothesis(spoken, heard, engine, label_scope=label_scope)
 
 
 def _distribute(words: list[WordPiece], segments: list[_RawSegment]) -> None:
@@ -82,7 +96,6 @@ def _assemble(segment: _RawSegment, language: str, duration_ms: int) -> Hypothes
         no_speech_probability=segment.no_speech_probability,
         average_log_probability=segment.average_log_probability,
         compression_ratio=segment.compression_ratio,
-        speaker=segment.speaker,
     )
 
 
@@ -90,7 +103,7 @@ def _words(segment: _RawSegment, language: str, duration_ms: int) -> tuple[Hypot
     if not any(math.isfinite(word.start_s) for word in segment.words):
         start_ms = clip_ms(segment.start_s, duration_ms, 0)
         end_ms = max(start_ms, clip_ms(segment.end_s, duration_ms, duration_ms))
-        return spread_words(segment.text, language, start_ms, end_ms)
+        return spread_words(segment.text, language, start_ms, end_ms, segment.label)
     unknown = (
         UNTIMED_PROBABILITY
         if segment.average_log_probability is None
@@ -105,6 +118,7 @@ def _words(segment: _RawSegment, language: str, duration_ms: int) -> tuple[Hypot
             word.start_s,
             word.end_s,
             unknown if math.isnan(word.probability) else word.probability,
+            word.label or segment.label,
         )
         for text, word in zip(texts, segment.words, strict=True)
     ]
@@ -120,7 +134,7 @@ def _segment(fields: JsonObject) -> _RawSegment:
         no_speech_probability=_figure(fields, "no_speech_prob"),
         average_log_probability=_figure(fields, "avg_logprob"),
         compression_ratio=_figure(fields, "compression_ratio"),
-        speaker=_text(fields, "speaker") or None,
+        label=_label(fields),
     )
 
 
@@ -132,7 +146,18 @@ def _word(fields: JsonObject) -> WordPiece:
         start_s=_number(fields, "start"),
         end_s=_number(fields, "end"),
         probability=_number(fields, "probability"),
+        label=_label(fields),
     )
+
+
+def _label(fields: JsonObject) -> str | None:
+    """A diarization label; some servers number them."""
+    value = fields.get("speaker")
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if value is not None and not isinstance(value, str):
+        raise MalformedTranscription("`speaker` is not text")
+    return value[:MAX_LABEL_CHARACTERS] if value else None
 
 
 def _object(value: JsonValue, name: str) -> JsonObject:

@@ -13,6 +13,7 @@ from orchestration.services.ports import (
     ENGINE_SAMPLE_RATE,
     EngineDescription,
     Hypothesis,
+    LabelScope,
     TranscriptionRequest,
 )
 from orchestration.services.verbose_json import MalformedTranscription, parse_verbose_json
@@ -36,10 +37,12 @@ class OpenAIWhisper(HttpEngine):
         model: str,
         api_key: str | None = None,
         timeout_s: float = 30.0,
+        label_scope: LabelScope = "answer",
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         root = base_url.rstrip("/").removesuffix("/v1")
         super().__init__(HttpUpstream(root, bearer=api_key, timeout_s=timeout_s, session=session))
+        self._label_scope = label_scope
         self._model = model
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
@@ -51,6 +54,7 @@ class OpenAIWhisper(HttpEngine):
                 duration_ms=request.duration_ms,
                 language=request.language,
                 engine=f"openai:{self._model}",
+                label_scope=self._label_scope,
             )
         except MalformedTranscription as error:
             raise EngineError(

@@ -17,6 +17,7 @@ from orchestration.session.stream_pipeline import Heard, StreamPipeline
 from orchestration.session.values import ChunkingValues, SessionValues
 from orchestration.storage.ports import JournalFrame
 from orchestration.transcript.lines import Line
+from orchestration.transcript.words import Word
 
 FRAME_SAMPLES = ENGINE_SAMPLE_RATE
 """A second: how much a pipeline is given at once."""
@@ -101,5 +102,5 @@ def _frames(samples: NDArray[np.int16]) -> Iterator[JournalFrame]:
         yield JournalFrame(0, seq, first, len(payload) // 2, b"", payload)
 
 
-def _nobody(start_sample: int, end_sample: int) -> None:
+def _nobody(word: Word) -> None:
     """A file says nothing of who speaks."""

@@ -1,7 +1,15 @@
 """What a session has to store and to tell, gathered until the next drain."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from orchestration.errors import JsonObject
-from orchestration.session.events import DurableEvent, PassingEvent, SessionStatus
+from orchestration.session.events import (
+    DurableEvent,
+    PassingEvent,
+    SessionStatus,
+    speaker_json,
+)
 from orchestration.storage.ports import (
     ParticipantRow,
     QualityRow,
@@ -10,6 +18,9 @@ from orchestration.storage.ports import (
     TranslationRow,
 )
 from orchestration.transcript.segments import Segment
+
+MAX_REPAINTED = 500
+"""Segments that one `speaker` event repaints; more take several events."""
 
 
 class Outbox:
@@ -41,6 +52,31 @@ class Outbox:
         """A final segment and its event."""
         self._segments.append(segment)
         self.tell("segment", body)
+
+    def repaint(self, segments: Sequence[Segment]) -> None:
+        """Final segments with other names, at their next revisions: an event for each name."""
+        by_name: dict[tuple[str, ...] | None, list[Segment]] = {}
+        for segment in segments:
+            one = segment.speaker
+            key = (one.speaker_id, one.name, one.method) if one else None
+            by_name.setdefault(key, []).append(segment)
+        for named in by_name.values():
+            for at in range(0, len(named), MAX_REPAINTED):
+                self._repaint_alike(named[at : at + MAX_REPAINTED])
+
+    def _repaint_alike(self, segments: Sequence[Segment]) -> None:
+        sure = [one.speaker for one in segments if one.speaker is not None]
+        # One event says one confidence: that of the segment that is least sure.
+        speaker = min(sure, key=lambda one: one.confidence) if sure else None
+        self._segments += [replace(segment, speaker=speaker) for segment in segments]
+        body: JsonObject = {
+            "speaker": speaker_json(speaker) if speaker else None,
+            "segments": [
+                {"segment_id": segment.segment_id, "revision": segment.revision}
+                for segment in segments
+            ],
+        }
+        self.tell("speaker", body)
 
     def add_translation(self, row: TranslationRow, revision: int) -> None:
         """A settled translation and its event."""

@@ -16,9 +16,12 @@ from orchestration.session.inputs import (
     StreamSpec,
     UnixMoment,
 )
-from orchestration.speakers.roster import Roster, SpeakingInterval
+from orchestration.speakers.caption_text import Caption
+from orchestration.speakers.correlator import Correlator
+from orchestration.speakers.repainting import Repainter
 from orchestration.storage.ports import ParticipantRow, SpeakerIntervalRow
 from orchestration.timing.clock import SessionClock
+from orchestration.transcript.segments import Segment, SpeakerName
 
 
 @dataclass(slots=True)
@@ -37,23 +40,46 @@ class People:
     Facts timed by the wall clock before any audio has come wait until session zero is known.
     """
 
-    def __init__(self, clock: SessionClock, max_participants: int) -> None:
+    def __init__(
+        self,
+        clock: SessionClock,
+        max_participants: int,
+        loopback_names: tuple[str, ...] = (),
+    ) -> None:
         self._clock = clock
-        self._roster = Roster()
+        self._correlator = Correlator(loopback_names)
+        self._roster = self._correlator.roster
+        self._repainter = Repainter()
         self._max_participants = max_participants
         self._waiting: list[Fact] = []
         self._changes = PeopleChanges()
 
     @property
-    def roster(self) -> Roster:
-        return self._roster
+    def correlator(self) -> Correlator:
+        return self._correlator
+
+    def speaker_of(
+        self, stream: int, start_ns: int, end_ns: int, label: str | None
+    ) -> SpeakerName | None:
+        """Whose word lies there, by what is known now."""
+        return self._correlator.speaker_of(stream, start_ns, end_ns, label)
+
+    def became_final(self, segment: Segment) -> None:
+        """Final words tell when somebody was heard, and may get another name later."""
+        self._repainter.remember(segment)
+        self._correlator.heard(segment)
+
+    def repainted(self) -> list[Segment]:
+        """Final segments whose name changed since the last call, at their next revision."""
+        span = self._correlator.take_dirty()
+        return [] if span is None else self._repainter.repaint(self._correlator, span)
 
     def stream_opened(self, spec: StreamSpec, *, replayed: bool = False) -> None:
         """A participant's own stream brings its participant along."""
         if spec.participant is None:
             return
-        known = spec.participant.participant_id in self._roster.participants
-        self._roster.own_stream(spec.stream, spec.participant)
+        known = self._roster.find(spec.participant.participant_id) is not None
+        self._correlator.own_stream(spec.stream, spec.participant)
         if not replayed and not known:
             self._changes.participants.append(ParticipantRow(spec.participant, None, None))
             self._changes.events.append(participant_event("join", spec.participant, None))
@@ -62,13 +88,17 @@ class People:
         """Apply one fact."""
         if isinstance(fact, ClockFact):
             self._clock.sender_stamped(fact.stream, fact.sample, fact.unix_ms)
-        elif self._clock.zero_unix_ms is None and isinstance(fact, SpeakerFact | ParticipantFact):
+        elif self._clock.zero_unix_ms is None and isinstance(
+            fact, SpeakerFact | ParticipantFact | CaptionFact
+        ):
             self._waiting.append(fact)
         elif isinstance(fact, SpeakerFact):
             self._speaker(fact)
         elif isinstance(fact, ParticipantFact):
             self._participant(fact)
-        elif isinstance(fact, CaptionFact | ChatFact):
+        elif isinstance(fact, CaptionFact):
+            self._caption(fact)
+        elif isinstance(fact, ChatFact):
             self._meet(ParticipantRef(fact.participant_id, fact.name))
 
     def audio_began(self) -> None:
@@ -90,16 +120,26 @@ class People:
         at_ns = self._clock.moment_ns(fact.at)
         if at_ns is None or not self._meet(ParticipantRef(fact.participant_id, fact.name)):
             return
-        interval: SpeakingInterval | None
         if fact.event == "start":
-            interval = self._roster.started(fact.participant_id, at_ns)
+            self._correlator.started(fact.participant_id, at_ns)
         else:
-            interval = self._roster.stopped(fact.participant_id, at_ns)
-        if interval is not None:
+            self._correlator.stopped(fact.participant_id, at_ns)
+        self._intervals_changed()
+
+    def _caption(self, fact: CaptionFact) -> None:
+        start_ns, end_ns = self._clock.moment_ns(fact.start), self._clock.moment_ns(fact.end)
+        known = self._meet(ParticipantRef(fact.participant_id, fact.name))
+        if known and start_ns is not None and end_ns is not None:
+            self._correlator.captioned(
+                Caption(fact.participant_id, fact.text, start_ns, max(start_ns, end_ns))
+            )
+
+    def _intervals_changed(self) -> None:
+        for one in self._correlator.take_changed():
+            participant = self._roster.find(one.participant_id)
+            name = one.participant_id if participant is None else participant.name
             self._changes.intervals.append(
-                SpeakerIntervalRow(
-                    fact.participant_id, fact.name, interval.start_ns, interval.end_ns
-                )
+                SpeakerIntervalRow(one.participant_id, name, one.start_ns, one.end_ns)
             )
 
     def _participant(self, fact: ParticipantFact) -> None:
@@ -107,6 +147,11 @@ class People:
         if not self._meet(fact.participant):
             return
         joined = fact.event == "join"
+        if joined:
+            self._correlator.joined(fact.participant.participant_id, at_ns)
+        else:
+            self._correlator.left(fact.participant.participant_id, at_ns)
+            self._intervals_changed()
         self._changes.participants.append(
             ParticipantRow(
                 fact.participant,
@@ -137,14 +182,14 @@ class People:
 
     def _meet(self, participant: ParticipantRef) -> bool:
         """Know a participant; False when the session already remembers as many as it may."""
-        known = self._roster.participants.get(participant.participant_id)
-        if known is None and len(self._roster.participants) >= self._max_participants:
+        known = self._roster.find(participant.participant_id)
+        if known is None and len(self._roster) >= self._max_participants:
             return False
         if known is not None and not participant.is_bot and participant.email is None:
             participant = ParticipantRef(
                 participant.participant_id, participant.name, known.email, known.is_bot
             )
-        if self._roster.meet(participant):
+        if self._correlator.meet(participant):
             self._changes.participants.append(ParticipantRow(participant, None, None))
         return True
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestration.services.ports import Hypothesis
+from orchestration.speakers.labels import label_id, steady_labels
 from orchestration.storage.ports import SampleRange
 from orchestration.transcript.hallucination import credible_words
 from orchestration.transcript.lines import AttributedWord, Line, LineBuilder, LinePolicy
@@ -57,15 +58,16 @@ def repaired_lines(
     repair: Repair,
     hypothesis: Hypothesis,
     sample_rate: int,
-    speaker_of: Callable[[int, int], SpeakerName | None],
+    speaker_of: Callable[[Word], SpeakerName | None],
 ) -> list[Line]:
     """The lines of the lost range: words whose middle lies in it."""
     words = []
-    for heard in credible_words(hypothesis).words:
+    credible = credible_words(hypothesis).words
+    for heard, raw in zip(credible, steady_labels(credible), strict=True):
         start = repair.start + heard.start_ms * sample_rate // 1000
         end = repair.start + heard.end_ms * sample_rate // 1000
-        word = Word(heard.text, start, max(start, end), heard.probability)
+        label = label_id(hypothesis, repair.stream, repair.start, raw)
+        word = Word(heard.text, start, max(start, end), heard.probability, label)
         if repair.lost.start <= word.middle_sample < repair.lost.end:
-            speaker = speaker_of(word.start_sample, word.end_sample)
-            words.append(AttributedWord(word, speaker, hypothesis.language))
+            words.append(AttributedWord(word, speaker_of(word), hypothesis.language))
     return LineBuilder(LinePolicy.from_ms(sample_rate)).add(words, utterance_over=True)

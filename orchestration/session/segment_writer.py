@@ -61,6 +61,7 @@ class SegmentWriter:
                 self._clock.session_ns(stream, one.word.start_sample),
                 self._clock.session_ns(stream, one.word.end_sample),
                 one.word.probability,
+                one.word.label,
             )
             for one in words
         )

@@ -108,7 +108,7 @@ class Session:
         self._outbox = Outbox(claim.last_event_seq)
         self._languages = SpokenLanguages(spec.language)
         self._clock = SessionClock()
-        self._people = People(self._clock, values.max_participants)
+        self._people = People(self._clock, values.max_participants, values.loopback_names)
         self._facts_told = claim.facts_told
         self._desk = TranslationDesk(
             spec.session_id, spec.target_languages, values.translation_attempts
@@ -402,6 +402,7 @@ class Session:
         people = self._people.drain()
         for kind, body in people.events:
             self._outbox.tell(kind, body)
+        self._outbox.repaint(self._people.repainted())
         facts_told = self._people.told_before(self.next_fact)
         changes, passing = self._outbox.drain(
             participants=tuple(people.participants),
@@ -441,8 +442,8 @@ class Session:
                 offsets_ns[row.spec.stream] = row.progress.offset_ns
         self._outage_lost = bool(self._repairs_of(NOT_BY_OUTAGE))
         self._clock.restore(claim.session.zero_unix_ms, offsets_ns)
-        for segment in claim.recent_segments:
-            self._people.roster.heard(segment.stream, segment.start_ns, segment.end_ns)
+        for segment in claim.repaintable:
+            self._people.became_final(segment)
         for segment, target in claim.untranslated:
             self._desk.want(segment, (target,))
 
@@ -461,6 +462,7 @@ class Session:
 
     def replayed(self, now_ms: int) -> None:
         """The journal is heard: go on."""
+        self._people.correlator.scan()
         self._advance(now_ms)
 
     # The parts
@@ -507,6 +509,9 @@ class Session:
                 self._order(stream, chunk)
         if self.status == "ending" and self._is_finished():
             self._dirty_streams.update(self.pipelines)
+            # Viewers go when they hear of the end: the last names come before it.
+            self._people.correlator.scan()
+            self._outbox.repaint(self._people.repainted())
             self._turn("completed")
         elif self.status == "active" and self.lag_ms > self._values.delayed_after_ms:
             self._turn("delayed", f"the transcript is {self.lag_ms // 1000} s behind")
@@ -526,11 +531,12 @@ class Session:
         self._orders.append(TranscribeOrder(stream, chunk, self._languages.of(stream), prompt))
 
     def _speaker_of(self, stream: int) -> SpeakerOf:
-        def speaker_of(start_sample: int, end_sample: int) -> SpeakerName | None:
-            return self._people.roster.speaker_of(
+        def speaker_of(word: Word) -> SpeakerName | None:
+            return self._people.speaker_of(
                 stream,
-                self._clock.session_ns(stream, start_sample),
-                self._clock.session_ns(stream, end_sample),
+                self._clock.session_ns(stream, word.start_sample),
+                self._clock.session_ns(stream, word.end_sample),
+                word.label,
             )
 
         return speaker_of
@@ -542,7 +548,7 @@ class Session:
     def _became_final(self, segment: Segment) -> None:
         """Final words are to be translated, and tell when somebody was heard."""
         self._desk.want(segment)
-        self._people.roster.heard(segment.stream, segment.start_ns, segment.end_ns)
+        self._people.became_final(segment)
 
     def _settle_translation(
         self, request: TranslationRequest, translation: TranslatedText, engine: str

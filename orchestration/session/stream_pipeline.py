@@ -14,6 +14,7 @@ from orchestration.audio.voice_activity import VoiceActivityGate, VoiceWindow
 from orchestration.services.ports import Hypothesis
 from orchestration.session.inputs import StreamSpec
 from orchestration.session.values import SessionValues
+from orchestration.speakers.labels import label_id, steady_labels
 from orchestration.storage.ports import JournalFrame, SampleRange, StreamProgress
 from orchestration.transcript.coverage import StreamCoverage
 from orchestration.transcript.hallucination import credible_words
@@ -36,8 +37,8 @@ end in mid-chunk, at a pause. The rest is sent by itself, as whisper's own windo
 STALL_SILENCE_MS = 200
 """Audio that stops after this much silence has stopped for good, or until the next speech."""
 
-SpeakerOf = Callable[[int, int], SpeakerName | None]
-"""Names the speaker of samples start to end of the stream at hand."""
+SpeakerOf = Callable[[Word], SpeakerName | None]
+"""Names who said a word of the stream at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +192,9 @@ class StreamPipeline:
                 min(chunk.start + word.start_ms * rate // 1000, chunk.end),
                 min(chunk.start + word.end_ms * rate // 1000, chunk.end),
                 word.probability,
+                label_id(hypothesis, self.spec.stream, chunk.start, label),
             )
-            for word in credible.words
+            for word, label in zip(credible.words, steady_labels(credible.words), strict=True)
         ]
         self._rest = self._unheard_rest(chunk, words)
         end = chunk.end if self._rest is None else self._rest.start
@@ -317,8 +319,7 @@ class StreamPipeline:
         return Heard(tuple(lines), (*self._lines.open_words, *pending))
 
     def _attribute(self, word: Word, speaker_of: SpeakerOf) -> AttributedWord:
-        speaker = speaker_of(word.start_sample, word.end_sample)
-        return AttributedWord(word, speaker, self._language)
+        return AttributedWord(word, speaker_of(word), self._language)
 
     def _settle_silence(self) -> None:
         for start, end in self._chunker.take_silences():

@@ -69,6 +69,8 @@ class SessionValues:
     """Where the session's audio is kept; without, it goes when its words are final."""
     recording_file_ms: int = 60_000
     """Audio in one file of a recording."""
+    loopback_names: tuple[str, ...] = ()
+    """A test rig's fixed names: of an upstream's labels in their order, or of streams by number."""
     stages: tuple[Stage, ...] = ()
     """What audio passes before whisper hears it."""
 

@@ -8,7 +8,7 @@ sets in whole numbers, so that ten minutes take 750 bytes and a scan some micros
 
 from collections.abc import Iterable
 
-FRAME_NS = 100_000_000
+from orchestration.speakers.bit_frames import FRAME_NS, bits, end_frame, first_frame
 
 LAGS = range(-10, 36)
 """Lags that are tried, in frames: -1 to +3.5 s, what platforms were measured at and some more."""
@@ -42,13 +42,13 @@ class EventLag:
 
     def heard(self, start_ns: int, end_ns: int) -> None:
         """Somebody was heard here; silence is what lies between."""
-        start, end = start_ns // FRAME_NS, -(-end_ns // FRAME_NS)
+        start, end = first_frame(start_ns), end_frame(end_ns)
         if self._first_frame is None:
             self._first_frame = start
         start = max(start, self._first_frame)
         if end <= start:
             return
-        self._heard |= _bits(start - self._first_frame, end - self._first_frame)
+        self._heard |= bits(start - self._first_frame, end - self._first_frame)
         self._end_frame = max(self._end_frame, end)
         too_old = self._end_frame - self._first_frame - WINDOW_FRAMES
         if too_old > 0:
@@ -91,16 +91,11 @@ class EventLag:
         assert self._first_frame is not None
         zero = self._first_frame + LAGS[0]
         last = self._end_frame + LAGS[-1] - zero
-        bits = turns = 0
+        said_bits = turns = 0
         for start_ns, end_ns in said:
             start = max(0, start_ns // FRAME_NS - zero)
             end = last if end_ns is None else min(last, -(-end_ns // FRAME_NS) - zero)
             if end > start:
-                bits |= _bits(start, end)
+                said_bits |= bits(start, end)
                 turns += 1
-        return bits, turns
-
-
-def _bits(start: int, end: int) -> int:
-    """The bits from `start` up to `end` set."""
-    return ((1 << (end - start)) - 1) << start
+        return said_bits, turns

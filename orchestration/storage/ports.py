@@ -253,6 +253,8 @@ class Claim:
     """Each stream's last final segments, in order: the words that a seam is stitched to."""
     facts_told: int = 0
     """Facts before this number have had their effect; later ones are to be told."""
+    repaintable: Sequence[Segment] = ()
+    """The session's newest final segments, in order: those whose names may change still."""
 
 
 class SessionJournal(Protocol):

@@ -7,6 +7,7 @@ import asyncpg
 from orchestration.errors import BadAudio, Fenced, JsonValue, OrchestrationError
 from orchestration.session.events import DurableEvent
 from orchestration.session.inputs import StreamSpec
+from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS
 from orchestration.storage import journal_statements as sql
 from orchestration.storage import recording_statements as recording_sql
 from orchestration.storage.frame_reader import read_frames, read_frames_after
@@ -67,6 +68,7 @@ class PostgresJournal:
             counts = await connection.fetch(sql.SEGMENT_COUNTS, session_id)
             untranslated = await connection.fetch(sql.UNTRANSLATED, session_id)
             recent = await connection.fetch(sql.RECENT_SEGMENTS, session_id)
+            repaintable = await connection.fetch(sql.REPAINTABLE, session_id, REPAINTABLE_SEGMENTS)
             facts_told = await connection.fetchval(
                 "SELECT facts_told FROM bot_sessions.sessions WHERE session_id = $1", session_id
             )
@@ -79,6 +81,7 @@ class PostgresJournal:
             segment_counts={row["stream"]: row["segments"] for row in counts},
             untranslated=[(segment_from(row), row["target_language"]) for row in untranslated],
             recent_segments=[segment_from(row) for row in recent],
+            repaintable=[segment_from(row) for row in repaintable],
             facts_told=facts_told,
         )
 

@@ -139,6 +139,7 @@ def words_json(words: Sequence[TimedWord]) -> list[JsonValue]:
             "start_ns": word.start_ns,
             "end_ns": word.end_ns,
             "probability": word.probability,
+            **({"label": word.label} if word.label else {}),
         }
         for word in words
     ]

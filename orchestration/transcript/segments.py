@@ -28,6 +28,8 @@ class TimedWord:
     start_ns: int
     end_ns: int
     probability: float
+    label: str | None = None
+    """The voice, as diarization labels it; see `orchestration.speakers.labels`."""
 
 
 @dataclass(frozen=True, slots=True)

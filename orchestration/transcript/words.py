@@ -16,6 +16,8 @@ class Word:
     start_sample: int
     end_sample: int
     probability: float
+    label: str | None = None
+    """The voice, as diarization labels it; see `orchestration.speakers.labels`."""
 
     @property
     def middle_sample(self) -> int:

@@ -202,5 +202,5 @@ class PlayedMeeting:
         self._committed += [word.word for line in heard.lines for word in line.words]
 
 
-def nobody(start: int, end: int) -> None:
+def nobody(word: Word) -> None:
     """Whose word it is does not matter here."""

@@ -125,9 +125,35 @@ def test_silence_is_no_segment() -> None:
     assert parsed({"text": "", "segments": [], "words": [], "language": "en"}).segments == ()
 
 
-def test_a_segments_speaker_is_passed_on() -> None:
-    body: JsonValue = {"segments": [{"text": "Yes", "start": 0, "end": 1, "speaker": "S1"}]}
-    assert parsed(body).segments[0].speaker == "S1"
+def labels(body: JsonValue) -> list[str | None]:
+    return [word.label for segment in parsed(body).segments for word in segment.words]
+
+
+def test_a_segments_label_is_its_words() -> None:
+    body: JsonValue = {"segments": [{"text": "Oh yes", "start": 0, "end": 1, "speaker": "S1"}]}
+    assert labels(body) == ["S1", "S1"]
+
+
+def test_a_words_own_label_counts_before_its_segments() -> None:
+    words: list[JsonValue] = [
+        {"word": "Oh", "start": 0.0, "end": 0.4, "speaker": "SPEAKER_01"},
+        {"word": "yes", "start": 0.5, "end": 0.9},
+        {"word": "no", "start": 1.0, "end": 1.4, "speaker": 7},
+    ]
+    segment: JsonValue = {
+        "text": "Oh yes no",
+        "start": 0,
+        "end": 2,
+        "speaker": "SPEAKER_00",
+        "words": words,
+    }
+    assert labels({"segments": [segment]}) == ["SPEAKER_01", "SPEAKER_00", "7"]
+
+
+def test_words_at_the_top_level_keep_their_labels() -> None:
+    words: list[JsonValue] = [{"word": "Hi", "start": 0.1, "end": 0.4, "speaker": "A"}]
+    segments: list[JsonValue] = [{"text": "Hi", "start": 0, "end": 1}]
+    assert labels({"segments": segments, "words": words}) == ["A"]
 
 
 @pytest.mark.parametrize("time", ["NaN", "Infinity", "-Infinity", "-3", "99", "1" + "0" * 400])
