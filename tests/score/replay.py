@@ -113,7 +113,7 @@ async def replay(
         await player.play(start, end)
         watch(end)
     await player.end()
-    lag_ns = player.session._people.roster.lag_ns
+    lag_ns = player.session._people.correlator.lag_ns
     return Played(player.viewer.words, lag_ns // 1_000_000)
 
 
