@@ -158,7 +158,7 @@ async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> No
 async def test_a_claim_of_a_new_session_finds_nothing(archive: PostgresArchive, pool: Pool) -> None:
     await archive.create_session(SessionSpec("new"), b"")
     claim = await PostgresJournal(pool).claim("new", "actor")
-    assert claim == Claim(claim.session, 1, [], 0, 0, {}, [], [], 0)
+    assert claim == Claim(claim.session, 1, [], 0, 0, {}, [], [], 0, [])
 
 
 async def test_an_actor_finds_its_open_session_again(journal: PostgresJournal) -> None:
