@@ -29,6 +29,7 @@ from orchestration.session.inputs import ParticipantSighting, StreamSpec
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
+from orchestration.speakers.corrections import Correction
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.pool import Pool, connect_pool, sample_connections
 from orchestration.storage.postgres_archive import PostgresArchive
@@ -94,6 +95,9 @@ class SessionActor:
 
     async def sighted(self, sightings: Sequence[ParticipantSighting]) -> None:
         (await self._running()).sighted(sightings)
+
+    async def correct(self, correction: Correction) -> int:
+        return await (await self._running()).correct(correction)
 
     async def go_away(self, reason: str, retry_ms: int) -> None:
         """The service stops in `retry_ms`: tell the sender."""

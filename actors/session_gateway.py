@@ -19,6 +19,7 @@ from orchestration.session.exchange import (
     Welcome,
 )
 from orchestration.session.inputs import StreamSpec
+from orchestration.speakers.corrections import Correction
 from orchestration.storage.ports import Archive, SessionRow, SessionSpec
 
 REPORT_TIMEOUT_S = 5.0
@@ -117,12 +118,22 @@ class RaySessions:
         return await self._archive.session(session_id)
 
     async def repair(self, session_id: str) -> int:
+        actor = await self._opened(session_id)
+        ranges: int = await ask(actor.repair.remote(), "session")
+        return ranges
+
+    async def correct(self, session_id: str, correction: Correction) -> int:
+        actor = await self._opened(session_id)
+        repainted: int = await ask(actor.correct.remote(correction), "session")
+        return repainted
+
+    async def _opened(self, session_id: str) -> Any:
+        """The actor of a session, be it over or not."""
         name: str = await self._coordinate("open_for_repair", session_id)
         actor = _find(name)
         if actor is None:
             raise Unavailable("The session's actor is not there yet; ask again.")
-        ranges: int = await ask(actor.repair.remote(), "session")
-        return ranges
+        return actor
 
     async def delete(self, session_id: str) -> None:
         await self._coordinate("delete", session_id)

@@ -19,6 +19,8 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
      '3d2b07dd9c86b5af2eb8eb8e31fe745601507e090b6da85464adf589e39a0b7c'),
     ('0015_audio_quality.sql',
      '890c1b9e84f09e7c5198ad43d9dfb34f1ed622682c5fd241be502134b16ec07c'),
+    ('0017_speaker_corrections.sql',
+     'a963537ba6651e9d4d06fb4e7cede447de2c8f6147e5f785ad02721a380fe834'),
     ('0018_timing.sql',
      'd266c17e12252330881121a9788f4e1b6128228c69f91dd70d8ff5fe55f7ed0c'),
     ('0019_alerts.sql',
@@ -395,6 +397,15 @@ CREATE TABLE bot_sessions.audio_quality (
     lufs                  real,
     created_at            timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (session_id, stream, start_sample)
+);
+
+-- What people said about who spoke, in order: mapped, unmapped, merged, renamed.
+CREATE TABLE bot_sessions.speaker_corrections (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    correction            bigint NOT NULL CHECK (correction >= 0),
+    body                  jsonb NOT NULL,
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, correction)
 );
 
 -- Everything of a session on one timeline, and by how much sources were corrected against it.

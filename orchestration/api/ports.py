@@ -20,6 +20,7 @@ from orchestration.session.exchange import (
     Welcome,
 )
 from orchestration.session.inputs import StreamSpec
+from orchestration.speakers.corrections import Correction
 from orchestration.storage.ports import SessionRow, SessionSpec
 
 __all__ = [
@@ -163,6 +164,17 @@ class Sessions(Protocol):
         """Hear again what an open or ended session lost though its audio is held.
 
         Returns how many ranges of samples that is; the work goes on after the answer.
+        """
+        ...
+
+    async def correct(self, session_id: str, correction: Correction) -> int:
+        """Somebody says who spoke in an open or ended session; answers when that is stored.
+
+        Returns how many segments have another name now.
+
+        Raises:
+            BadRequest: the correction is about nobody in the session, or makes a circle.
+            LimitReached: the session has as many corrections as it may.
         """
         ...
 

@@ -11,6 +11,8 @@ from orchestration.session.events import (
     speaker_json,
 )
 from orchestration.storage.ports import (
+    CorrectionRow,
+    CorrelationRow,
     ParticipantRow,
     QualityRow,
     SessionChanges,
@@ -107,6 +109,8 @@ class Outbox:
         participants: tuple[ParticipantRow, ...],
         speaker_intervals: tuple[SpeakerIntervalRow, ...],
         facts_told: int | None,
+        corrections: tuple[CorrectionRow, ...] = (),
+        correlations: tuple[CorrelationRow, ...] = (),
     ) -> tuple[SessionChanges, tuple[PassingEvent, ...]]:
         """Everything since the last call, with what others add to it."""
         changes = SessionChanges(
@@ -116,6 +120,8 @@ class Outbox:
             qualities=tuple(self._qualities),
             participants=participants,
             speaker_intervals=speaker_intervals,
+            corrections=corrections,
+            correlations=correlations,
             status=self._status,
             status_detail=self._status_detail,
             facts_told=facts_told,

@@ -1,5 +1,6 @@
 """Facts about people, as a session takes them: roster, rows to store, events to tell."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestration.errors import JsonObject
@@ -16,10 +17,21 @@ from orchestration.session.inputs import (
     StreamSpec,
     UnixMoment,
 )
+from orchestration.session.speaker_corrections import (
+    LabelCorrelations,
+    check_correction,
+    correlation_of,
+)
 from orchestration.speakers.caption_text import Caption
-from orchestration.speakers.correlator import Correlator
+from orchestration.speakers.corrections import Correction, correction_json, parse_correction
+from orchestration.speakers.correlator import EVERYTHING, Correlator
 from orchestration.speakers.repainting import Repainter
-from orchestration.storage.ports import ParticipantRow, SpeakerIntervalRow
+from orchestration.storage.ports import (
+    CorrectionRow,
+    CorrelationRow,
+    ParticipantRow,
+    SpeakerIntervalRow,
+)
 from orchestration.timing.clock import SessionClock
 from orchestration.transcript.segments import Segment, SpeakerName
 
@@ -30,6 +42,8 @@ class PeopleChanges:
 
     participants: list[ParticipantRow] = field(default_factory=list)
     intervals: list[SpeakerIntervalRow] = field(default_factory=list)
+    corrections: list[CorrectionRow] = field(default_factory=list)
+    correlations: list[CorrelationRow] = field(default_factory=list)
     events: list[tuple[str, JsonObject]] = field(default_factory=list)
     """(event type, body) pairs, to be numbered by the session."""
 
@@ -50,6 +64,7 @@ class People:
         self._correlator = Correlator(loopback_names)
         self._roster = self._correlator.roster
         self._repainter = Repainter()
+        self._labels = LabelCorrelations()
         self._max_participants = max_participants
         self._waiting: list[Fact] = []
         self._changes = PeopleChanges()
@@ -68,6 +83,33 @@ class People:
         """Final words tell when somebody was heard, and may get another name later."""
         self._repainter.remember(segment)
         self._correlator.heard(segment)
+
+    def restore(self, corrections: Sequence[JsonObject]) -> None:
+        """What people said in an earlier incarnation."""
+        for body in corrections:
+            self._correlator.correct(parse_correction(body))
+
+    def correct(self, correction: Correction, stored: Sequence[Segment]) -> list[Segment]:
+        """Take a correction; returns what it repaints, of the whole session, at its next revision.
+
+        Args:
+            correction: who it was.
+            stored: the session's final segments as stored; what is in memory is newer.
+
+        Raises:
+            BadRequest: it is about nobody, or makes a circle.
+            LimitReached: the session has as many corrections as it may.
+        """
+        segments = {one.segment_id: one for one in [*stored, *self._repainter.segments]}
+        check_correction(correction, self._correlator, segments)
+        number = self._correlator.corrections.count
+        self._correlator.correct(correction)
+        self._correlator.take_dirty()
+        self._changes.corrections.append(CorrectionRow(number, correction_json(correction)))
+        row = correlation_of(correction)
+        if row is not None:
+            self._changes.correlations.append(row)
+        return self._repainter.repaint(self._correlator, EVERYTHING, stored)
 
     def repainted(self) -> list[Segment]:
         """Final segments whose name changed since the last call, at their next revision."""
@@ -113,6 +155,7 @@ class People:
 
     def drain(self) -> PeopleChanges:
         """What changed since the last call."""
+        self._changes.correlations += self._labels.news(self._correlator)
         changes, self._changes = self._changes, PeopleChanges()
         return changes
 

@@ -43,6 +43,7 @@ from orchestration.session.repairs import Repair
 from orchestration.session.session import TERMINAL, Session, SessionStep
 from orchestration.session.session_meter import SessionMeter
 from orchestration.session.values import SessionValues
+from orchestration.speakers.corrections import Correction
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.ports import Claim, JournalFact, SessionChanges, SessionJournal
 
@@ -86,6 +87,7 @@ class SessionRunner:
         self._completed = False
         self._goaway: Notice | None = None
         self._repairing = False
+        self._correcting = asyncio.Lock()
         self._stopped: OrchestrationError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = log.bind(session_id=self._session.session_id, epoch=claim.epoch)
@@ -246,6 +248,28 @@ class SessionRunner:
         self._check_running()
         self._session.sighted(sightings)
         self._wake.set()
+
+    async def correct(self, correction: Correction) -> int:
+        """Somebody says who spoke: repaints the whole session; answers when that is stored.
+
+        Returns how many segments have another name. A session that was only opened for it ends
+        again.
+
+        Raises:
+            BadRequest: the correction is about nobody in the session, or makes a circle.
+            LimitReached: the session has as many corrections as it may.
+        """
+        async with self._correcting:
+            self._check_running()
+            if self._completed:
+                raise Unavailable("The session has just ended; ask again.")
+            stored = await self._journal.final_segments(self.session_id)
+            repainted = self._session.correct(correction, stored)
+            await self._settled()
+            self._check_running()
+            if self._session.status in TERMINAL and not self._repairing and not self._completed:
+                await self._finish()
+        return repainted
 
     async def events(self, cursor: LiveCursor) -> LiveBatch:
         """Wait for events after the cursor."""
@@ -446,6 +470,7 @@ class SessionRunner:
         self._stopped = error
         self._live.close()
         self._signal()
+        self._idle.set()
 
     def _signal(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

@@ -43,6 +43,7 @@ from orchestration.session.spoken_languages import SpokenLanguages
 from orchestration.session.stream_pipeline import Heard, SpeakerOf, StreamPipeline
 from orchestration.session.translation_desk import TranslationDesk
 from orchestration.session.values import SessionValues
+from orchestration.speakers.corrections import Correction
 from orchestration.storage.ports import (
     Claim,
     JournalFrame,
@@ -293,6 +294,15 @@ class Session:
         """Something that whoever watches the session should know."""
         self._outbox.tell("alert", {"level": level, "code": code, "message": message})
 
+    def correct(self, correction: Correction, stored: Sequence[Segment]) -> int:
+        """Somebody says who spoke; `stored` are the session's final segments.
+
+        Returns how many segments that repaints. Raises as `People.correct` does.
+        """
+        repainted = self._people.correct(correction, stored)
+        self._outbox.repaint(repainted)
+        return len(repainted)
+
     def language_of(self, stream: int) -> str | None:
         """The language to hear a stream in, None while it is open."""
         return self._languages.of(stream)
@@ -407,6 +417,8 @@ class Session:
         changes, passing = self._outbox.drain(
             participants=tuple(people.participants),
             speaker_intervals=tuple(people.intervals),
+            corrections=tuple(people.corrections),
+            correlations=tuple(people.correlations),
             facts_told=facts_told if facts_told > self._facts_told else None,
         )
         is_due = now_ms >= self._next_progress_ms or self.status in TERMINAL
@@ -442,6 +454,7 @@ class Session:
                 offsets_ns[row.spec.stream] = row.progress.offset_ns
         self._outage_lost = bool(self._repairs_of(NOT_BY_OUTAGE))
         self._clock.restore(claim.session.zero_unix_ms, offsets_ns)
+        self._people.restore(claim.corrections)
         for segment in claim.repaintable:
             self._people.became_final(segment)
         for segment, target in claim.untranslated:

@@ -70,7 +70,7 @@ class Corrections:
         """Take one correction.
 
         Raises:
-            BadRequest: it would make a circle of merged speakers.
+            BadRequest: it would make a circle.
             LimitReached: the session has `MAX_CORRECTIONS`.
         """
         if self.count >= MAX_CORRECTIONS:
@@ -83,6 +83,9 @@ class Corrections:
                 if segment_id is not None:
                     self._segments[segment_id] = person
                 if speaker_id is not None:
+                    if person.person_id != speaker_id:
+                        self._refuse_circle(speaker_id, person.person_id)
+                    self._merged.pop(speaker_id, None)
                     self._speakers[speaker_id] = person
             case UnmapSpeaker(segment_id, speaker_id):
                 if segment_id is not None:
@@ -91,11 +94,8 @@ class Corrections:
                     for undone in (self._speakers, self._merged, self._renamed):
                         undone.pop(speaker_id, None)
             case MergeSpeakers(speaker_id, into_id):
-                if speaker_id in self._chain(into_id):
-                    raise BadRequest(
-                        f"{into_id!r} is {speaker_id!r} already; unmap it first.",
-                        {"speaker_id": speaker_id, "into_id": into_id},
-                    )
+                self._refuse_circle(speaker_id, into_id)
+                self._speakers.pop(speaker_id, None)
                 self._merged[speaker_id] = into_id
             case RenameSpeaker(speaker_id, name):
                 self._renamed[speaker_id] = name
@@ -119,19 +119,28 @@ class Corrections:
 
     def corrected(self, speaker: SpeakerName) -> SpeakerName:
         """The speaker as corrected; the same where nobody corrected anything."""
-        final_id = self._chain(speaker.speaker_id)[-1]
-        mapped = [one for one in self._chain(speaker.speaker_id) if one in self._speakers]
+        chain = self._chain(speaker.speaker_id)
+        final_id = chain[-1]
+        mapped = [self._speakers[one] for one in chain if one in self._speakers]
         if mapped:
-            speaker = _by_hand(self._speakers[mapped[-1]])
-        elif final_id != speaker.speaker_id:
-            name = self._name_of(final_id) or self._named_by_hand(final_id) or final_id
-            speaker = replace(speaker, speaker_id=final_id, name=name)
-        renamed = self._renamed.get(speaker.speaker_id)
+            speaker = replace(speaker, confidence=1.0, method="manual")
+        if mapped or final_id != speaker.speaker_id:
+            by_hand = mapped[-1].name if mapped and mapped[-1].person_id == final_id else None
+            name = by_hand or self._name_of(final_id) or self._named_by_hand(final_id)
+            speaker = replace(speaker, speaker_id=final_id, name=name or final_id)
+        renamed = self._renamed.get(final_id)
         return speaker if renamed is None else replace(speaker, name=renamed)
 
     def _named_by_hand(self, speaker_id: str) -> str | None:
         people = [*self._segments.values(), *self._speakers.values()]
         return next((one.name for one in people if one.person_id == speaker_id), None)
+
+    def _refuse_circle(self, speaker_id: str, into_id: str) -> None:
+        if speaker_id in self._chain(into_id):
+            raise BadRequest(
+                f"{into_id!r} is {speaker_id!r} already; unmap it first.",
+                {"speaker_id": speaker_id, "into_id": into_id},
+            )
 
     def _chain(self, speaker_id: str) -> list[str]:
         """An id, and what it is merged into or mapped to, one after the other."""

@@ -17,6 +17,9 @@ FIRST_SHARE = 0.6
 SWITCH_SHARE = 0.75
 """Share by which one that has a name gets another: names that waver are worse than late ones."""
 
+SETTLED_METHODS = frozenset({"google_meet_api"})
+"""Names that evidence of the meeting does not change: they came after it, with more in hand."""
+
 
 class Repainter:
     """Remembers the newest final segments and their names."""
@@ -31,9 +34,10 @@ class Repainter:
         if len(self._segments) > self._limit:
             self._segments.popitem(last=False)
 
-    def find(self, segment_id: str) -> Segment | None:
-        """A segment that is in memory."""
-        return self._segments.get(segment_id)
+    @property
+    def segments(self) -> Iterable[Segment]:
+        """What is in memory, in the order it became final."""
+        return self._segments.values()
 
     def repaint(
         self, correlator: Correlator, span: Span, older: Iterable[Segment] = ()
@@ -64,6 +68,8 @@ def renamed(segment: Segment, correlator: Correlator) -> SpeakerName | None:
     if pinned is not None:
         return pinned
     present = segment.speaker
+    if present is not None and present.method in SETTLED_METHODS:
+        return correlator.corrections.corrected(present)
     speaker, share = _majority(segment, correlator)
     if present is None or present.method in ("manual", "fallback"):
         if speaker is not None and share >= FIRST_SHARE:

@@ -182,13 +182,6 @@ WHERE s.session_id = $1
 ORDER BY t.stream, t.start_ns
 """
 
-REPAINTABLE = """
-SELECT * FROM (
-    SELECT * FROM bot_sessions.transcripts WHERE session_id = $1
-    ORDER BY start_ns DESC, transcript_id DESC LIMIT $2
-) newest ORDER BY start_ns, transcript_id
-"""
-
 UNTRANSLATED = """
 SELECT t.*, target.language AS target_language
 FROM bot_sessions.sessions s

@@ -8,7 +8,7 @@ per channel on the stream's own clock.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from orchestration.errors import JsonObject
 from orchestration.services.ports import AudioQuality
@@ -16,7 +16,7 @@ from orchestration.session.events import DurableEvent, SessionStatus, Translated
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.storage.alert_ports import AlertLog
 from orchestration.storage.timing_ports import TimingArchive
-from orchestration.transcript.segments import Segment
+from orchestration.transcript.segments import Segment, SpeakerName
 
 Row = TypeVar("Row")
 
@@ -166,6 +166,29 @@ class TranslationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectionRow:
+    """What somebody said about who spoke, numbered from 0; see `speakers.corrections`."""
+
+    number: int
+    body: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelationRow:
+    """Whose a voice is: `source` is a diarization label or another speaker id.
+
+    `lag_ns` is how far the platform's events are behind the voices; `evidence` says how much there
+    is, for people.
+    """
+
+    source: str
+    speaker: SpeakerName
+    kind: Literal["exact", "interpolated", "inferred"]
+    lag_ns: int
+    evidence: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
 class QualityRow:
     """The quality of samples `start` to `end` of a stream, as whisper got them."""
 
@@ -213,6 +236,8 @@ class SessionChanges:
     translations: Sequence[TranslationRow] = ()
     participants: Sequence[ParticipantRow] = ()
     speaker_intervals: Sequence[SpeakerIntervalRow] = ()
+    corrections: Sequence[CorrectionRow] = ()
+    correlations: Sequence[CorrelationRow] = ()
     streams: Sequence[StreamProgress] = ()
     qualities: Sequence[QualityRow] = ()
     status: SessionStatus | None = None
@@ -228,6 +253,8 @@ class SessionChanges:
             or self.translations
             or self.participants
             or self.speaker_intervals
+            or self.corrections
+            or self.correlations
             or self.streams
             or self.qualities
             or self.status
@@ -255,6 +282,8 @@ class Claim:
     """Facts before this number have had their effect; later ones are to be told."""
     repaintable: Sequence[Segment] = ()
     """The session's newest final segments, in order: those whose names may change still."""
+    corrections: Sequence[JsonObject] = ()
+    """What people said about who spoke, in order."""
 
 
 class SessionJournal(Protocol):
@@ -331,6 +360,10 @@ class SessionJournal(Protocol):
         `keep_frames` (their hashes tell repeats, and the newest one says where the stream is: keep
         one at least), and, with `only_filed`, are in a recorded file.
         """
+        ...
+
+    async def final_segments(self, session_id: str) -> Sequence[Segment]:
+        """All final segments in order of start."""
         ...
 
     async def facts(self, session_id: str) -> Sequence[JournalFact]:

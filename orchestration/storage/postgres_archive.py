@@ -60,6 +60,7 @@ TABLES_OF_SESSION = (
     "events",
     "participants",
     "speaker_intervals",
+    "speaker_corrections",
     "google_meet_conferences",
     "sessions",
 )

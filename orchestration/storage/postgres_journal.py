@@ -10,6 +10,7 @@ from orchestration.session.inputs import StreamSpec
 from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS
 from orchestration.storage import journal_statements as sql
 from orchestration.storage import recording_statements as recording_sql
+from orchestration.storage import speaker_statements as speaker_sql
 from orchestration.storage.frame_reader import read_frames, read_frames_after
 from orchestration.storage.pool import Connection, Pool, database, unknown_session
 from orchestration.storage.ports import (
@@ -38,6 +39,7 @@ from orchestration.storage.rows import (
     stream_from,
     words_json,
 )
+from orchestration.storage.speaker_rows import store_corrections, store_correlations
 from orchestration.storage.stored_text import encode_json, storable_text
 from orchestration.transcript.segments import Segment
 
@@ -68,7 +70,10 @@ class PostgresJournal:
             counts = await connection.fetch(sql.SEGMENT_COUNTS, session_id)
             untranslated = await connection.fetch(sql.UNTRANSLATED, session_id)
             recent = await connection.fetch(sql.RECENT_SEGMENTS, session_id)
-            repaintable = await connection.fetch(sql.REPAINTABLE, session_id, REPAINTABLE_SEGMENTS)
+            repaintable = await connection.fetch(
+                speaker_sql.REPAINTABLE, session_id, REPAINTABLE_SEGMENTS
+            )
+            corrections = await connection.fetch(speaker_sql.CORRECTIONS, session_id)
             facts_told = await connection.fetchval(
                 "SELECT facts_told FROM bot_sessions.sessions WHERE session_id = $1", session_id
             )
@@ -82,6 +87,7 @@ class PostgresJournal:
             untranslated=[(segment_from(row), row["target_language"]) for row in untranslated],
             recent_segments=[segment_from(row) for row in recent],
             repaintable=[segment_from(row) for row in repaintable],
+            corrections=[row["body"] for row in corrections],
             facts_told=facts_told,
         )
 
@@ -162,6 +168,8 @@ class PostgresJournal:
             await _store_segments(connection, session_id, changes.segments)
             await _store_translations(connection, session_id, changes.translations)
             await _store_speaker_intervals(connection, session_id, changes.speaker_intervals)
+            await store_corrections(connection, session_id, changes.corrections)
+            await store_correlations(connection, session_id, changes.correlations)
             await _store_progress(connection, session_id, changes.streams)
             await _store_qualities(connection, session_id, changes.qualities)
             if any(
@@ -237,6 +245,11 @@ class PostgresJournal:
             await _require(connection, row["held"], session_id, epoch)
         gone: int = row["gone"]
         return gone
+
+    async def final_segments(self, session_id: str) -> Sequence[Segment]:
+        async with database(self._pool) as connection:
+            rows = await connection.fetch(speaker_sql.FINAL_SEGMENTS, session_id)
+        return [segment_from(row) for row in rows]
 
     async def facts(self, session_id: str) -> Sequence[JournalFact]:
         async with database(self._pool) as connection:

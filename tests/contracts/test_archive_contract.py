@@ -244,6 +244,9 @@ async def test_deleting_removes_every_row_of_the_session_and_no_other(
             session_id,
         )
         await pool.execute(
+            "INSERT INTO bot_sessions.speaker_corrections VALUES ($1, 0, '{}')", session_id
+        )
+        await pool.execute(
             "INSERT INTO bot_sessions.google_meet_conferences (session_id, meeting_code, due_at) "
             "VALUES ($1, 'abc-mnop-xyz', now())",
             session_id,

@@ -7,10 +7,13 @@ from dataclasses import replace
 import pytest
 
 from orchestration.errors import BadAudio, BadRequest, Fenced, OrchestrationError, UnknownSession
+from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS
 from orchestration.storage import journal_statements as sql
 from orchestration.storage.pool import Pool
 from orchestration.storage.ports import (
     Claim,
+    CorrectionRow,
+    CorrelationRow,
     JournalFact,
     JournalFrame,
     ParticipantRow,
@@ -158,7 +161,7 @@ async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> No
 async def test_a_claim_of_a_new_session_finds_nothing(archive: PostgresArchive, pool: Pool) -> None:
     await archive.create_session(SessionSpec("new"), b"")
     claim = await PostgresJournal(pool).claim("new", "actor")
-    assert claim == Claim(claim.session, 1, [], 0, 0, {}, [], [], 0, [])
+    assert claim == Claim(claim.session, 1, [], 0, 0, {}, [], [], 0, [], [])
 
 
 async def test_an_actor_finds_its_open_session_again(journal: PostgresJournal) -> None:
@@ -388,3 +391,29 @@ async def test_a_leave_keeps_the_join_and_a_new_join_ends_the_leave(
         people = [ParticipantRow(ana, joined_ns, left_ns) for joined_ns, left_ns in rows]
         await journal.commit(SESSION, 1, SessionChanges(participants=people))
         assert await archive.participants(SESSION) == [ParticipantRow(ana, *stored)]
+
+
+async def test_corrections_and_whose_voices_are_come_back_with_a_claim(
+    journal: PostgresJournal, pool: Pool
+) -> None:
+    rows = [CorrectionRow(number, {"correction": "rename", "name": "Ana"}) for number in range(2)]
+    voice = CorrelationRow("voice:0:w#1", ANA, "inferred", 1_500_000_000, {"episodes": 3})
+    changes = SessionChanges(corrections=rows, correlations=[voice, voice])
+    assert not changes.is_empty()
+    for _ in range(2):
+        await journal.commit(SESSION, 1, changes)
+    claim = await journal.claim(SESSION, "actor-2")
+    assert list(claim.corrections) == [row.body for row in rows]
+    (stored,) = await pool.fetch("SELECT * FROM bot_sessions.correlations")
+    assert (stored["speaker_name"], stored["timing_offset"]) == ("Ana", 1.5)
+    assert stored["correlation_metadata"] == {"episodes": 3}
+
+
+async def test_final_segments_are_read_with_their_labels_and_the_newest_come_with_a_claim(
+    journal: PostgresJournal,
+) -> None:
+    spoken = [segment(number) for number in range(REPAINTABLE_SEGMENTS + 2)]
+    first = replace(spoken[0], words=(replace(spoken[0].words[0], label="voice:0:w#1"),))
+    await journal.commit(SESSION, 1, SessionChanges(segments=[first, *spoken[1:]]))
+    assert await journal.final_segments(SESSION) == [first, *spoken[1:]]
+    assert list((await journal.claim(SESSION, "actor-2")).repaintable) == spoken[2:]

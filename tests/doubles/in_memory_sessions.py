@@ -30,6 +30,7 @@ from orchestration.errors import (
 )
 from orchestration.session.events import DurableEvent, PassingEvent
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
+from orchestration.speakers.corrections import Correction
 from orchestration.storage.ports import JournalFrame, SessionRow, SessionSpec, StreamRow
 from tests.doubles.in_memory_archive import InMemoryArchive, StoredSession
 
@@ -246,6 +247,7 @@ class InMemorySessions:
         self.archive = archive
         self.running: dict[str, InMemorySession] = {}
         self.unavailable_links = 0
+        self.corrections: list[tuple[str, Correction]] = []
         self.report = HealthReport(
             "healthy", (ServiceHealth("database", "healthy", None, 0, 1, 0),), 0, 1, 0
         )
@@ -275,6 +277,11 @@ class InMemorySessions:
     async def repair(self, session_id: str) -> int:
         self.archive.of(session_id)
         return 0
+
+    async def correct(self, session_id: str, correction: Correction) -> int:
+        self.archive.of(session_id)
+        self.corrections.append((session_id, correction))
+        return 1
 
     async def delete(self, session_id: str) -> None:
         await self.archive.delete_session(session_id)

@@ -26,6 +26,12 @@ from orchestration.session.inputs import AudioFrame
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
+from orchestration.speakers.corrections import (
+    Correction,
+    MapSpeaker,
+    Person,
+    RenameSpeaker,
+)
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import connect_pool
@@ -126,6 +132,12 @@ class RunningSessions:
         self.finished.clear()
         await self.restart(session_id)
         return await self._runners[session_id].repair()
+
+    async def correct(self, session_id: str, correction: Correction) -> int:
+        row = await self._archive.session(session_id)
+        if row.status in ENDED_STATUSES:
+            await self.restart(session_id)
+        return await self._runners[session_id].correct(correction)
 
     async def delete(self, session_id: str) -> None:
         await self._archive.delete_session(session_id)
@@ -255,6 +267,17 @@ async def test_a_meeting_goes_in_and_a_transcript_comes_out(
     ) as response:
         recorded, _ = soundfile.read(io.BytesIO(await response.read()), dtype="int16")
     assert (recorded == samples).all()
+
+    correction = MapSpeaker(Person("p2", "Clara"), speaker_id="p1")
+    repainted = await service.sessions.correct(session_id, correction)
+    assert repainted == len(transcript["segments"])
+    assert await service.sessions.correct(session_id, RenameSpeaker("p2", "Clara B")) == repainted
+    corrected = await service.get(f"/api/sessions/{session_id}/transcript")
+    for before, after in zip(transcript["segments"], corrected["segments"], strict=True):
+        assert (after["speaker"]["name"], after["speaker"]["method"]) == ("Clara B", "manual")
+        assert (after["revision"], after["words"]) == (before["revision"] + 2, before["words"])
+    told = await service.get(f"/api/sessions/{session_id}/events?after={seqs[-1]}")
+    assert [one["type"] for one in told["items"]] == ["speaker", "speaker"]
 
 
 async def test_what_an_outage_lost_is_heard_when_a_repair_is_asked_for(service: Service) -> None:

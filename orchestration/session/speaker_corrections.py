@@ -1,0 +1,114 @@
+"""Corrections of speakers, as a session takes them: checked, applied, to be stored and told."""
+
+from collections.abc import Mapping
+
+from orchestration.errors import BadRequest, JsonValue
+from orchestration.speakers.corrections import (
+    Correction,
+    MapSpeaker,
+    MergeSpeakers,
+    RenameSpeaker,
+    UnmapSpeaker,
+)
+from orchestration.speakers.correlator import Correlator
+from orchestration.storage.ports import CorrelationRow
+from orchestration.transcript.segments import Segment, SpeakerName
+
+MAX_NAME_CHARACTERS = 200
+
+
+def check_correction(
+    correction: Correction, correlator: Correlator, segments: Mapping[str, Segment]
+) -> None:
+    """Refuse what is about nobody.
+
+    Raises:
+        BadRequest: the segment or speaker is not in the session, or not exactly one is named, or
+            a name is empty or too long.
+    """
+    match correction:
+        case MapSpeaker(person, segment_id, speaker_id):
+            _check_name(person.person_id)
+            _check_name(person.name)
+            _check_source(segment_id, speaker_id, correlator, segments)
+        case UnmapSpeaker(segment_id, speaker_id):
+            _check_source(segment_id, speaker_id, correlator, segments)
+        case MergeSpeakers(speaker_id, into_id):
+            _check_speaker(speaker_id, correlator, segments)
+            _check_speaker(into_id, correlator, segments)
+        case RenameSpeaker(speaker_id, name):
+            _check_name(name)
+            _check_speaker(speaker_id, correlator, segments)
+
+
+def _check_source(
+    segment_id: str | None,
+    speaker_id: str | None,
+    correlator: Correlator,
+    segments: Mapping[str, Segment],
+) -> None:
+    if (segment_id is None) == (speaker_id is None):
+        raise BadRequest("Name either a segment_id or a speaker_id.")
+    if speaker_id is not None:
+        _check_speaker(speaker_id, correlator, segments)
+    elif segment_id not in segments:
+        raise BadRequest(
+            f"The session has no final segment {segment_id!r}.", {"segment_id": segment_id}
+        )
+
+
+def _check_speaker(
+    speaker_id: str, correlator: Correlator, segments: Mapping[str, Segment]
+) -> None:
+    spoke = any(one.speaker and one.speaker.speaker_id == speaker_id for one in segments.values())
+    if not spoke and not correlator.knows(speaker_id):
+        facts: dict[str, JsonValue] = {"speaker_id": speaker_id}
+        raise BadRequest(f"The session has no speaker {speaker_id!r}.", facts)
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > MAX_NAME_CHARACTERS:
+        raise BadRequest(
+            f"A name has 1 to {MAX_NAME_CHARACTERS} characters.", {"limit": MAX_NAME_CHARACTERS}
+        )
+
+
+def correlation_of(correction: Correction) -> CorrelationRow | None:
+    """The row of a voice that is mapped by hand."""
+    if not isinstance(correction, MapSpeaker):
+        return None
+    source = correction.speaker_id or correction.segment_id or ""
+    person = SpeakerName(correction.person.person_id, correction.person.name, 1.0, "manual")
+    return CorrelationRow(source, person, "exact", 0, {"source": source})
+
+
+class LabelCorrelations:
+    """Which labels' names are stored, and which are news."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[str, float]] = {}
+
+    def news(self, correlator: Correlator) -> list[CorrelationRow]:
+        """Rows of labels whose name or share has changed."""
+        rows = []
+        for label, found in correlator.label_names.items():
+            key = (found.participant_id, round(found.share, 1))
+            participant = correlator.roster.find(found.participant_id)
+            if self._told.get(label) == key or correlator.corrections.pinned(label):
+                continue
+            self._told[label] = key
+            name = found.participant_id if participant is None else participant.name
+            rows.append(
+                CorrelationRow(
+                    label,
+                    SpeakerName(found.participant_id, name, found.share, "acoustic"),
+                    "inferred",
+                    correlator.lag_ns,
+                    {
+                        "label": label,
+                        "seconds_together": round(found.seconds, 1),
+                        "episodes": found.episodes,
+                    },
+                )
+            )
+        return rows
