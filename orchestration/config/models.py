@@ -115,6 +115,8 @@ class SessionPolicy(Model):
     """Audio in one file of a recording."""
     recording_retention_days: int = Field(30, ge=0)
     """The audio of a session that ended longer ago is removed; 0 keeps it."""
+    loopback_names: tuple[str, ...] = ()
+    """A test rig's fixed names: of labels in their order, or of streams by number."""
     chunking: ChunkingSettings = ChunkingSettings()
 
 

@@ -16,5 +16,6 @@ def session_values(settings: Settings) -> SessionValues:
         abandoned_after_ms=settings.sessions.abandoned_after_s * 1000,
         recordings_dir=str(settings.recordings_dir) if settings.sessions.record else None,
         recording_file_ms=settings.sessions.recording_file_s * 1000,
+        loopback_names=settings.sessions.loopback_names,
         stages=resolve_stages({"preset": settings.audio.preset}),
     )
