@@ -4,6 +4,7 @@ Every method raises ServiceUnreachable when nothing answers, and otherwise the e
 service names in its problem body (UnknownSession, NotAuthenticated, SessionConflict, ...).
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,9 @@ from orchestration.errors import JsonObject, ServiceUnreachable
 CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 60
 """Silence of the service in the middle of an answer beyond which it counts as unreachable."""
+UPGRADE_TIMEOUT_S = 10
+"""From connecting to an open WebSocket. What answers later than that may be a process that is being
+replaced; its successor answers sooner than it would."""
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """A WebSocket message larger than this ends the connection; a snapshot has 1,000 segments."""
@@ -147,13 +151,14 @@ class OrchestrationClient:
             OrchestrationError: the service refused the upgrade and said why by its status.
         """
         try:
-            socket = await self._session.ws_connect(
-                self.base_url + path,
-                params=_present(query),
-                compress=0,
-                max_msg_size=MAX_MESSAGE_BYTES,
-                timeout=aiohttp.ClientWSTimeout(ws_close=5),
-            )
+            async with asyncio.timeout(UPGRADE_TIMEOUT_S):
+                socket = await self._session.ws_connect(
+                    self.base_url + path,
+                    params=_present(query),
+                    compress=0,
+                    max_msg_size=MAX_MESSAGE_BYTES,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=5),
+                )
         except aiohttp.WSServerHandshakeError as refusal:
             if refusal.status < 400:
                 raise self._unreachable(refusal) from refusal

@@ -5,9 +5,10 @@ Ends with 1 when anything was lost, doubled, out of order or never came back.
 
 import argparse
 import asyncio
+import contextlib
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +115,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=300, help="of network and flapping")
     parser.add_argument("--seams", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="a folder to keep the service's data and logs in")
     options = parser.parse_args(arguments)
     options.parts = options.parts or list(parts)
     unknown = [part for part in options.parts if part not in parts]
@@ -127,8 +129,7 @@ async def run(options: argparse.Namespace) -> bool:
     wanted = [part for name, part in PARTS.items() if name in options.parts]
     if not wanted:
         return right
-    with tempfile.TemporaryDirectory(prefix="chaos-") as name:
-        folder = Path(name)
+    with _folder(options.keep) as folder:
         async with CodedWhisper() as whisper:
             service = ServiceUnderTest(folder / "data", WHISPER_SERVICE_URL=whisper.url)
             try:
@@ -138,6 +139,17 @@ async def run(options: argparse.Namespace) -> bool:
             finally:
                 await asyncio.to_thread(service.stop)
     return right
+
+
+@contextlib.contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """The folder to keep, else one that is gone afterwards."""
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="chaos-") as name:
+            yield Path(name)
+    else:
+        keep.mkdir(parents=True)
+        yield keep
 
 
 if __name__ == "__main__":

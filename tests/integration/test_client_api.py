@@ -1,7 +1,9 @@
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from orchestration.client import api
 from orchestration.client.api import OrchestrationClient
 from orchestration.config.loader import hash_key
 from orchestration.errors import (
@@ -74,3 +76,23 @@ async def test_a_failure_without_a_problem_body_is_judged_by_its_status() -> Non
         service.answers["GET", "/api/sessions"] = (502, "bad gateway")
         with pytest.raises(Unavailable):
             await client.sessions()
+
+
+async def test_a_websocket_that_is_never_opened_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(api, "UPGRADE_TIMEOUT_S", 0.05)
+    connected = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await reader.read()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    async with silent, OrchestrationClient(f"http://127.0.0.1:{port}") as client:
+        with pytest.raises(ServiceUnreachable):
+            async with client.websocket("/ws/ingest/s1"):
+                pytest.fail("it was never opened")
+        assert connected.is_set()
