@@ -19,6 +19,8 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
      '3d2b07dd9c86b5af2eb8eb8e31fe745601507e090b6da85464adf589e39a0b7c'),
     ('0015_audio_quality.sql',
      '890c1b9e84f09e7c5198ad43d9dfb34f1ed622682c5fd241be502134b16ec07c'),
+    ('0016_stream_clocks.sql',
+     'dd71ecbb831ea27ca1924f60403cca32eebf73091652fd74dd9c6d6efa844ea5'),
     ('0017_speaker_corrections.sql',
      'a963537ba6651e9d4d06fb4e7cede447de2c8f6147e5f785ad02721a380fe834'),
     ('0018_timing.sql',
@@ -397,6 +399,51 @@ CREATE TABLE bot_sessions.audio_quality (
     lufs                  real,
     created_at            timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (session_id, stream, start_sample)
+);
+
+-- How each stream's sample clock runs against the service's clock, as last estimated.
+CREATE TABLE bot_sessions.stream_clocks (
+    session_id            text NOT NULL,
+    stream                integer NOT NULL,
+    -- Where the stream was when this was estimated.
+    at_sample             bigint NOT NULL CHECK (at_sample >= 0),
+    -- Positive: the stream's samples last longer than their nominal time.
+    rate_ppm              double precision NOT NULL,
+    rate_error_ppm        double precision NOT NULL,
+    -- The service's clock, in Unix time, when sample 0 is received by the path and rate of now.
+    offset_ns             bigint NOT NULL,
+    offset_error_ns       bigint NOT NULL,
+    updated_at            timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, stream),
+    FOREIGN KEY (session_id, stream) REFERENCES bot_sessions.streams ON DELETE CASCADE
+) WITH (fillfactor = 50);
+
+-- Steps of a stream's samples, its path or its sender's clock against each other.
+CREATE TABLE bot_sessions.clock_changes (
+    session_id            text NOT NULL,
+    stream                integer NOT NULL,
+    at_sample             bigint NOT NULL,
+    kind                  text NOT NULL CHECK (kind IN ('capture_gap', 'duplicated_capture',
+        'path_change', 'clock_jump', 'unexplained')),
+    -- Positive: frames arrive, or are stamped, later than their samples say.
+    step_ns               bigint NOT NULL,
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, stream, at_sample, kind),
+    FOREIGN KEY (session_id, stream) REFERENCES bot_sessions.streams ON DELETE CASCADE
+);
+
+-- Where a stream lies on the session's timeline from a sample on; before the first, by offset_ns.
+CREATE TABLE bot_sessions.timeline_pieces (
+    session_id            text NOT NULL,
+    stream                integer NOT NULL,
+    from_sample           bigint NOT NULL CHECK (from_sample >= 0),
+    at_ns                 bigint NOT NULL,
+    -- What the piece before had reached: session times do not decrease.
+    floor_ns              bigint NOT NULL,
+    rate_ppb              integer NOT NULL,
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, stream, from_sample),
+    FOREIGN KEY (session_id, stream) REFERENCES bot_sessions.streams ON DELETE CASCADE
 );
 
 -- What people said about who spoke, in order: mapped, unmapped, merged, renamed.

@@ -4,13 +4,18 @@ from orchestration.audio.pcm import PcmFormat
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.storage.ports import (
+    ClockChangeRow,
     JournalFrame,
     ParticipantRow,
     SampleRange,
     SpeakerIntervalRow,
+    StreamClockRow,
     StreamProgress,
+    TimelineRow,
     TranslationRow,
 )
+from orchestration.timing.stream_clock import ChangeKind, ClockChange, ClockEstimate
+from orchestration.timing.stream_timeline import TimelinePiece
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
 
 FRAME_SAMPLES = 1600
@@ -54,6 +59,19 @@ def event(seq: int, text: str = "hello") -> DurableEvent:
 
 def translation(number: int, language: str = "pt", text: str = "olá") -> TranslationRow:
     return TranslationRow(f"segment-{number}", "en", TranslatedText(language, text, "final"), "e")
+
+
+def stream_clock(at_sample: int, rate_ppm: float = 50.0, *, stream: int = 0) -> StreamClockRow:
+    estimate = ClockEstimate(rate_ppm, 0.5, 1_700_000_000_123_456_789, 80_000)
+    return StreamClockRow(stream, at_sample, estimate)
+
+
+def clock_change(at_sample: int, *, stream: int = 0) -> ClockChangeRow:
+    return ClockChangeRow(stream, ClockChange(ChangeKind.CAPTURE_GAP, at_sample, 100_000_000))
+
+
+def timeline_row(from_sample: int, at_ns: int, *, stream: int = 0) -> TimelineRow:
+    return TimelineRow(stream, TimelinePiece(from_sample, at_ns, at_ns - 1, -50_000))
 
 
 def participant(name: str = "Ana", participant_id: str = "p1") -> ParticipantRow:

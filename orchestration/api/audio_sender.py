@@ -57,7 +57,7 @@ class SessionSender:
         Raises:
             OrchestrationError: the session refuses one of them, or has a newer sender.
         """
-        batch = IngestBatch(items, time.time_ns() // 1_000_000)
+        batch = IngestBatch(items, (time.time_ns(),) * len(items))
         reply = await self._line.call(lambda link: link.push(self._connection_id, batch))
         if reply.error is not None:
             raise reply.error

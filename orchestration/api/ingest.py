@@ -53,6 +53,7 @@ from orchestration.errors import (
 )
 from orchestration.session.inputs import EndOfStreams, StreamSpec
 from orchestration.storage.ports import Archive
+from orchestration.timing.service_clock import ServiceClock
 
 PUSH_INTERVAL_S = 0.2
 """From one call to the session to the next while a sender is in real time. What comes in between
@@ -103,6 +104,7 @@ class IngestConnection:
         self._formats: dict[int, PcmFormat] = {}
         self._streams: set[int] = set()
         self._pushing = asyncio.Lock()
+        self._clock = ServiceClock.anchored(time.time_ns(), time.monotonic_ns())
         self.tally = _Tally()
 
     async def converse(self) -> None:
@@ -150,12 +152,13 @@ class IngestConnection:
     async def _read(self) -> None:
         while True:
             message = await self._receive()
+            received_ns = self._clock.unix_ns(time.monotonic_ns())
             if isinstance(message, bytes):
-                await self._on_frame(message)
+                await self._on_frame(message, received_ns)
             else:
-                await self._on_message(message)
+                await self._on_message(message, received_ns)
 
-    async def _on_frame(self, data: bytes) -> None:
+    async def _on_frame(self, data: bytes, received_ns: int) -> None:
         frame = wire.parse_frame(data, self._limits.max_frame_bytes)
         pcm_format = self._formats.get(frame.stream)
         if pcm_format is not None:
@@ -164,10 +167,9 @@ class IngestConnection:
             raise BadAudio(f"Stream {frame.stream} was not opened.", {"stream": frame.stream})
         self.tally.frames += 1
         self.tally.audio_bytes += len(frame.payload)
-        await self._queue.put(frame, len(data), _unix_ms())
+        await self._queue.put(frame, len(data), received_ns)
 
-    async def _on_message(self, text: str) -> None:
-        received_unix_ms = _unix_ms()
+    async def _on_message(self, text: str, received_ns: int) -> None:
         message = wire.parse_client_message(text, self._limits)
         match message:
             case wire.Ping():
@@ -180,11 +182,11 @@ class IngestConnection:
             case wire.Hello():
                 raise BadRequest("hello is said once.", {"field": "type"})
             case EndOfStreams():
-                await self._queue.put(message, len(text), received_unix_ms)
+                await self._queue.put(message, len(text), received_ns)
             case _:
                 self.tally.facts += 1
                 await self._await_fact_rate()
-                await self._queue.put(message, len(text), received_unix_ms)
+                await self._queue.put(message, len(text), received_ns)
 
     async def _open_stream(self, spec: StreamSpec) -> None:
         position = await self._line.call(lambda link: link.open_stream(self._connection_id, spec))
@@ -249,10 +251,6 @@ class IngestConnection:
     async def _send(self, message: JsonObject) -> None:
         self._idle.touch()
         await self._websocket.send_text(encode_message(message))
-
-
-def _unix_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _new_connection_id() -> str:

@@ -13,7 +13,7 @@ from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact
 class _Waiting:
     item: AudioFrame | Fact | EndOfStreams
     size: int
-    received_unix_ms: int
+    received_ns: int
 
 
 class IngestQueue:
@@ -34,13 +34,13 @@ class IngestQueue:
         self._drained = asyncio.Event()
 
     async def put(
-        self, item: AudioFrame | Fact | EndOfStreams, size: int, received_unix_ms: int
+        self, item: AudioFrame | Fact | EndOfStreams, size: int, received_ns: int
     ) -> None:
         """Add an item of `size` bytes on the wire, as soon as there is room."""
         while self._bytes >= self._max_bytes:
             self._drained.clear()
             await self._drained.wait()
-        self._waiting.append(_Waiting(item, size, received_unix_ms))
+        self._waiting.append(_Waiting(item, size, received_ns))
         self._bytes += size
         self._filled.set()
         if (
@@ -72,7 +72,9 @@ class IngestQueue:
         if not self._waiting:
             self._plenty.clear()
         self._drained.set()
-        return IngestBatch(tuple(one.item for one in taken), taken[-1].received_unix_ms)
+        return IngestBatch(
+            tuple(one.item for one in taken), tuple(one.received_ns for one in taken)
+        )
 
 
 class FactRate:

@@ -47,6 +47,29 @@ class SegmentPage(BaseModel):
     next_cursor: str | None
 
 
+class ClockChangeView(BaseModel):
+    """A step of `seconds` that was there by `at_sample`, and what made it."""
+
+    stream: int
+    kind: str
+    at_sample: int
+    seconds: float
+
+
+class StreamClockView(BaseModel):
+    """How a stream's samples run against the service's clock, when the stream is at `at_sample`.
+
+    `offset` is when sample 0 is received by the present path and rate: Unix time in seconds.
+    """
+
+    stream: int
+    at_sample: int
+    rate_ppm: float
+    rate_error_ppm: float
+    offset: float
+    offset_error: float
+
+
 class StatisticsView(BaseModel):
     """A session's figures, as stored."""
 
@@ -61,6 +84,8 @@ class StatisticsView(BaseModel):
     total_transcript_words: int
     total_translations: int
     translation_languages: list[str]
+    clocks: list[StreamClockView]
+    clock_changes: list[ClockChangeView]
 
 
 def session_data_router(archive: Archive) -> APIRouter:
@@ -131,4 +156,24 @@ def _statistics(session_id: str, figures: SessionStatistics) -> StatisticsView:
         total_transcript_words=figures.words,
         total_translations=figures.translations,
         translation_languages=list(figures.translation_languages),
+        clocks=[
+            StreamClockView(
+                stream=one.stream,
+                at_sample=one.at_sample,
+                rate_ppm=one.estimate.rate_ppm,
+                rate_error_ppm=one.estimate.rate_error_ppm,
+                offset=one.estimate.offset_ns / 1e9,
+                offset_error=one.estimate.offset_error_ns / 1e9,
+            )
+            for one in figures.clocks
+        ],
+        clock_changes=[
+            ClockChangeView(
+                stream=one.stream,
+                kind=one.change.kind,
+                at_sample=one.change.at_sample,
+                seconds=one.change.step_ns / 1e9,
+            )
+            for one in figures.clock_changes
+        ],
     )

@@ -32,11 +32,12 @@ class Welcome:
 class IngestBatch:
     """What a connection brought since the last call, in the order it came.
 
-    `received_unix_ms` is when the newest of it arrived at the edge, on the edge's wall clock.
+    `received_ns` is when each item was read from the socket: Unix time in nanoseconds, by a clock
+    that does not step while the connection lasts.
     """
 
     items: tuple[AudioFrame | Fact | EndOfStreams, ...]
-    received_unix_ms: int
+    received_ns: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

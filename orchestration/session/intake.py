@@ -9,6 +9,15 @@ from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamS
 from orchestration.storage.ports import JournalFrame
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When a new frame that ends at `end_sample` reached the service, in Unix nanoseconds."""
+
+    stream: int
+    end_sample: int
+    received_ns: int
+
+
 @dataclass(slots=True)
 class Judgement:
     """A batch judged, to be accepted when its frames and facts are durable."""
@@ -16,6 +25,8 @@ class Judgement:
     batches: dict[int, LedgerBatch] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     ends: list[EndOfStreams] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
+    """Of the frames, in the order they came."""
     error: OrchestrationError | None = None
     """What ended the batch early; everything before it counts."""
 
@@ -82,13 +93,18 @@ class Intake:
             )
         return False
 
-    def judge(self, items: Sequence[AudioFrame | Fact | EndOfStreams]) -> Judgement:
-        """Judge a batch in order without changing anything; stops at the first fatal error."""
+    def judge(
+        self, items: Sequence[AudioFrame | Fact | EndOfStreams], received_ns: Sequence[int]
+    ) -> Judgement:
+        """Judge a batch in order without changing anything; stops at the first fatal error.
+
+        `received_ns` is when each item reached the service.
+        """
         judgement = Judgement()
         try:
-            for item in items:
+            for item, at_ns in zip(items, received_ns, strict=True):
                 if isinstance(item, AudioFrame):
-                    self._judge_frame(item, judgement)
+                    self._judge_frame(item, at_ns, judgement)
                 elif isinstance(item, EndOfStreams):
                     self._judge_end(item, judgement)
                 else:
@@ -117,7 +133,7 @@ class Intake:
         self._last_fact = self.next_fact - 1
         return {stream: ledger.next_seq - 1 for stream, ledger in self.ledgers.items()}
 
-    def _judge_frame(self, frame: AudioFrame, judgement: Judgement) -> None:
+    def _judge_frame(self, frame: AudioFrame, received_ns: int, judgement: Judgement) -> None:
         ledger = self.ledgers.get(frame.stream)
         if ledger is None:
             raise BadAudio(
@@ -126,7 +142,11 @@ class Intake:
         batch = judgement.batches.get(frame.stream)
         if batch is None:
             batch = judgement.batches[frame.stream] = ledger.batch()
+        known = len(batch.frames)
         batch.judge(frame)
+        for new in batch.frames[known:]:
+            end_sample = new.first_sample + new.sample_count
+            judgement.arrivals.append(Arrival(new.stream, end_sample, received_ns))
 
     def _judge_fact(self, fact: Fact, judgement: Judgement) -> None:
         expected = self.next_fact + len(judgement.facts)

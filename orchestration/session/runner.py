@@ -174,7 +174,7 @@ class SessionRunner:
                     f"Session {self.session_id} is {self._session.status}.",
                     {"session_id": self.session_id},
                 )
-            judgement = self._session.judge(batch.items)
+            judgement = self._session.judge(batch.items, batch.received_ns)
             frames = judgement.frames
             facts = [JournalFact(fact.fact, fact_json(fact)) for fact in judgement.facts]
             epoch = self._session.epoch
@@ -186,7 +186,7 @@ class SessionRunner:
                     self._journal.end_streams(self.session_id, epoch, judgement.last_seqs)
                 )
             stored_s = time.monotonic() - began_s
-            self._session.accept(judgement, batch.received_unix_ms, _now_ms())
+            self._session.accept(judgement, _now_ms())
             self._wake.set()
             reply = IngestReply(
                 acks=tuple(
@@ -388,7 +388,7 @@ class SessionRunner:
     # Helpers
 
     async def _recover(self) -> None:
-        now_unix_ms = _unix_ms()
+        now_unix_ns = time.time_ns()
         for fact in await self._journal.facts(self.session_id):
             self._session.replay_fact(parse_fact(fact.body))
         hashes = await self._journal.recent_hashes(self.session_id, REMEMBERED_HASHES)
@@ -397,7 +397,7 @@ class SessionRunner:
         for stream, pipeline in self._session.pipelines.items():
             heard_from = pipeline.needed_from
             async for frame in self._journal.frames_from(self.session_id, stream, heard_from):
-                self._session.replay_frame(frame, now_unix_ms)
+                self._session.replay_frame(frame, now_unix_ns)
         self._session.replayed(_now_ms())
         self._log.info("session_recovered", streams=len(self._session.pipelines))
 

@@ -6,7 +6,7 @@ events to tell afterwards, and requests to send. `now_ms` is a monotonic clock i
 wall-clock times are arguments of their own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestration.audio.chunker import Chunk
@@ -14,7 +14,6 @@ from orchestration.audio.presets import Stage
 from orchestration.errors import EngineRefused, JsonObject, OrchestrationError, SessionEnded
 from orchestration.services.ports import AudioQuality, Hypothesis, TranslationRequest
 from orchestration.session.events import (
-    NS_PER_SECOND,
     PassingEvent,
     SessionStatus,
     TranslatedText,
@@ -37,9 +36,11 @@ from orchestration.session.repairs import (
     plan_repairs,
     repaired_lines,
 )
+from orchestration.session.restored_clock import committed_words, restored_clock
 from orchestration.session.retries import ChunkRetries
 from orchestration.session.segment_writer import SegmentWriter
 from orchestration.session.spoken_languages import SpokenLanguages
+from orchestration.session.stream_clocks import StreamClocks
 from orchestration.session.stream_pipeline import Heard, SpeakerOf, StreamPipeline
 from orchestration.session.translation_desk import TranslationDesk
 from orchestration.session.values import SessionValues
@@ -51,10 +52,8 @@ from orchestration.storage.ports import (
     SampleRange,
     SessionChanges,
     StreamProgress,
-    StreamRow,
     TranslationRow,
 )
-from orchestration.timing.clock import SessionClock
 from orchestration.transcript.segments import Segment, SpeakerName
 from orchestration.transcript.words import Word
 
@@ -108,7 +107,9 @@ class Session:
         self._intake = Intake(claim.next_fact, values.max_streams)
         self._outbox = Outbox(claim.last_event_seq)
         self._languages = SpokenLanguages(spec.language)
-        self._clock = SessionClock()
+        self._clock = restored_clock(claim)
+        known_clocks = {stream: row.estimate for stream, row in claim.clocks.items()}
+        self._stream_clocks = StreamClocks(self._clock, self._outbox.tell, known_clocks)
         self._people = People(self._clock, values.max_participants, values.loopback_names)
         self._facts_told = claim.facts_told
         self._desk = TranslationDesk(
@@ -155,6 +156,7 @@ class Session:
     def connected(self, now_ms: int) -> None:
         """A sender is there."""
         self._idle_since_ms = None
+        self._stream_clocks.reconnected()
         if self.status == "created":
             self._turn("active")
 
@@ -180,24 +182,33 @@ class Session:
     def open_stream(self, spec: StreamSpec) -> None:
         """Take up a stream that is stored; a known one stays as it is."""
         if spec.stream not in self.ledgers:
+            self._clock.add_stream(spec.stream, spec.format.sample_rate)
             self._add_stream(spec, None)
             self._people.stream_opened(spec)
 
     # Frames and facts
 
-    def judge(self, items: Sequence[AudioFrame | Fact | EndOfStreams]) -> Judgement:
-        """Judge a batch in order without changing anything; stops at the first fatal error."""
-        return self._intake.judge(items)
+    def judge(
+        self, items: Sequence[AudioFrame | Fact | EndOfStreams], received_ns: Sequence[int]
+    ) -> Judgement:
+        """Judge a batch in order without changing anything; stops at the first fatal error.
 
-    def accept(self, judgement: Judgement, received_unix_ms: int, now_ms: int) -> None:
+        `received_ns` is when each item reached the service, in Unix nanoseconds.
+        """
+        return self._intake.judge(items, received_ns)
+
+    def accept(self, judgement: Judgement, now_ms: int) -> None:
         """What was judged is durable now: hear it."""
         self._intake.accept(judgement)
-        for stream, batch in judgement.batches.items():
-            if batch.frames:
-                last = batch.frames[-1]
-                end_sample = last.first_sample + last.sample_count
-                self._audio_arrived(stream, end_sample, received_unix_ms)
-                self._audio_at_ms[stream] = now_ms
+        for fact in judgement.facts:
+            # Before the frames, or a step of theirs would find the stamps that explain it missing.
+            self._stream_clocks.take(fact)
+        for one in judgement.arrivals:
+            self._audio_arrived(one.stream, one.end_sample, one.received_ns)
+            self._stream_clocks.arrived(
+                one.stream, one.end_sample, one.received_ns, self._final_before(one.stream)
+            )
+            self._audio_at_ms[one.stream] = now_ms
         for fact in judgement.facts:
             self._people.take(fact)
         for frame in judgement.frames:
@@ -432,8 +443,12 @@ class Session:
     def _with_progress(self, changes: SessionChanges) -> SessionChanges:
         """Frontiers and coverage go in one transaction with whatever follows from them."""
         dirty, self._dirty_streams = sorted(self._dirty_streams), set()
+        clocks = self._stream_clocks.drain()
         return replace(
             changes,
+            clocks=tuple(clocks.estimates.values()),
+            clock_changes=tuple(clocks.changes),
+            timeline=tuple(clocks.timeline),
             zero_unix_ms=self._clock.zero_unix_ms,
             streams=tuple(
                 self.pipelines[stream].progress(self._clock.settled_offset_ns(stream))
@@ -444,16 +459,13 @@ class Session:
     # Recovery
 
     def _restore(self, claim: Claim) -> None:
-        offsets_ns: dict[int, int] = {}
         for row in claim.streams:
-            ledger = self._add_stream(row.spec, row.progress, _committed_words(claim, row))
+            words = committed_words(claim, row, self._clock)
+            ledger = self._add_stream(row.spec, row.progress, words)
             ledger.next_seq, ledger.next_sample = row.next_seq, row.next_sample
             ledger.last_seq = row.last_seq
             self._people.stream_opened(row.spec, replayed=True)
-            if row.progress is not None and row.progress.offset_ns is not None:
-                offsets_ns[row.spec.stream] = row.progress.offset_ns
         self._outage_lost = bool(self._repairs_of(NOT_BY_OUTAGE))
-        self._clock.restore(claim.session.zero_unix_ms, offsets_ns)
         self._people.restore(claim.corrections)
         for segment in claim.repaintable:
             self._people.became_final(segment)
@@ -462,15 +474,16 @@ class Session:
 
     def replay_fact(self, fact: Fact) -> None:
         """A journaled fact, heard again after a restart; what it changed is not told again."""
+        self._stream_clocks.take(fact)
         self._people.take(fact)
         if fact.fact < self._facts_told:
             self._people.drain()
 
-    def replay_frame(self, frame: JournalFrame, received_unix_ms: int) -> None:
+    def replay_frame(self, frame: JournalFrame, received_ns: int) -> None:
         """A journaled frame beyond the frontier, heard again after a restart."""
         self.ledgers[frame.stream].hashes[frame.seq] = frame.content_hash
         end_sample = frame.first_sample + frame.sample_count
-        self._audio_arrived(frame.stream, end_sample, received_unix_ms)
+        self._audio_arrived(frame.stream, end_sample, received_ns)
         self._hear(frame)
 
     def replayed(self, now_ms: int) -> None:
@@ -484,12 +497,15 @@ class Session:
         self, spec: StreamSpec, progress: StreamProgress | None, committed: Sequence[Word] = ()
     ) -> StreamLedger:
         self.pipelines[spec.stream] = StreamPipeline(spec, self._values, progress, committed)
-        self._clock.add_stream(spec.stream, spec.format.sample_rate)
+        self._stream_clocks.add_stream(spec.stream, spec.format.sample_rate)
         return self._intake.add(spec)
 
-    def _audio_arrived(self, stream: int, end_sample: int, received_unix_ms: int) -> None:
+    def _final_before(self, stream: int) -> Callable[[], int]:
+        return lambda: self.pipelines[stream].frontier
+
+    def _audio_arrived(self, stream: int, end_sample: int, received_ns: int) -> None:
         unknown = self._clock.zero_unix_ms is None
-        self._clock.audio_arrived(stream, end_sample, received_unix_ms)
+        self._clock.audio_arrived(stream, end_sample, received_ns)
         if unknown:
             self._people.audio_began()
         self._dirty_streams.add(stream)
@@ -616,20 +632,3 @@ class Session:
             raise AssertionError(f"a session does not go from {self.status} to {status}")
         self.status = status
         self._outbox.set_status(status, detail)
-
-
-def _committed_words(claim: Claim, row: StreamRow) -> list[Word]:
-    """The last final words of a stream, on its own samples."""
-    if row.progress is None or row.progress.offset_ns is None:
-        return []
-    rate, offset_ns = row.spec.format.sample_rate, row.progress.offset_ns
-
-    def sample(session_ns: int) -> int:
-        return (session_ns - offset_ns) * rate // NS_PER_SECOND
-
-    return [
-        Word(word.text, sample(word.start_ns), sample(word.end_ns), word.probability)
-        for segment in claim.recent_segments
-        if segment.stream == row.spec.stream
-        for word in segment.words
-    ]

@@ -16,6 +16,8 @@ from orchestration.session.events import DurableEvent, SessionStatus, Translated
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.storage.alert_ports import AlertLog
 from orchestration.storage.timing_ports import TimingArchive
+from orchestration.timing.stream_clock import ClockChange, ClockEstimate
+from orchestration.timing.stream_timeline import TimelinePiece
 from orchestration.transcript.segments import Segment, SpeakerName
 
 Row = TypeVar("Row")
@@ -212,8 +214,34 @@ class QualitySummary:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamClockRow:
+    """What is known of a stream's clock when it is at `at_sample`."""
+
+    stream: int
+    at_sample: int
+    estimate: ClockEstimate
+
+
+@dataclass(frozen=True, slots=True)
+class ClockChangeRow:
+    """A step of a stream's samples, path or sender's clock."""
+
+    stream: int
+    change: ClockChange
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """Where a stream lies on the session's timeline from a sample on."""
+
+    stream: int
+    piece: TimelinePiece
+
+
+@dataclass(frozen=True, slots=True)
 class SessionStatistics:
-    """A session's figures: seconds, bytes and counts of what is stored."""
+    """A session's figures: seconds, bytes and counts of what is stored, and what is known of its
+    streams' clocks."""
 
     duration_s: float
     participants: int
@@ -225,6 +253,9 @@ class SessionStatistics:
     words: int
     translations: int
     translation_languages: tuple[str, ...]
+    clocks: tuple[StreamClockRow, ...] = ()
+    clock_changes: tuple[ClockChangeRow, ...] = ()
+    """The last 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +271,9 @@ class SessionChanges:
     correlations: Sequence[CorrelationRow] = ()
     streams: Sequence[StreamProgress] = ()
     qualities: Sequence[QualityRow] = ()
+    clocks: Sequence[StreamClockRow] = ()
+    clock_changes: Sequence[ClockChangeRow] = ()
+    timeline: Sequence[TimelineRow] = ()
     status: SessionStatus | None = None
     status_detail: str | None = None
     zero_unix_ms: int | None = None
@@ -257,6 +291,9 @@ class SessionChanges:
             or self.correlations
             or self.streams
             or self.qualities
+            or self.clocks
+            or self.clock_changes
+            or self.timeline
             or self.status
             or self.zero_unix_ms
             or self.facts_told
@@ -284,6 +321,10 @@ class Claim:
     """The session's newest final segments, in order: those whose names may change still."""
     corrections: Sequence[JsonObject] = ()
     """What people said about who spoke, in order."""
+    clocks: Mapping[int, StreamClockRow] = field(default_factory=dict)
+    """What is known of the streams' clocks."""
+    timeline: Sequence[TimelineRow] = field(default_factory=list)
+    """The last pieces of the streams' timelines, in order of stream and sample."""
 
 
 class SessionJournal(Protocol):

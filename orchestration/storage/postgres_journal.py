@@ -41,6 +41,7 @@ from orchestration.storage.rows import (
 )
 from orchestration.storage.speaker_rows import store_corrections, store_correlations
 from orchestration.storage.stored_text import encode_json, storable_text
+from orchestration.storage.stream_clocks import read_estimates, read_timeline, store_clocks
 from orchestration.transcript.segments import Segment
 
 
@@ -74,6 +75,8 @@ class PostgresJournal:
                 speaker_sql.REPAINTABLE, session_id, REPAINTABLE_SEGMENTS
             )
             corrections = await connection.fetch(speaker_sql.CORRECTIONS, session_id)
+            clocks = await read_estimates(connection, session_id)
+            timeline = await read_timeline(connection, session_id)
             facts_told = await connection.fetchval(
                 "SELECT facts_told FROM bot_sessions.sessions WHERE session_id = $1", session_id
             )
@@ -89,6 +92,8 @@ class PostgresJournal:
             repaintable=[segment_from(row) for row in repaintable],
             corrections=[row["body"] for row in corrections],
             facts_told=facts_told,
+            clocks=clocks,
+            timeline=timeline,
         )
 
     async def claimed_by(self, actor_name: str) -> str | None:
@@ -172,6 +177,7 @@ class PostgresJournal:
             await store_correlations(connection, session_id, changes.correlations)
             await _store_progress(connection, session_id, changes.streams)
             await _store_qualities(connection, session_id, changes.qualities)
+            await store_clocks(connection, session_id, changes)
             if any(
                 one is not None
                 for one in (changes.status, changes.zero_unix_ms, changes.facts_told)

@@ -9,6 +9,10 @@ from orchestration.storage.pool import Pool, database, unknown_session
 from orchestration.storage.ports import Page, RecordedFile, SessionStatistics, StoredSegment
 from orchestration.storage.recording_statements import FILE_COLUMNS
 from orchestration.storage.rows import SEGMENT_COLUMNS, file_from, segment_from, translated_from
+from orchestration.storage.stream_clocks import read_changes, read_estimates
+
+CHANGES_SHOWN = 100
+"""Of a session's clock changes, the last."""
 
 FILES_PAGE = f"""
 SELECT {FILE_COLUMNS} FROM bot_sessions.audio_files
@@ -88,8 +92,15 @@ class PostgresListings:
     async def statistics(self, session_id: str) -> SessionStatistics:
         async with database(self._pool) as connection:
             row = await connection.fetchrow(STATISTICS, session_id)
+            clocks = await read_estimates(connection, session_id)
+            changes = await read_changes(connection, session_id, CHANGES_SHOWN)
         if row is None:
             raise unknown_session(session_id)
         figures = dict(row)
         languages = tuple(figures.pop("translation_languages"))
-        return SessionStatistics(**figures, translation_languages=languages)
+        return SessionStatistics(
+            **figures,
+            translation_languages=languages,
+            clocks=tuple(clocks.values()),
+            clock_changes=tuple(changes),
+        )

@@ -28,6 +28,8 @@ LEVEL_BINS = 6
 """Entries that say where the level was."""
 RECENT = 12
 """Entries and stamps that are kept to tell what made a step."""
+KNOWN_UNTIL_BINS = 60
+"""A rate known from before is better than a new one of less than 5 minutes, if its error is."""
 MAX_RATE_PPM = 300.0
 """No sound card is further off; an estimate beyond is cut to this."""
 OFFSET_PERCENTILE = 10
@@ -135,12 +137,14 @@ class _Level:
 class StreamClock:
     """The clock of one stream, from the arrivals of its frames and the stamps of its sender."""
 
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(self, sample_rate: int, known: ClockEstimate | None = None) -> None:
+        """`known` is what an earlier clock of the same stream came to: its rate is taken up."""
         self._sample_rate = sample_rate
+        self._known = known
         self._least: _Point | None = None
         self._newest_ns = self._stamped_bin = -1
         self._segment = 0
-        self._rate = 0.0
+        self._rate = 0.0 if known is None else known.rate_ppm / 1e6
         self._pool: deque[tuple[int, _Point]] = deque(maxlen=POOL_BINS)
         self._arrivals = _Level()
         self._stamps = _Level()
@@ -154,7 +158,8 @@ class StreamClock:
     def estimate(self) -> ClockEstimate | None:
         """Rate and offset by the last 10 minutes; None before a level is known, some 15 s."""
         if self._estimate is None and any(segment == self._segment for segment, _ in self._pool):
-            self._estimate = _estimate(self._pool, self._segment)
+            known = self._known if len(self._pool) < KNOWN_UNTIL_BINS else None
+            self._estimate = _estimate(self._pool, self._segment, known)
         return self._estimate
 
     def arrived(self, end_sample: int, received_ns: int) -> ClockChange | None:
@@ -235,7 +240,9 @@ def _cause(step_ns: int, stamps_step_ns: int | None) -> ChangeKind:
     return ChangeKind.PATH_CHANGE if abs(stamps_step_ns) <= STEP_NS else ChangeKind.UNEXPLAINED
 
 
-def _estimate(pool: deque[tuple[int, _Point]], newest: int) -> ClockEstimate:
+def _estimate(
+    pool: deque[tuple[int, _Point]], newest: int, known: ClockEstimate | None
+) -> ClockEstimate:
     """Theil and Sen's median of slopes within segments; the offset by the newest segment."""
     base_ns = pool[-1][1].ahead_ns
     segments = np.array([segment for segment, _ in pool])
@@ -252,6 +259,9 @@ def _estimate(pool: deque[tuple[int, _Point]], newest: int) -> ClockEstimate:
     if pairs.any():
         scatter_ns = max(_scatter(level[segments == one]) for one in set(segments.tolist()))
         rate_error = min(rate_error, scatter_ns / float(apart_ns[pairs].max()))
+    if known is not None and known.rate_error_ppm / 1e6 < rate_error:
+        rate, rate_error = known.rate_ppm / 1e6, known.rate_error_ppm / 1e6
+        level = ahead_ns - rate * at_ns
 
     now = segments == newest
     offset_ns = float(np.percentile(level[now], OFFSET_PERCENTILE))

@@ -7,7 +7,12 @@ Each line is 20 seeds of a simulated network (tests/unit/timing/simulation.py) a
 
 import time
 import tracemalloc
+from functools import partial
 
+from orchestration.errors import JsonObject
+from orchestration.session.inputs import ClockFact
+from orchestration.session.stream_clocks import StreamClocks
+from orchestration.timing.clock import SessionClock
 from orchestration.timing.stream_clock import MAX_ENTRIES, StreamClock
 from tests.benchmarks.figures import machine_line, percentile, row
 from tests.unit.timing.simulation import ACCIDENTS, SAMPLE_RATE, T0_NS, simulate
@@ -54,6 +59,38 @@ def hour() -> StreamClock:
     return clock
 
 
+def session_hour() -> tuple[StreamClocks, SessionClock]:
+    """An hour of one stream as a session takes it: arrivals, stamps, the timeline, what to store.
+
+    The sample clock is off by 100 ppm, and wanders by 20 ppm in each minute.
+    """
+    timeline = SessionClock()
+    clocks = StreamClocks(timeline, _discard, {})
+    timeline.add_stream(0, SAMPLE_RATE)
+    clocks.add_stream(0, SAMPLE_RATE)
+    frame_samples = SAMPLE_RATE // FRAMES_A_SECOND
+    ahead_ns = 0
+    for frame in range(1, HOUR_S * FRAMES_A_SECOND + 1):
+        ahead_ns += 10_000 + 2_000 * (frame // 600 % 3 - 1)
+        end_sample = frame * frame_samples
+        captured_ns = T0_NS + frame * 100_000_000 + ahead_ns
+        received_ns = captured_ns + 30_000_000 + frame * 7_919 % 5_000_000
+        timeline.audio_arrived(0, end_sample, received_ns)
+        final_before = partial(max, 0, end_sample - 4 * SAMPLE_RATE)
+        clocks.arrived(0, end_sample, received_ns, final_before)
+        if frame % (5 * FRAMES_A_SECOND) == 0:
+            clocks.take(ClockFact(frame, 0, end_sample, captured_ns // 1_000_000))
+        if frame == 5 * FRAMES_A_SECOND:
+            timeline.settle(0)
+        if frame % FRAMES_A_SECOND == 0:
+            clocks.drain()
+    return clocks, timeline
+
+
+def _discard(kind: str, body: JsonObject) -> None:
+    return
+
+
 def cost() -> None:
     """CPU for each second of audio, and what an hour leaves in memory."""
     began_ns = time.process_time_ns()
@@ -64,7 +101,18 @@ def cost() -> None:
     held, _ = tracemalloc.get_traced_memory()
     row("CPU for each second of audio, 100 ms frames", f"{cpu_us:.0f} us")
     row("entries after an hour", f"{len(clock)}", f"{MAX_ENTRIES}")
+    tracemalloc.stop()
     row("memory after an hour", f"{held / 1000:.1f} kB")
+    del clock
+    began_ns = time.process_time_ns()
+    session_hour()
+    cpu_us = (time.process_time_ns() - began_ns) / 1000 / HOUR_S
+    tracemalloc.start()
+    kept = session_hour()
+    held, _ = tracemalloc.get_traced_memory()
+    row("in a session: CPU for each second of audio", f"{cpu_us:.0f} us")
+    row("in a session: memory after an hour", f"{held / 1000:.1f} kB")
+    del kept
 
 
 def main() -> None:

@@ -21,13 +21,16 @@ from orchestration.storage.ports import (
 from orchestration.storage.postgres_archive import TABLES_OF_SESSION, PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from tests.storage_values import (
+    clock_change,
     event,
     frame,
     interval,
     participant,
     progress,
     segment,
+    stream_clock,
     stream_spec,
+    timeline_row,
     translation,
 )
 
@@ -74,6 +77,9 @@ async def fill(archive: PostgresArchive, journal: PostgresJournal, session_id: s
             QualityRow(0, 0, 400, HEARD),
             QualityRow(0, 400, 900, replace(HEARD, score=0.5)),
         ],
+        clocks=[stream_clock(80_000)],
+        clock_changes=[clock_change(70_000)],
+        timeline=[timeline_row(60_000, 10**9)],
         status="active",
     )
     await journal.commit(session_id, 1, changes)
@@ -411,3 +417,32 @@ async def test_audio_heard_again_replaces_its_quality(
     again = SessionChanges(qualities=[QualityRow(0, 400, 950, replace(HEARD, score=0.0))])
     await journal.commit("s1", 1, again)
     assert await archive.qualities("s1") == [QualitySummary(0, 2, 0.5, 25.0, 0.75, -20.0, 0.0)]
+
+
+async def test_of_a_stream_s_clock_the_latest_estimate_stands_and_every_change(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await fill(archive, journal, "s1")
+    again = SessionChanges(
+        clocks=[stream_clock(160_000, -20.0)], clock_changes=[clock_change(150_000)]
+    )
+    for _ in range(2):
+        await journal.commit("s1", 1, again)
+
+    figures = await archive.statistics("s1")
+
+    assert figures.clocks == (stream_clock(160_000, -20.0),)
+    assert figures.clock_changes == (clock_change(70_000), clock_change(150_000))
+
+
+async def test_a_claim_finds_the_streams_clocks_and_their_timelines(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await fill(archive, journal, "s1")
+    later = [timeline_row(60_000, 2 * 10**9), timeline_row(90_000, 3 * 10**9)]
+    await journal.commit("s1", 1, SessionChanges(timeline=[timeline_row(60_000, 1), *later]))
+
+    claim = await journal.claim("s1", "actor-2")
+
+    assert claim.clocks == {0: stream_clock(80_000)}
+    assert claim.timeline == later

@@ -39,8 +39,10 @@ from orchestration.storage.ports import SessionRow, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
+from orchestration.timing.service_clock import ServiceClock
 from tests.database import temporary_server
 from tests.doubles.api_server import served
+from tests.unit.timing.simulation import T0_NS, Accident, Delivery, deliveries
 
 READING = Path(__file__).parents[1] / "data" / "reading.flac"
 FRAME_SAMPLES = 1600
@@ -309,3 +311,49 @@ async def test_what_an_outage_lost_is_heard_when_a_repair_is_asked_for(service: 
     events = (await service.get("/api/sessions/repaired/events"))["items"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert any(event.get("corrected") for event in events)
+
+
+async def test_what_is_known_of_a_sender_s_clock_is_told_and_survives_its_session_s_actor(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three minutes of arrivals as simulated, in as short a time as it takes to send them."""
+    lossy = Accident("100 ms lost", lost_s=0.100)
+    sent = list(deliveries(1, 50.0, lossy, duration_s=180))
+    arrivals = iter([T0_NS + round(one.delivered_s * 1e9) for one in sent for _ in messages(one)])
+    monkeypatch.setattr(ServiceClock, "unix_ns", lambda clock, monotonic_ns: next(arrivals))
+    body = {"session_id": "clocked", "language": "en"}
+    async with service.client.post(f"{service.url}/api/sessions", json=body) as response:
+        session = await response.json()
+
+    async with service.client.ws_connect(session["ingest_url"]) as bot:
+        await bot.send_json(HELLO)
+        await until(bot, "welcome")
+        facts = 0
+        for seq, one in enumerate(sent):
+            start = one.sample - FRAME_SAMPLES
+            await bot.send_bytes(encode_frame(AudioFrame(0, seq, start, bytes(2 * FRAME_SAMPLES))))
+            if one.stamp_s is not None:
+                unix_ms = T0_NS // 1_000_000 + round(one.stamp_s * 1000)
+                stamp = {"stream": 0, "sample": one.sample, "unix_ms": unix_ms}
+                await bot.send_json({"type": "clock", "fact": facts, **stamp})
+                facts += 1
+            if seq % 300 == 299:
+                while (await until(bot, "ack"))["streams"][0]["upto"] < seq:
+                    pass
+        while not (await service.get("/api/sessions/clocked/statistics"))["clock_changes"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    await service.sessions.restart("clocked")
+
+    figures = await service.get("/api/sessions/clocked/statistics")
+    (clock,) = figures["clocks"]
+    assert clock["rate_ppm"] == pytest.approx(50.0, abs=5)
+    assert clock["rate_error_ppm"] < 20
+    (change,) = figures["clock_changes"]
+    assert (change["kind"], change["seconds"]) == ("capture_gap", pytest.approx(0.1, abs=0.005))
+    events = (await service.get("/api/sessions/clocked/events"))["items"]
+    assert [one["kind"] for one in events if one["type"] == "clock"] == ["capture_gap"]
+
+
+def messages(one: Delivery) -> range:
+    """A frame, and with some of them a stamp."""
+    return range(1 if one.stamp_s is None else 2)

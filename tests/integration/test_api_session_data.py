@@ -53,6 +53,7 @@ async def test_statistics_have_their_known_names(server: ApiServer) -> None:
     assert status == 200
     assert (figures["total_transcripts"], figures["total_audio_files"]) == (3, 1)
     assert figures["total_transcript_words"] == 6
+    assert (figures["clocks"], figures["clock_changes"]) == ([], [])
 
 
 @pytest.mark.parametrize("what", ["transcripts", "audio-files", "statistics"])

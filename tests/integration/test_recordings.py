@@ -31,6 +31,7 @@ SESSION = "meeting-1"
 STREAM = StreamSpec(0, PcmFormat("s16le", 16_000, 1), None)
 FRAME_SAMPLES = 320
 FILE_MS = 5_000
+ZERO_NS = 1_700_000_000_000_000_000
 
 
 class Deaf:
@@ -129,14 +130,14 @@ async def send(runner: SessionRunner, pcm: bytes, first_seq: int = 0) -> int:
         AudioFrame(0, first_seq + place, (first_seq + place) * FRAME_SAMPLES, pcm[at : at + 640])
         for place, at in enumerate(range(0, len(pcm), 640))
     ]
-    reply = await runner.push("bot", IngestBatch(tuple(frames), 1_700_000_000_000))
+    reply = await runner.push("bot", IngestBatch(tuple(frames), (ZERO_NS,) * len(frames)))
     assert reply.error is None
     return first_seq + len(frames)
 
 
 async def end(runner: SessionRunner, next_seq: int) -> None:
     ended = EndOfStreams(((0, next_seq - 1),), -1)
-    await runner.push("bot", IngestBatch((ended,), 1_700_000_000_000))
+    await runner.push("bot", IngestBatch((ended,), (ZERO_NS,)))
 
 
 async def test_a_recording_is_what_was_sent_over_a_restart_and_the_journal_shrinks_behind_it(

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from orchestration.audio.pcm import PcmFormat
 from orchestration.services.ports import Hypothesis
-from orchestration.session.events import DurableEvent
+from orchestration.session.events import NS_PER_MS, DurableEvent
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
 from orchestration.session.session import TERMINAL, Session, SessionStep, TranscribeOrder
 from orchestration.session.values import SessionValues
@@ -162,10 +162,11 @@ class _Player:
         return [one.fact for one in self._facts[first : self._next_fact]]
 
     def _send(self, *items: AudioFrame | Fact | EndOfStreams) -> None:
-        judgement = self.session.judge(items)
+        received_ns = (ZERO_UNIX_MS + self._now_ms) * NS_PER_MS
+        judgement = self.session.judge(items, [received_ns] * len(items))
         if judgement.error is not None:
             raise judgement.error
-        self.session.accept(judgement, ZERO_UNIX_MS + self._now_ms, self._now_ms)
+        self.session.accept(judgement, self._now_ms)
 
     async def _pass(self) -> None:
         self.session.tick(self._now_ms)

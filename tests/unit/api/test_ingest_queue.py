@@ -33,12 +33,12 @@ async def let_others_run() -> None:
 async def test_a_batch_holds_what_waits_up_to_its_bytes_in_order() -> None:
     queue = queue_of(max_bytes=1000)
     for seq in range(5):
-        await queue.put(frame(seq), 100, received_unix_ms=seq)
+        await queue.put(frame(seq), 100, received_ns=seq)
 
     batch = await queue.take(max_bytes=300)
 
     assert [item.seq for item in batch.items if isinstance(item, AudioFrame)] == [0, 1, 2]
-    assert batch.received_unix_ms == 2
+    assert batch.received_ns == (0, 1, 2)
 
 
 async def test_an_item_larger_than_a_batch_goes_alone() -> None:

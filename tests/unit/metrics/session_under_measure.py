@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from orchestration.errors import DatabaseUnavailable
 from orchestration.services.ports import Hypothesis
+from orchestration.session.events import NS_PER_MS
 from orchestration.session.exchange import IngestBatch
 from orchestration.session.inputs import AudioFrame, EndOfStreams, StreamSpec
 from orchestration.session.recording_reader import RecordingReader
@@ -72,7 +73,7 @@ def frames(pcm: bytes, *, first_seq: int = 0) -> tuple[AudioFrame, ...]:
 
 
 async def send(runner: SessionRunner, *items: AudioFrame | EndOfStreams) -> None:
-    await runner.push("c1", IngestBatch(items, ZERO_UNIX_MS))
+    await runner.push("c1", IngestBatch(items, (ZERO_UNIX_MS * NS_PER_MS,) * len(items)))
 
 
 async def connect(runner: SessionRunner) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import EngineError, JsonObject
 from orchestration.services.ports import Hypothesis, HypothesisSegment, HypothesisWord
-from orchestration.session.events import DurableEvent, PassingEvent
+from orchestration.session.events import NS_PER_MS, DurableEvent, PassingEvent
 from orchestration.session.inputs import (
     AudioFrame,
     EndOfStreams,
@@ -98,9 +98,9 @@ class Meeting:
     def send(
         self, *items: AudioFrame | Fact | EndOfStreams, received_unix_ms: int | None = None
     ) -> Judgement:
-        judgement = self.session.judge(items)
         arrived = ZERO_UNIX_MS + self.now_ms if received_unix_ms is None else received_unix_ms
-        self.session.accept(judgement, arrived, self.now_ms)
+        judgement = self.session.judge(items, [arrived * NS_PER_MS] * len(items))
+        self.session.accept(judgement, self.now_ms)
         self.settle()
         return judgement
 

@@ -40,6 +40,7 @@ from tests.unit.session.meeting import (
 )
 
 WORD_MS = 500
+ZERO_UNIX_NS = ZERO_UNIX_MS * 1_000_000
 SPEC = StreamSpec(0, FORMAT)
 
 
@@ -130,18 +131,18 @@ class Actor:
         pipeline = self.session.pipelines[0]
         for frame in disk.frames:
             if frame.first_sample + frame.sample_count > pipeline.needed_from:
-                self.session.replay_frame(frame, ZERO_UNIX_MS)
+                self.session.replay_frame(frame, ZERO_UNIX_NS)
         self.session.replayed(0)
         self.session.connected(0)
         self.step()
 
     def send(self, *items: AudioFrame | Fact | EndOfStreams) -> None:
-        judgement = self.session.judge(items)
+        judgement = self.session.judge(items, [ZERO_UNIX_NS] * len(items))
         assert judgement.error is None
         self._disk.frames += judgement.frames
         self._disk.facts += judgement.facts
         self._disk.last_seq = judgement.last_seqs.get(0, self._disk.last_seq)
-        self.session.accept(judgement, ZERO_UNIX_MS, 0)
+        self.session.accept(judgement, 0)
         self.step()
 
     def answer(self) -> bool:
