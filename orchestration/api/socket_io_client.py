@@ -34,6 +34,9 @@ MAX_REQUESTS_AT_ONCE = 4
 MAX_TEXT_CHARACTERS = 5000
 """Of a text to translate."""
 
+STATUS_INTERVAL_S = 2.0
+"""How often the services that a client subscribed to are looked at."""
+
 SendEvent = Callable[[str, str], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
@@ -69,6 +72,8 @@ class SocketIoClient:
         self._session_id: str | None = None
         self._watching: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()
+        self._followed: dict[str, str] = {}
+        self._following: asyncio.Task[None] | None = None
 
     async def greet(self) -> None:
         """The first event."""
@@ -79,6 +84,8 @@ class SocketIoClient:
     def close(self) -> None:
         """The client is gone."""
         self._leave()
+        if self._following is not None:
+            self._following.cancel()
         for task in self._requests:
             task.cancel()
 
@@ -118,9 +125,25 @@ class SocketIoClient:
 
     async def _subscribe(self, body: JsonObject) -> JsonObject:
         service = _text(body, "service", 64)
-        answer: JsonObject = {"service": service, "status": await self._status_of(service)}
+        status = await self._status_of(service)
+        answer: JsonObject = {"service": service, "status": status}
         await self._tell("subscribed", answer)
+        self._followed[service] = status
+        if self._following is None:
+            self._following = asyncio.create_task(self._follow())
         return answer
+
+    async def _follow(self) -> None:
+        """Tell each change of the services that are subscribed to, until the client is gone."""
+        while True:
+            await asyncio.sleep(STATUS_INTERVAL_S)
+            report = await self._services.health.report()
+            now = {one.name: one.status for one in report.services}
+            for service, status in list(self._followed.items()):
+                if now.get(service, "unknown") != status:
+                    self._followed[service] = now.get(service, "unknown")
+                    body: JsonObject = {"service": service, "status": self._followed[service]}
+                    await self._tell("service_status", {**body, "timestamp": _now()})
 
     async def _status_of(self, service: str) -> str:
         report = await self._services.health.report()

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import socketio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestration.api import health, socket_io_client
+from orchestration.api.ports import ServiceStatus
 from tests.doubles.api_server import ApiServer, api_server
 
 KEY = "correct horse battery staple"
@@ -85,6 +88,23 @@ async def test_services_are_subscribed_to_and_asked(server: ApiServer) -> None:
 
     assert (answer["source_service"], answer["response_to"]) == ("whisper", "get_health")
     assert answer["data"]["status"] == "healthy"
+
+
+async def test_whoever_subscribed_to_a_service_is_told_of_its_later_changes(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_io_client, "STATUS_INTERVAL_S", 0.02)
+    monkeypatch.setattr(health, "REFRESH_S", 0.0)
+    async with connected(server) as client:
+        await client.io.emit("subscribe", {"service": "database"})
+        await client.next("subscribed")
+        report = server.sessions.report
+        statuses: tuple[ServiceStatus, ...] = ("unhealthy", "recovering")
+        for status in statuses:
+            part = replace(report.services[0], status=status)
+            server.sessions.report = replace(report, services=(part,))
+            told = await client.next("service_status")
+            assert (told["service"], told["status"]) == ("database", status)
 
 
 async def test_a_text_is_translated(server: ApiServer) -> None:
