@@ -43,6 +43,7 @@ from orchestration.services.embedded_translation import EmbeddedTranslation
 from orchestration.services.embedded_whisper import EmbeddedWhisper
 from orchestration.services.gateway import HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
+from orchestration.services.http_engine import HttpEngine
 from orchestration.services.listening import Listening
 from orchestration.services.pool_figures import sample_gateway, sample_pool
 from orchestration.services.ports import (
@@ -97,6 +98,8 @@ def _whisper(
         )
     else:
         engine = _embedded(upstream, embedded)
+    if isinstance(engine, HttpEngine):
+        engine.own_health_path = upstream.health_path
     return engine.name, engine
 
 
@@ -111,6 +114,8 @@ def _translation(
         engine = LibreTranslate(url, api_key=api_key, timeout_s=timeout_s)
     else:
         engine = _embedded(upstream, embedded)
+    if isinstance(engine, HttpEngine):
+        engine.own_health_path = upstream.health_path
     return engine.name, engine
 
 

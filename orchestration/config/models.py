@@ -133,6 +133,10 @@ class UpstreamSettings(Model):
     api_key: str | None = None
     labels: Literal["answer", "session"] = "answer"
     """How far its diarization labels mean one voice: within one answer, or in all of a session."""
+    health_path: str | None = Field(None, pattern=r"^/[A-Za-z0-9_.~/-]{1,199}$")
+    """Its own route that answers 200 while it is well; each kind has one that is asked by default:
+    `/health`, or `/v1/models` where there is none, `/api/health` of a livetranslate translation,
+    `/languages` of libretranslate."""
 
     @model_validator(mode="after")
     def url_is_there(self) -> "UpstreamSettings":
@@ -189,6 +193,8 @@ class ServicesSettings(Model):
     gateway_timeout_s: float | None = Field(None, gt=0, le=600)
     """How long a service's answer may take to begin, or to go on, through the gateway; without it
     `timeout_s`."""
+    stalled_after_s: float = Field(180, ge=1)
+    """Who has work all this time and does none of it has stopped; more than an engine may take."""
 
     @model_validator(mode="after")
     def kinds_fit(self) -> "ServicesSettings":

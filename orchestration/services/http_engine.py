@@ -16,6 +16,8 @@ class HttpEngine:
 
     kind: ClassVar[str]
     health_path: ClassVar[str]
+    own_health_path: str | None = None
+    """A route of this one service that is probed in place of its kind's."""
 
     def __init__(self, upstream: HttpUpstream) -> None:
         self._upstream = upstream
@@ -28,7 +30,11 @@ class HttpEngine:
     async def check(self) -> EngineStatus:
         """GET its health; never raises."""
         try:
-            status, latency_ms = await self._probe()
+            if self.own_health_path is not None:
+                path = self.own_health_path.lstrip("/")
+                status, latency_ms = await self._upstream.probe(path)
+            else:
+                status, latency_ms = await self._probe()
         except EngineError as error:
             return EngineStatus(self.name, self.kind, False, 0, error.message)
         healthy = status == HTTPStatus.OK

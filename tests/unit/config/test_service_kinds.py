@@ -19,3 +19,10 @@ def test_livetranslate_services_stand_in_either_pool_with_others(pool: str, kind
     services = [{"url": "http://127.0.0.1", "kind": one} for one in (kind, "livetranslate")]
     settings = ServicesSettings.model_validate({pool: services})
     assert [one.kind for one in getattr(settings, pool)] == [kind, "livetranslate"]
+
+
+@pytest.mark.parametrize("path", ["health", "/", "/a b", "/a?key=1", "http://elsewhere/health"])
+def test_a_health_route_is_a_path_on_the_service_itself(path: str) -> None:
+    service = {"url": "http://127.0.0.1", "kind": "openai", "health_path": path}
+    with pytest.raises(ValidationError, match="health_path"):
+        ServicesSettings.model_validate({"whisper": [service]})
