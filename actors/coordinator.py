@@ -16,17 +16,17 @@ from typing import Any
 
 import ray
 import structlog
-from ray.util import list_named_actors
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors.dispatcher import Dispatcher
+from actors.dispatchers import ensure_dispatchers, named_actors
 from actors.meet_watch import MeetWatch
-from actors.names import HEALTH_MONITOR, NAMESPACE, SESSION_PREFIX, dispatcher_name
+from actors.names import HEALTH_MONITOR, NAMESPACE, SESSION_PREFIX
 from actors.placement import Placement
+from actors.recovery_actions import RecoveryActions
 from actors.reports import Reports
 from orchestration.config.models import Settings
 from orchestration.errors import LimitReached
 from orchestration.health.integrations import Integration
+from orchestration.health.recovery import RecoveryBook, RecoveryReport
 from orchestration.logs import configure_logs
 from orchestration.metrics.catalogue import SESSIONS_CREATED
 from orchestration.storage.chunk_files import ChunkFileStore
@@ -47,9 +47,6 @@ TOP_UP_AFTER_S = 2.0
 """From a replacement to the start of another warm actor, which takes a second of two cores: the
 session that has just moved needs them more."""
 
-DISPATCH_TIMEOUT_S = 120.0
-"""Bound of one engine request in all, waiting for a free engine included."""
-
 
 class Coordinator:
     """The one actor that gives sessions their actors."""
@@ -64,7 +61,9 @@ class Coordinator:
         self._archive: PostgresArchive | None = None
         self._meet_watch = MeetWatch(settings.google_meet)
         self._reports = Reports("coordinator")
-        self._placement = Placement(settings, dsn, self._reports.meter)
+        recovery = RecoveryBook()
+        self._placement = Placement(settings, dsn, self._reports.meter, recovery)
+        self._actions = RecoveryActions(recovery, self._placement)
         self._expire_at = 0.0
         self._begun = asyncio.Lock()
         self._is_ready = False
@@ -140,6 +139,22 @@ class Coordinator:
         """A session's end is stored."""
         self._placement.session_ended(session_id)
 
+    async def session_lost(self, session_id: str, actor_name: str) -> None:
+        """A session's actor says that it has none."""
+        await self._actions.session_lost(await self._connected(), session_id, actor_name)
+
+    async def session_expired(self, session_id: str, actor_name: str) -> None:
+        """A session waits for its bot for longer than it may, and its actor has not ended it."""
+        await self._actions.session_expired(session_id, actor_name)
+
+    async def restart_dispatcher(self, node_id: str) -> bool:
+        """The dispatcher of a node stopped working; False when it was restarted too lately."""
+        return self._actions.restart_dispatcher(node_id)
+
+    async def recovery(self) -> RecoveryReport:
+        """What was done about what was broken, since the coordinator's start."""
+        return self._actions.report()
+
     async def delete(self, session_id: str) -> None:
         """End a session's actor and remove its files and rows."""
         await self.ready()
@@ -195,9 +210,8 @@ class Coordinator:
             cursor = page.next_cursor
             if cursor is None:
                 break
-        alive = [name for name in _named_actors() if name.startswith(SESSION_PREFIX)]
-        self._placement.adopt(actor_by_session, alive)
-        await self._ensure_dispatchers()
+        self._placement.adopt(actor_by_session, _session_actors())
+        ensure_dispatchers(self._application)
         self._spawn(self._placement.place_homeless())
         self._placement.top_up()
         log.info("coordinator_ready", open_sessions=len(actor_by_session))
@@ -206,9 +220,10 @@ class Coordinator:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             try:
-                await self._ensure_dispatchers()
+                ensure_dispatchers(self._application)
                 self._have_the_monitor_watch()
                 self._placement.dismiss_ended()
+                self._placement.end_leaked(_session_actors())
                 await self._placement.place_homeless()
                 self._placement.top_up()
                 if self._expire_at <= time.monotonic():
@@ -228,23 +243,6 @@ class Coordinator:
 
     def _recordings(self, archive: PostgresArchive) -> Recordings:
         return Recordings(archive, ChunkFileStore(self._settings.recordings_dir))
-
-    async def _ensure_dispatchers(self) -> None:
-        there = set(_named_actors())
-        for node_id in _alive_nodes():
-            name = dispatcher_name(node_id)
-            if name not in there:
-                strategy = NodeAffinitySchedulingStrategy(node_id, soft=False)
-                ray.remote(Dispatcher).options(
-                    name=name,
-                    namespace=NAMESPACE,
-                    lifetime="detached",
-                    get_if_exists=True,
-                    max_restarts=-1,
-                    num_cpus=0,
-                    scheduling_strategy=strategy,
-                    enable_task_events=False,
-                ).remote(self._application, DISPATCH_TIMEOUT_S)
 
     def _have_the_monitor_watch(self) -> None:
         """Its restart by Ray is a mailbox that nobody may write to for hours."""
@@ -282,10 +280,5 @@ def _description_hash(spec: SessionSpec) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _named_actors() -> list[str]:
-    return [str(name) for name in list_named_actors()]
-
-
-def _alive_nodes() -> list[str]:
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return sorted(str(node["NodeID"]) for node in nodes if node["Alive"])
+def _session_actors() -> list[str]:
+    return [name for name in named_actors() if name.startswith(SESSION_PREFIX)]

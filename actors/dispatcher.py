@@ -6,6 +6,7 @@ up what the processes of its node count and measure.
 
 import asyncio
 import time
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -27,6 +28,20 @@ TRANSCRIPTION = "Transcription"
 TRANSLATION = "Translation"
 
 
+class NoAnswer(EngineTimeout):
+    """A deployment did not even say that its engines are too slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherFigures:
+    """By deployment: requests under way now, and answered since the start. `lost` went to replicas
+    that died, and that Serve started again."""
+
+    under_way: dict[str, int]
+    answered: dict[str, int]
+    lost: int
+
+
 class Dispatcher:
     """Passes requests to the Serve deployments; their errors come back as themselves."""
 
@@ -37,13 +52,16 @@ class Dispatcher:
         self._timeout_s = timeout_s
         self._handles: dict[str, Any] = {}
         self._figures = NodeFigures()
+        self._under_way = dict.fromkeys((TRANSCRIPTION, TRANSLATION), 0)
+        self._answered = dict.fromkeys((TRANSCRIPTION, TRANSLATION), 0)
+        self._lost = 0
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
-        hypothesis: Hypothesis = await self._call(TRANSCRIPTION, "transcribe", request)
+        hypothesis: Hypothesis = await self._work(TRANSCRIPTION, "transcribe", request)
         return hypothesis
 
     async def translate(self, request: TranslationRequest) -> str:
-        text: str = await self._call(TRANSLATION, "translate", request)
+        text: str = await self._work(TRANSLATION, "translate", request)
         return text
 
     async def check(self) -> tuple[EngineStatus, ...]:
@@ -61,6 +79,10 @@ class Dispatcher:
         """The node's address and its figures."""
         address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         return address, self._figures.figures(_now_ms())
+
+    async def consumption(self) -> DispatcherFigures:
+        """What is under way and what was answered, usefully or not, by deployment."""
+        return DispatcherFigures(dict(self._under_way), dict(self._answered), self._lost)
 
     async def describe(
         self,
@@ -81,16 +103,32 @@ class Dispatcher:
     async def _check(self, deployment: str) -> tuple[EngineStatus, ...]:
         try:
             statuses: tuple[EngineStatus, ...] = await self._call(deployment, "check")
-            return statuses
         except OrchestrationError as error:
-            return (EngineStatus(deployment.lower(), "deployment", False, 0, error.message),)
+            failed = EngineStatus(deployment.lower(), "deployment", False, 0, error.message)
+            statuses = (failed,)
+        return tuple(replace(status, pool=deployment.lower()) for status in statuses)
+
+    async def _work(self, deployment: str, method: str, request: object) -> Any:
+        """A call that counts; probes do not: they are answered by who stopped working, too."""
+        self._under_way[deployment] += 1
+        try:
+            answer = await self._call(deployment, method, request)
+        except NoAnswer:
+            raise
+        except OrchestrationError:
+            self._answered[deployment] += 1
+            raise
+        finally:
+            self._under_way[deployment] -= 1
+        self._answered[deployment] += 1
+        return answer
 
     async def _call(self, deployment: str, method: str, *arguments: object) -> Any:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await getattr(self._handle(deployment), method).remote(*arguments)
         except TimeoutError as error:
-            raise EngineTimeout(
+            raise NoAnswer(
                 f"{deployment} did not answer within {self._timeout_s:g} s.",
                 {"timeout_s": self._timeout_s},
             ) from error
@@ -101,6 +139,7 @@ class Dispatcher:
             raise EngineError(f"{deployment} failed: {type(cause).__name__}.") from error
         except (RayError, serve.exceptions.RayServeException) as error:
             self._handles.pop(deployment, None)
+            self._lost += 1
             raise EngineError(f"{deployment} is not answering.") from error
 
     def _handle(self, deployment: str) -> Any:

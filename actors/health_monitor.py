@@ -1,6 +1,7 @@
 """Probes database, engines, sessions and coordinator, has restarted what is stuck, and alerts."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -10,13 +11,16 @@ import structlog
 
 from actors.names import COORDINATOR, NAMESPACE, ActorGone, ask, dispatcher_name
 from actors.reports import Reports
+from actors.work_watch import WorkWatch
 from orchestration.api.ports import HealthReport
 from orchestration.config.models import Settings
 from orchestration.errors import OrchestrationError
 from orchestration.health.alerts import Alert, AlertBook, Figure
 from orchestration.health.figures import part_figures
 from orchestration.health.integrations import Integration
+from orchestration.health.loop_lag import LoopLag
 from orchestration.health.part_measures import sample_machine, sample_parts, sample_sessions
+from orchestration.health.recovery import RecoveryReport, recovery_counts, recovery_figures
 from orchestration.health.system import MACHINE, system_figures
 from orchestration.logs import configure_logs
 from orchestration.metrics.meter import Meter
@@ -59,7 +63,12 @@ class HealthMonitor:
         self._alerts = AlertBook()
         self._desk: AlertDesk | None = None
         self._system: tuple[Figure, ...] = ()
-        self._loop_lag_ms = 0
+        self._loop_lag = LoopLag()
+        self._work = WorkWatch(
+            round(settings.services.stalled_after_s * 1000),
+            settings.sessions.abandoned_after_s * 1000,
+        )
+        self._recovery: RecoveryReport | None = None
         self._engines: tuple[EngineStatus, ...] = ()
         self._integrations: tuple[Integration, ...] = ()
         self._figures: dict[str, int] = {"open_sessions": 0, "warm_actors": 0}
@@ -91,6 +100,8 @@ class HealthMonitor:
             integrations=self._integrations,
             alerts=self._alerts.active,
             system={figure.name: figure.value for figure in self._system},
+            queues=self._work.queues,
+            recovery={} if self._recovery is None else recovery_counts(self._recovery),
             alerting=self._desk.figures() if self._desk else {},
         )
 
@@ -108,12 +119,13 @@ class HealthMonitor:
                     self._look_at_database(),
                     self._look_at_engines(),
                     self._look_at_coordinator(),
+                    self._look_at_work(),
                 )
                 await self._judge()
             except Exception:
                 log.exception("health_check_failed")
             self._first_look.set()
-            await self._sleep(self._settings.services.health_check_interval_s)
+            await self._loop_lag.sleep(self._settings.services.health_check_interval_s)
 
     async def _keep_watch_over_sessions(self) -> None:
         while True:
@@ -121,13 +133,14 @@ class HealthMonitor:
                 await self._look_at_sessions()
             except (OrchestrationError, TimeoutError, ValueError) as error:
                 log.warning("sessions_not_probed", reason=str(error))
-            await self._sleep(SESSION_INTERVAL_S)
+            await self._loop_lag.sleep(SESSION_INTERVAL_S)
 
     async def _judge(self) -> None:
-        lag = Figure("loop_lag_ms", MACHINE, self._loop_lag_ms)
-        self._loop_lag_ms = 0
+        lag = Figure("loop_lag_ms", MACHINE, self._loop_lag.take_ms())
         self._system = (*system_figures(self._settings.data_dir), lag)
-        figures = (*part_figures(self._book.services), *self._system)
+        recovery = recovery_figures(self._recovery) if self._recovery else ()
+        parts = part_figures(self._book.services)
+        figures = (*parts, *self._system, *self._work.figures, *recovery)
         for alert in await self._observed(figures):
             log.warning(
                 "alert_raised" if alert.cleared_unix_ms is None else "alert_cleared",
@@ -147,13 +160,6 @@ class HealthMonitor:
         assert self._desk is not None, "a desk comes with the connection"
         return await self._desk.observe(self._alerts, figures)
 
-    async def _sleep(self, seconds: float) -> None:
-        """Sleep, and note how much later than asked the event loop came back to it."""
-        started_s = time.monotonic()
-        await asyncio.sleep(seconds)
-        lag_ms = round((time.monotonic() - started_s - seconds) * 1000)
-        self._loop_lag_ms = max(self._loop_lag_ms, lag_ms)
-
     async def _look_at_database(self) -> None:
         started_ns = time.monotonic_ns()
         try:
@@ -172,22 +178,27 @@ class HealthMonitor:
             self._record("engines", started_ns, error)
             return
         self._record("engines", started_ns)
-        for engine in self._engines:
-            probe = Probe(
-                engine.name, engine.healthy, engine.latency_ms, url=None, detail=engine.detail
-            )
-            self._book.record(probe, _unix_ms())
+        self._book.record_engines(self._engines, _unix_ms())
 
     async def _look_at_coordinator(self) -> None:
         started_ns = time.monotonic_ns()
         try:
             coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
             self._figures = await self._probe(coordinator.figures.remote())
+            self._recovery = await self._probe(coordinator.recovery.remote())
             self._integrations = await self._probe(coordinator.integrations.remote())
         except (OrchestrationError, TimeoutError, ValueError) as error:
             self._record("coordinator", started_ns, error)
         else:
             self._record("coordinator", started_ns)
+
+    async def _look_at_work(self) -> None:
+        can_work = self._book.is_well("database")
+        try:
+            await self._work.look(time.monotonic_ns() // 1_000_000, can_work=can_work)
+        except (OrchestrationError, ValueError) as error:
+            log.warning("work_not_looked_at", reason=str(error))
+        self._book.record(self._work.probe, _unix_ms())
 
     async def _look_at_sessions(self) -> None:
         coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
@@ -201,6 +212,7 @@ class HealthMonitor:
         self._statuses = {
             name: self._statuses.get(name, "silent") for name in open_sessions.values()
         }
+        self._work.sessions_are(open_sessions.values())
         stuck = sum(missed >= STUCK_AFTER_PROBES for missed in self._missed.values())
         probe = Probe("sessions", stuck == 0, 0, detail=f"{stuck} stuck" if stuck else "")
         self._book.record(probe, _unix_ms())
@@ -212,8 +224,11 @@ class HealthMonitor:
             figures = await self._probe(actor.figures.remote(), SESSION_PROBE_TIMEOUT_S)
             self._missed.pop(name, None)
             self._statuses[name] = figures["status"]
+            self._work.session_told(session_id, name, figures)
             if figures["status"] in ("completed", "failed"):
                 await self._probe(coordinator.session_finished.remote(session_id))
+            elif figures["status"] == "idle":
+                await self._probe(coordinator.session_lost.remote(session_id, name))
         except (ActorGone, ValueError):
             await ask(coordinator.replace.remote(session_id, name), "coordinator")
         except TimeoutError:
@@ -224,6 +239,8 @@ class HealthMonitor:
                 await ask(coordinator.replace.remote(session_id, name), "coordinator")
         except OrchestrationError as error:
             log.warning("session_probe_failed", actor=name, reason=str(error))
+            with contextlib.suppress(OrchestrationError, TimeoutError):
+                await self._probe(coordinator.session_lost.remote(session_id, name))
 
     async def _probe(self, answer: Awaitable[Any], timeout_s: float = PROBE_TIMEOUT_S) -> Any:
         async with asyncio.timeout(timeout_s):

@@ -15,7 +15,13 @@ from actors.names import NAMESPACE, SESSION_PREFIX, ActorGone, ask
 from actors.session_actor import SessionActor
 from orchestration.config.models import Settings
 from orchestration.config.session_values import session_values
-from orchestration.errors import OrchestrationError, Unavailable
+from orchestration.errors import (
+    DatabaseUnavailable,
+    OrchestrationError,
+    Unavailable,
+    UnknownSession,
+)
+from orchestration.health.recovery import Continuously, RecoveryBook
 from orchestration.metrics.catalogue import ACTOR_RESTARTS
 from orchestration.metrics.meter import Meter
 
@@ -27,14 +33,8 @@ ENDED_GRACE_S = 15.0
 ACTIVATION_TIMEOUT_S = 60.0
 """An actor that has not taken its session by then is given up; another is tried."""
 
-CALM_S = 60.0
-"""A session whose actor has lived this long is not in a crash loop."""
-
-REPLACED_AT_ONCE = 3
-REPLACE_PAUSE_FIRST_S = 0.5
-REPLACE_PAUSE_MOST_S = 30.0
-"""So many replacements in a row do not wait; before the next ones there is a pause, which doubles
-each time: audio that kills its actor must not keep the machine busy with starting others."""
+LEAKED_AFTER_MS = 30_000
+"""An actor that nobody knows of for this long is nobody's; one that starts is soon known."""
 
 SESSION_CPUS = 0.0001
 """What Ray counts for a session's actor: it throws dice for those that ask for none at all."""
@@ -43,7 +43,9 @@ SESSION_CPUS = 0.0001
 class Placement:
     """The sessions' actors, by name. Knows only what Ray and PostgreSQL know too."""
 
-    def __init__(self, settings: Settings, dsn: str, meter: Meter) -> None:
+    def __init__(self, settings: Settings, dsn: str, meter: Meter, recovery: RecoveryBook) -> None:
+        """`recovery` says how long a session whose actors die waits for the next one."""
+        self._recovery = recovery
         self._settings = settings
         self._dsn = dsn
         self._meter = meter
@@ -52,8 +54,8 @@ class Placement:
         self._placing: dict[str, asyncio.Future[str]] = {}
         self._homeless: set[str] = set()
         self._ended_due_s: dict[str, float] = {}
-        self._replaced: dict[str, tuple[float, int]] = {}
-        self._replaceable_at_s: dict[str, float] = {}
+        self._busy: set[str] = set()
+        self._unknown = Continuously(LEAKED_AFTER_MS)
         self._starting: deque[asyncio.Task[str]] = deque()
 
     @property
@@ -128,18 +130,48 @@ class Placement:
         del self._open[session_id]
         self._homeless.add(session_id)
         _end_actor(name)
-        self._count_replacement(session_id)
+        state = self._recovery.act("replace_session", session_id, _now_ms())
         self._meter.count(ACTOR_RESTARTS, 1, "session")
-        log.warning("session_actor_replaced", session_id=session_id, actor=name)
+        log.warning("session_actor_replaced", session_id=session_id, actor=name, state=state)
         await self.place(session_id)
 
     async def place_homeless(self) -> None:
-        """Try the sessions that have no actor."""
+        """Try the sessions that have no actor, each once its pause is over."""
         for session_id in list(self._homeless):
+            if not self._recovery.may_act("replace_session", session_id, _now_ms()):
+                continue
             try:
                 await self.place(session_id)
+            except UnknownSession:
+                log.warning("unknown_session_dropped", session_id=session_id)
+                self.dismiss(session_id)
+            except DatabaseUnavailable as error:
+                log.warning("session_not_placed", session_id=session_id, reason=error.message)
             except (OrchestrationError, TimeoutError) as error:
-                log.warning("session_not_placed", session_id=session_id, reason=str(error))
+                # Not its fault is only the database's absence: the rest waits longer each time.
+                state = self._recovery.act("replace_session", session_id, _now_ms())
+                self._recovery.failed("replace_session")
+                log.warning(
+                    "session_not_placed", session_id=session_id, reason=str(error), state=state
+                )
+
+    def end_leaked(self, alive: Iterable[str]) -> None:
+        """End the session actors among `alive` that belong to nobody: an earlier coordinator began
+        to start them, or their end did not reach them."""
+        now_ms = _now_ms()
+        known = self._busy | set(self._warm) | set(self._open.values())
+        for name in self._unknown.seen(set(alive) - known, now_ms):
+            if self._recovery.may_act("end_leaked_actor", name, now_ms):
+                state = self._recovery.act("end_leaked_actor", name, now_ms)
+                log.warning("leaked_actor_ended", actor=name, state=state)
+                _end_actor(name)
+
+    def end_unknown(self, session_id: str) -> None:
+        """End the actor of a session whose rows are gone."""
+        name = self._open[session_id]
+        state = self._recovery.act("end_leaked_actor", name, _now_ms())
+        log.warning("leaked_actor_ended", actor=name, session_id=session_id, state=state)
+        self.dismiss(session_id)
 
     def top_up(self) -> None:
         """Start actors until as many are warm, or about to be, as the settings say."""
@@ -162,8 +194,7 @@ class Placement:
     def dismiss(self, session_id: str) -> None:
         """End a session's actor, if it has one."""
         self._ended_due_s.pop(session_id, None)
-        self._replaced.pop(session_id, None)
-        self._replaceable_at_s.pop(session_id, None)
+        self._recovery.forget("replace_session", session_id)
         self._homeless.discard(session_id)
         name = self._open.pop(session_id, None)
         if name is not None:
@@ -174,13 +205,14 @@ class Placement:
         told = []
         for name in self._open.values():
             with contextlib.suppress(Unavailable):
-                told.append(_actor(name).go_away.remote(reason, retry_ms))
+                told.append(session_actor(name).go_away.remote(reason, retry_ms))
         await asyncio.gather(*told, return_exceptions=True)
 
     async def _activated(self, session_id: str) -> str:
-        pause_s = self._replaceable_at_s.get(session_id, 0.0) - time.monotonic()
-        if pause_s > 0:
-            await asyncio.sleep(pause_s)
+        pause_ms = self._recovery.due_ms("replace_session", session_id) - _now_ms()
+        if pause_ms > 0:
+            # Audio that kills its actor must not keep the machine busy with starting others.
+            await asyncio.sleep(pause_ms / 1000)
         while self._warm:
             # One that has died while it waited is passed over.
             with contextlib.suppress(ActorGone):
@@ -198,28 +230,23 @@ class Placement:
             self._warm.append(start.result())
 
     async def _activate(self, name: str, session_id: str) -> str:
+        self._busy.add(name)
         try:
             async with asyncio.timeout(ACTIVATION_TIMEOUT_S):
-                await ask(_actor(name).activate.remote(session_id), "session's actor")
+                await ask(session_actor(name).activate.remote(session_id), "session's actor")
         except TimeoutError as error:
             _end_actor(name)
             raise Unavailable("The session's actor does not take it; ask again.") from error
         except OrchestrationError:
             _end_actor(name)
             raise
+        finally:
+            self._busy.discard(name)
         return name
-
-    def _count_replacement(self, session_id: str) -> None:
-        now_s = time.monotonic()
-        at_s, in_a_row = self._replaced.get(session_id, (-CALM_S, 0))
-        in_a_row = in_a_row + 1 if now_s - at_s < CALM_S else 0
-        self._replaced[session_id] = (now_s, in_a_row)
-        if in_a_row >= REPLACED_AT_ONCE:
-            doubled_s = REPLACE_PAUSE_FIRST_S * 2.0 ** (in_a_row - REPLACED_AT_ONCE)
-            self._replaceable_at_s[session_id] = now_s + min(REPLACE_PAUSE_MOST_S, doubled_s)
 
     async def _new_actor(self) -> str:
         name = f"{SESSION_PREFIX}{uuid.uuid4().hex[:12]}"
+        self._busy.add(name)
         actor: Any = (
             ray.remote(SessionActor)
             .options(
@@ -240,14 +267,21 @@ class Placement:
         except OrchestrationError:
             _end_actor(name)
             raise
+        finally:
+            self._busy.discard(name)
         return name
 
 
-def _actor(name: str) -> Any:
+def session_actor(name: str) -> Any:
+    """A session's actor by its name; raises ActorGone when there is none."""
     try:
         return ray.get_actor(name, NAMESPACE)
     except ValueError as error:
         raise ActorGone("The session's actor is gone; ask again.") from error
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _end_actor(name: str) -> None:

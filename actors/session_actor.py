@@ -31,7 +31,7 @@ from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import Correction
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.pool import Pool, connect_pool, sample_connections
+from orchestration.storage.pool import Pool, connect_pool, connection_waiters, sample_connections
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
@@ -115,7 +115,8 @@ class SessionActor:
             return {"status": "starting", "node_id": node_id}
         if self._runner is None and await (await self._connected()).claimed_by(self._name) is None:
             return {"status": "idle", "node_id": node_id}
-        return {**(await self._running()).figures(), "node_id": node_id}
+        figures = (await self._running()).figures()
+        return {**figures, "database_waiters": connection_waiters(), "node_id": node_id}
 
     def _sample(self, meter: Meter) -> None:
         if self._runner is not None:

@@ -51,10 +51,13 @@ class AlertsView(BaseModel):
 class DashboardView(ServicesView):
     """All parts, the machine's figures with their units in the names, and what holds now.
 
-    `alerting` counts what is stored and posted of alerts, since the monitor's start.
+    `queues` is what waits now in sessions and dispatchers; `recovery` counts what was done about
+    what was broken, and `alerting` what was stored and posted of alerts, since their starts.
     """
 
     system: dict[str, int]
+    queues: dict[str, int]
+    recovery: dict[str, int]
     alerting: dict[str, int]
     alerts: list[AlertView]
 
@@ -117,6 +120,8 @@ def dashboard_json(report: HealthReport, now_unix_ms: int) -> JsonObject:
     return {
         **services_json(report, now_unix_ms),
         "system": dict(report.system),
+        "queues": dict(report.queues),
+        "recovery": dict(report.recovery),
         "alerting": dict(report.alerting),
         "alerts": [alert_json(alert) for alert in report.alerts],
     }

@@ -53,11 +53,14 @@ class RecentErrorView(BaseModel):
 class ServiceView(BaseModel):
     """One part of the service, since its monitor started.
 
+    A service behind is a part of its own, named by its URL, with the `pool` that it stands in.
     Times are ISO 8601, response times milliseconds; averages and trend are of the last good probes.
     """
 
     name: str
     url: str | None
+    pool: str | None
+    kind: str | None
     status: ServiceStatus
     detail: str
     last_check: str | None
@@ -78,6 +81,7 @@ class EngineView(BaseModel):
     """What the last probe of an engine found."""
 
     name: str
+    pool: str
     kind: str
     healthy: bool
     latency_ms: int
@@ -210,6 +214,7 @@ def services_json(report: HealthReport, now_unix_ms: int) -> JsonObject:
         "engines": [
             {
                 "name": engine.name,
+                "pool": engine.pool,
                 "kind": engine.kind,
                 "healthy": engine.healthy,
                 "latency_ms": engine.latency_ms,
@@ -246,6 +251,8 @@ def _service_json(service: ServiceHealth) -> JsonObject:
     return {
         "name": service.name,
         "url": service.url,
+        "pool": service.pool,
+        "kind": service.kind,
         "status": service.status,
         "detail": service.detail,
         "last_check": _moment(service.last_check_unix_ms),

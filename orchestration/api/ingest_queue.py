@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from orchestration.api.ports import IngestBatch
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact
@@ -32,6 +33,12 @@ class IngestQueue:
         self._filled = asyncio.Event()
         self._plenty = asyncio.Event()
         self._drained = asyncio.Event()
+        _queues.add(self)
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Items, and their bytes on the wire."""
+        return len(self._waiting), self._bytes
 
     async def put(
         self, item: AudioFrame | Fact | EndOfStreams, size: int, received_ns: int
@@ -75,6 +82,18 @@ class IngestQueue:
         return IngestBatch(
             tuple(one.item for one in taken), tuple(one.received_ns for one in taken)
         )
+
+
+_queues: "WeakSet[IngestQueue]" = WeakSet()
+
+
+def ingest_backlog() -> dict[str, int]:
+    """What waits in all queues of this process, by name and unit."""
+    waiting = [queue.waiting for queue in _queues]
+    return {
+        "ingest_items_waiting": sum(items for items, _ in waiting),
+        "ingest_bytes_waiting": sum(size for _, size in waiting),
+    }
 
 
 class FactRate:

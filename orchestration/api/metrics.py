@@ -8,22 +8,28 @@ from pydantic import BaseModel
 
 from orchestration.api.connections import ConnectionRegistry
 from orchestration.api.health import HealthCache, ServicesSummary, services_json
+from orchestration.api.ingest_queue import ingest_backlog
 from orchestration.api.websocket_routes import WebSocketStats, websocket_stats
 from orchestration.config.models import ServerSettings
 from orchestration.session.events import iso_utc
+from orchestration.storage.pool import connection_waiters
 
 
 class MetricsView(BaseModel):
     """What the service counts, units in the names.
 
-    `health_stats` and `alerting` are of the whole service, `system` of the health monitor's node,
-    `websocket_stats` of the replica that answers. `active_alerts` counts them by level.
+    `health_stats`, `recovery` and `alerting` are of the whole service, `system` of the health
+    monitor's node, `websocket_stats` of the replica that answers. So are, of `queues`, what waits
+    between sockets and sessions, and `ingress_database_waiters`; the rest are of all sessions and
+    dispatchers. `active_alerts` counts them by level.
     """
 
     uptime_seconds: float
     health_stats: ServicesSummary
     websocket_stats: WebSocketStats
     system: dict[str, int]
+    queues: dict[str, int]
+    recovery: dict[str, int]
     alerting: dict[str, int]
     active_alerts: dict[str, int]
     timestamp: str
@@ -47,9 +53,15 @@ def metrics_router(
             ),
             websocket_stats=websocket_stats(server, registry, now_unix_ms),
             system=dict(report.system),
+            queues={**report.queues, **_own_queues()},
+            recovery=dict(report.recovery),
             alerting=dict(report.alerting),
             active_alerts=dict(Counter(alert.level for alert in report.alerts)),
             timestamp=iso_utc(now_unix_ms),
         )
 
     return router
+
+
+def _own_queues() -> dict[str, int]:
+    return {**ingest_backlog(), "ingress_database_waiters": connection_waiters()}

@@ -116,6 +116,9 @@ class ServiceHealth:
     """Of the last good probes."""
     trend: Trend = "unknown"
     recent_errors: tuple[RecentError, ...] = ()
+    pool: str | None = None
+    kind: str | None = None
+    """Of a service behind: its pool, and what kind it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,10 @@ class HealthReport:
     alerts: tuple[Alert, ...] = ()
     system: Mapping[str, int] = field(default_factory=dict)
     """The machine's figures by name, with their units in the names."""
+    queues: Mapping[str, int] = field(default_factory=dict)
+    """What waits now in the sessions and dispatchers, by the name of the queue."""
+    recovery: Mapping[str, int] = field(default_factory=dict)
+    """What was done about what was broken, in counts since the coordinator's start."""
     alerting: Mapping[str, int] = field(default_factory=dict)
     """How storing and posting alerts goes, in counts since the monitor's start."""
 

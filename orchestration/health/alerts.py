@@ -48,6 +48,10 @@ RULES = (
     AlertRule("disk_high", "warning", "disk_percent", 85, 83, 0, "Disk of the data: {value} %."),
     AlertRule("disk_full", "critical", "disk_percent", 95, 93, 0, "Disk of the data: {value} %."),
     AlertRule(
+        "stopped_consuming", "critical", "stopped_consuming", 1, 1, 0, "{subject} stopped working."
+    ),
+    AlertRule("recovery_in_vain", "critical", "escalated", 1, 1, 0, "In vain so far: {subject}."),
+    AlertRule(
         "loop_blocked", "warning", "loop_lag_ms", 500, 200, 20_000, "{subject}: {value} ms late."
     ),
 )

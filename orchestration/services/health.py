@@ -1,12 +1,13 @@
 """What probes say about the parts of the service. Pure: probes go in, a report comes out."""
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, median
 from typing import Literal
 
 from orchestration.api.ports import RecentError, ServiceHealth, ServiceStatus, Trend
+from orchestration.services.ports import EngineStatus
 
 FAILURES_UNTIL_UNHEALTHY = 3
 """Consecutive failed probes after which a part counts as unhealthy; before, it is degraded."""
@@ -77,6 +78,10 @@ class Probe:
     latency_ms: int
     url: str | None = None
     detail: str = ""
+    is_certain: bool = False
+    """A failure that needs no repetition: who stopped consuming did so for minutes."""
+    pool: str | None = None
+    kind: str | None = None
 
 
 @dataclass(slots=True)
@@ -111,7 +116,8 @@ class _History:
     def _finding(self, probe: Probe) -> Finding:
         if probe.healthy:
             return "good_enough" if self.successes_in_a_row >= SUCCESSES_UNTIL_HEALTHY else "good"
-        return "bad_enough" if self.failures_in_a_row >= FAILURES_UNTIL_UNHEALTHY else "bad"
+        enough = probe.is_certain or self.failures_in_a_row >= FAILURES_UNTIL_UNHEALTHY
+        return "bad_enough" if enough else "bad"
 
 
 class HealthBook:
@@ -124,6 +130,11 @@ class HealthBook:
     @property
     def services(self) -> tuple[ServiceHealth, ...]:
         return tuple(self._services[name] for name in sorted(self._services))
+
+    def is_well(self, name: str) -> bool:
+        """Whether nothing is known against a part."""
+        part = self._services.get(name)
+        return part is None or part.status == "healthy"
 
     def record(self, probe: Probe, now_unix_ms: int) -> ServiceHealth:
         """Take a probe's result; returns the part's health by now."""
@@ -145,9 +156,21 @@ class HealthBook:
             average_latency_ms=round(mean(history.latencies_ms)) if history.latencies_ms else None,
             trend=latency_trend(tuple(history.latencies_ms)),
             recent_errors=tuple(history.errors),
+            pool=probe.pool,
+            kind=probe.kind,
         )
         self._services[probe.name] = health
         return health
+
+    def record_engines(self, engines: Sequence[EngineStatus], now_unix_ms: int) -> None:
+        """Take the probes of all engines; one that is no longer among them is forgotten."""
+        probes = engine_probes(engines)
+        there = {probe.name for probe in probes}
+        for name, known in list(self._services.items()):
+            if known.pool is not None and name not in there:
+                del self._services[name], self._histories[name]
+        for probe in probes:
+            self.record(probe, now_unix_ms)
 
     @property
     def overall(self) -> Literal["healthy", "degraded", "unhealthy"]:
@@ -161,6 +184,25 @@ class HealthBook:
         if all(one.status == "healthy" for one in self._services.values()):
             return "healthy"
         return "degraded"
+
+
+def engine_probes(engines: Iterable[EngineStatus]) -> tuple[Probe, ...]:
+    """Each upstream of each pool as a part of its own, by its URL; one that stands in both pools
+    is two parts."""
+    engines = tuple(engines)
+    names = Counter(engine.name for engine in engines)
+    return tuple(
+        Probe(
+            engine.name if names[engine.name] == 1 else f"{engine.name} ({engine.pool})",
+            engine.healthy,
+            engine.latency_ms,
+            url=engine.name if "://" in engine.name else None,
+            detail=engine.detail,
+            pool=engine.pool or None,
+            kind=engine.kind,
+        )
+        for engine in engines
+    )
 
 
 def latency_trend(latencies_ms: Sequence[int]) -> Trend:

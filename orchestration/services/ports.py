@@ -103,6 +103,8 @@ class EngineStatus:
     healthy: bool
     latency_ms: int
     detail: str = ""
+    pool: str = ""
+    """`transcription` or `translation`; empty where an engine stands alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,10 @@ class SessionRunner:
         self._stopped: OrchestrationError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = log.bind(session_id=self._session.session_id, epoch=claim.epoch)
+        self._answers = 0
         self._meter = SessionMeter(meter, self._session)
         self._calls = EngineCalls(
-            self._session, engines, journal, recording, self._wake.set, self._meter, self._log
+            self._session, engines, journal, recording, self._on_answer, self._meter, self._log
         )
 
     @property
@@ -283,12 +284,20 @@ class SessionRunner:
             "epoch": self._session.epoch,
             "lag_ms": self._session.lag_ms,
             "streams": len(self._session.ledgers),
+            "answers": self._answers,
+            "senderless_ms": self._session.senderless_ms(_now_ms()),
+            **self._session.queues,
             **self._session.oddities,
         }
 
     def sample(self) -> None:
         """Bring the session's figures up to date, for a report that is about to go."""
         self._meter.sample()
+
+    def _on_answer(self) -> None:
+        """An engine answered, or a call to it failed: either way it was carried out."""
+        self._answers += 1
+        self._wake.set()
 
     # The pump: drain, store, tell, send
 

@@ -226,6 +226,12 @@ class Session:
         self._advance(now_ms)
         return last_seqs
 
+    def senderless_ms(self, now_ms: int) -> int:
+        """How long the session waits for its sender; 0 while one is there, or none is needed."""
+        if self._idle_since_ms is None or self.status not in ("created", "active", "delayed"):
+            return 0
+        return now_ms - self._idle_since_ms
+
     def must_abandon(self, now_ms: int) -> bool:
         """Whether the session has waited for its sender as long as it may."""
         waits = self.status in ("created", "active", "delayed") or (
@@ -392,6 +398,14 @@ class Session:
     def lag_ms(self) -> int:
         """How far the transcript is behind the audio, over all streams."""
         return max((one.lag_ms for one in self.pipelines.values()), default=0)
+
+    @property
+    def queues(self) -> Mapping[str, int]:
+        """What waits for an engine, calls under way included."""
+        return {
+            "chunks_waiting": sum(one.chunks_waiting for one in self.pipelines.values()),
+            "translations_waiting": self._desk.waiting,
+        }
 
     @property
     def oddities(self) -> Mapping[str, int]:

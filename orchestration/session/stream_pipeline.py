@@ -156,6 +156,11 @@ class StreamPipeline:
         self._settle_silence()
 
     @property
+    def chunks_waiting(self) -> int:
+        """Chunks that are cut and have no answer yet."""
+        return (self.in_flight is not None) + (self._rest is not None)
+
+    @property
     def is_done(self) -> bool:
         """Whether every sample's fate is known and every word final."""
         waits = self.in_flight is not None or self._rest is not None

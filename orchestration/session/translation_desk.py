@@ -36,6 +36,11 @@ class TranslationDesk:
     def is_idle(self) -> bool:
         return not self._wanted
 
+    @property
+    def waiting(self) -> int:
+        """Translations that are wanted, those under way included."""
+        return len(self._wanted)
+
     def want(self, segment: Segment, targets: Iterable[str] | None = None) -> None:
         """Want a final segment in the session's target languages, or in those given."""
         source = segment.language

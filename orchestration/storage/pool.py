@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import asyncpg
@@ -95,6 +96,21 @@ async def _keep_as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> No
     own way costs each append a second round trip."""
 
 
+@dataclass(slots=True)
+class _Waiters:
+    """Who waits for a connection in this process, now."""
+
+    count: int = 0
+
+
+_waiters = _Waiters()
+
+
+def connection_waiters() -> int:
+    """How many operations of this process wait for a connection of a pool."""
+    return _waiters.count
+
+
 @asynccontextmanager
 async def database(pool: Pool) -> AsyncIterator[Connection]:
     """A connection for one operation; what fails inside is raised as an error of the service.
@@ -105,7 +121,11 @@ async def database(pool: Pool) -> AsyncIterator[Connection]:
         OrchestrationError: a row contradicts others; that is a fault of the caller's.
     """
     try:
-        connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        _waiters.count += 1
+        try:
+            connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        finally:
+            _waiters.count -= 1
         try:
             async with asyncio.timeout(OPERATION_TIMEOUT_S):
                 yield connection

@@ -348,6 +348,9 @@ async def test_alerts_say_what_holds_and_what_was(server: ApiServer) -> None:
         0,
         alerts=(holds,),
         system={"disk_percent": 97},
+        queues={"chunks_waiting": 2},
+        recovery={"replace_session_done": 1},
+        alerting={"alert_posts_waiting": 3},
     )
     status, body = await server.json("GET", "/api/alerts")
 
@@ -368,6 +371,11 @@ async def test_alerts_say_what_holds_and_what_was(server: ApiServer) -> None:
     assert (status, counted["active_alerts"]) == (200, {"critical": 1})
     assert counted["health_stats"] == shown["summary"]
     assert counted["system"] == {"disk_percent": 97}
+    for one in (shown, counted):
+        assert one["queues"]["chunks_waiting"] == 2
+        assert one["recovery"] == {"replace_session_done": 1}
+        assert one["alerting"] == {"alert_posts_waiting": 3}
+    assert counted["queues"]["ingest_items_waiting"] == 0
     assert counted["websocket_stats"]["active_connections"] == 0
 
 

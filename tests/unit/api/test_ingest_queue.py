@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.api.ingest_queue import FactRate, IngestQueue
+from orchestration.api.ingest_queue import FactRate, IngestQueue, ingest_backlog
 from orchestration.api.ports import IngestBatch
 from orchestration.session.inputs import AudioFrame, EndOfStreams
 
@@ -136,3 +136,16 @@ def test_no_more_than_a_burst_and_the_rate_pass(per_s: int, pauses_s: list[float
         now_s += pause_s
         now_s += rate.delay_s(now_s)
         assert number <= per_s + now_s * per_s + 1e-6
+
+
+async def test_what_waits_in_all_queues_is_told_and_forgotten_with_its_queue() -> None:
+    before = ingest_backlog()
+    queue = queue_of(max_bytes=1000)
+    await queue.put(frame(0), 300, 0)
+    await queue.put(frame(1), 200, 0)
+    during = ingest_backlog()
+    del queue
+
+    assert during["ingest_items_waiting"] == before["ingest_items_waiting"] + 2
+    assert during["ingest_bytes_waiting"] == before["ingest_bytes_waiting"] + 500
+    assert ingest_backlog() == before

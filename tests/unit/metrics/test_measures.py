@@ -15,6 +15,7 @@ from orchestration.errors import EngineError, LimitReached, UnsupportedLanguageP
 from orchestration.health.alerts import AlertBook, Figure
 from orchestration.health.figures import part_figures
 from orchestration.health.part_measures import sample_machine, sample_parts, sample_sessions
+from orchestration.health.recovery import RecoveryBook
 from orchestration.health.system import system_figures
 from orchestration.metrics import catalogue
 from orchestration.metrics.catalogue import CATALOGUE, Metric
@@ -226,7 +227,7 @@ async def the_coordinator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Re
         await coordinator.create(SessionSpec("weekly"))
     ended: list[str] = []
     monkeypatch.setattr(placement, "_end_actor", ended.append)
-    actors = Moving(Settings(data_dir=tmp_path), "", tally)
+    actors = Moving(Settings(data_dir=tmp_path), "", tally, RecoveryBook())
     actors.adopt({"weekly": "session-1"}, ["session-1"])
     await actors.replace("weekly", "session-1")
     assert ended == ["session-1"]

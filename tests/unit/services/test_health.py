@@ -12,6 +12,7 @@ from orchestration.services.health import (
     Probe,
     latency_trend,
 )
+from orchestration.services.ports import EngineStatus
 
 
 def book_after(*probes: tuple[str, bool]) -> HealthBook:
@@ -90,3 +91,43 @@ def test_only_an_essential_part_makes_the_service_unhealthy() -> None:
 
 def test_a_service_that_nobody_has_looked_at_yet_is_not_called_ill() -> None:
     assert HealthBook().overall == "healthy"
+
+
+def test_a_part_that_stopped_working_is_unhealthy_at_once() -> None:
+    book = book_after(("consumers", True), ("consumers", True))
+    stopped = Probe("consumers", False, 0, detail="stopped: session weekly", is_certain=True)
+    assert book.record(stopped, 9).status == "unhealthy"
+
+
+def upstream(name: str, pool: str, healthy: bool = True) -> EngineStatus:
+    return EngineStatus(name, "livetranslate", healthy, 4, "" if healthy else "refused", pool)
+
+
+def test_every_upstream_of_a_pool_is_a_part_of_its_own() -> None:
+    book = HealthBook()
+    pool = [upstream("http://a", "transcription"), upstream("http://b", "transcription", False)]
+    book.record_engines(pool, 1000)
+
+    assert {one.name: (one.status, one.pool, one.url) for one in book.services} == {
+        "http://a": ("healthy", "transcription", "http://a"),
+        "http://b": ("degraded", "transcription", "http://b"),
+    }
+
+
+def test_a_url_that_stands_in_both_pools_is_two_parts() -> None:
+    book = HealthBook()
+    book.record_engines(
+        [upstream("http://a", "transcription"), upstream("http://a", "translation", False)], 0
+    )
+    assert [(one.name, one.status) for one in book.services] == [
+        ("http://a (transcription)", "healthy"),
+        ("http://a (translation)", "degraded"),
+    ]
+
+
+def test_an_upstream_that_left_its_pool_is_forgotten_and_other_parts_are_not() -> None:
+    book = book_after(("database", True))
+    book.record_engines([upstream("http://a", "translation", False)], 0)
+    book.record_engines([upstream("http://b", "translation")], 10)
+    assert [one.name for one in book.services] == ["database", "http://b"]
+    assert book.overall == "healthy"

@@ -282,6 +282,30 @@ def test_a_session_without_its_bot_is_abandoned_and_ends() -> None:
     assert told == ["active", "abandoned", "ending", "completed"]
 
 
+def test_a_session_says_how_long_its_sender_is_away_while_it_needs_one() -> None:
+    meeting = Meeting.begun()
+    assert meeting.session.senderless_ms(5000) == 0
+    meeting.session.disconnected(1000)
+    assert meeting.session.senderless_ms(5000) == 4000
+    meeting.session.end_now(5000)
+    assert meeting.session.senderless_ms(9000) == 0
+
+
+def test_a_session_says_what_waits_for_engines() -> None:
+    meeting = Meeting.begun(targets=("pt", "es"))
+    assert meeting.session.queues == {"chunks_waiting": 0, "translations_waiting": 0}
+    meeting.play(speech(60))
+    assert meeting.session.queues["chunks_waiting"] == 1
+    while meeting.orders:
+        meeting.answer(words(("Hello.", 1000, 1400)))
+    meeting.play(silence(20))
+    meeting.end()
+    while meeting.orders:
+        meeting.answer(words(("Hello.", 1000, 1400)))
+    assert meeting.session.queues["chunks_waiting"] == 0
+    assert meeting.session.queues["translations_waiting"] == 2 * len(meeting.lines()) > 0
+
+
 def test_an_ended_session_opens_no_streams() -> None:
     meeting = Meeting.begun()
     meeting.session.end_now(meeting.now_ms)

@@ -1,0 +1,42 @@
+"""One dispatcher on every node that is alive."""
+
+from typing import Any
+
+import ray
+from ray.util import list_named_actors
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from actors.dispatcher import Dispatcher
+from actors.names import NAMESPACE, dispatcher_name
+
+DISPATCH_TIMEOUT_S = 120.0
+"""Bound of one engine request in all, waiting for a free engine included."""
+
+
+def ensure_dispatchers(application: str) -> None:
+    """Start those that are missing; `application` has the engines' deployments."""
+    there = set(named_actors())
+    for node_id in _alive_nodes():
+        name = dispatcher_name(node_id)
+        if name not in there:
+            strategy = NodeAffinitySchedulingStrategy(node_id, soft=False)
+            ray.remote(Dispatcher).options(
+                name=name,
+                namespace=NAMESPACE,
+                lifetime="detached",
+                get_if_exists=True,
+                max_restarts=-1,
+                num_cpus=0,
+                scheduling_strategy=strategy,
+                enable_task_events=False,
+            ).remote(application, DISPATCH_TIMEOUT_S)
+
+
+def named_actors() -> list[str]:
+    """The names of all actors of the service."""
+    return [str(name) for name in list_named_actors()]
+
+
+def _alive_nodes() -> list[str]:
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return sorted(str(node["NodeID"]) for node in nodes if node["Alive"])

@@ -1,0 +1,161 @@
+"""What the monitor makes of work that waits, and whom it has acted on; without Ray."""
+
+import warnings
+from typing import Any
+
+import pytest
+
+with warnings.catch_warnings():
+    # Ray Serve is imported with the dispatcher, and its own imports warn.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from actors import work_watch
+    from actors.dispatcher import TRANSCRIPTION, TRANSLATION, DispatcherFigures
+
+from orchestration.health.alerts import Figure
+
+STALLED_AFTER_MS = 180_000
+ABANDONED_AFTER_MS = 300_000
+NODE = "0a1b"
+DISPATCHER = f"dispatcher-{NODE}"
+
+
+class Method:
+    """A method of an actor, that remembers what it was called with."""
+
+    def __init__(self, calls: list[tuple[str, ...]], name: str, answer: Any) -> None:
+        self._calls, self._name, self._answer = calls, name, answer
+
+    def remote(self, *arguments: str) -> Any:
+        self._calls.append((self._name, *arguments))
+
+        async def answer() -> Any:
+            return self._answer
+
+        return answer()
+
+
+class Coordinator:
+    """What it was asked to do."""
+
+    def __init__(self, *, restarts: bool = True) -> None:
+        self.calls: list[tuple[str, ...]] = []
+        self.replace = Method(self.calls, "replace", None)
+        self.session_expired = Method(self.calls, "session_expired", None)
+        self.restart_dispatcher = Method(self.calls, "restart_dispatcher", restarts)
+
+
+class Watched(work_watch.WorkWatch):
+    """Its dispatchers are the test's."""
+
+    def __init__(self) -> None:
+        super().__init__(STALLED_AFTER_MS, ABANDONED_AFTER_MS)
+        self.dispatchers: dict[str, DispatcherFigures] = {}
+
+    async def _dispatchers(self) -> dict[str, DispatcherFigures]:
+        return self.dispatchers
+
+
+@pytest.fixture
+def coordinator(monkeypatch: pytest.MonkeyPatch) -> Coordinator:
+    made = Coordinator()
+    monkeypatch.setattr("actors.work_watch.ray.get_actor", lambda *_: made)
+    return made
+
+
+def session(answers: int, chunks: int = 1, epoch: int = 1, senderless_ms: int = 0) -> Any:
+    return {
+        "status": "active",
+        "epoch": epoch,
+        "answers": answers,
+        "chunks_waiting": chunks,
+        "translations_waiting": 2,
+        "database_waiters": 0,
+        "senderless_ms": senderless_ms,
+    }
+
+
+def calls(under_way: int, answered: int, lost: int = 0) -> DispatcherFigures:
+    return DispatcherFigures(
+        {TRANSCRIPTION: under_way, TRANSLATION: 0}, {TRANSCRIPTION: answered, TRANSLATION: 0}, lost
+    )
+
+
+async def test_a_session_that_stopped_working_is_unhealthy_and_replaced(
+    coordinator: Coordinator,
+) -> None:
+    watch = Watched()
+    for now_ms in (0, STALLED_AFTER_MS - 1):
+        watch.session_told("weekly", "session-1", session(7))
+        await watch.look(now_ms, can_work=True)
+        assert watch.probe.healthy
+
+    await watch.look(STALLED_AFTER_MS, can_work=True)
+
+    assert coordinator.calls == [("replace", "weekly", "session-1")]
+    assert not watch.probe.healthy
+    assert watch.probe.is_certain
+    assert "session weekly" in watch.probe.detail
+    assert watch.figures == (Figure("stopped_consuming", "session weekly", 1),)
+
+    watch.session_told("weekly", "session-2", session(0, epoch=2))
+    watch.sessions_are(["session-2"])
+    await watch.look(STALLED_AFTER_MS + 10_000, can_work=True)
+    assert watch.probe.healthy
+    assert len(coordinator.calls) == 1
+
+
+async def test_nobody_is_blamed_while_there_is_no_database(coordinator: Coordinator) -> None:
+    watch = Watched()
+    watch.session_told("weekly", "session-1", session(7))
+    await watch.look(0, can_work=True)
+    await watch.look(STALLED_AFTER_MS, can_work=False)
+    await watch.look(STALLED_AFTER_MS + 1, can_work=True)
+    assert watch.probe.healthy
+    assert coordinator.calls == []
+
+
+async def test_a_dispatcher_whose_calls_get_no_answer_is_restarted(
+    coordinator: Coordinator,
+) -> None:
+    watch = Watched()
+    watch.dispatchers = {DISPATCHER: calls(3, 9)}
+    await watch.look(0, can_work=True)
+    await watch.look(STALLED_AFTER_MS, can_work=True)
+    assert coordinator.calls == [("restart_dispatcher", NODE)]
+    assert not watch.probe.healthy
+    # It has all of its time again.
+    await watch.look(STALLED_AFTER_MS + 1, can_work=True)
+    await watch.look(2 * STALLED_AFTER_MS, can_work=True)
+    assert len(coordinator.calls) == 1
+
+
+async def test_a_session_past_its_time_is_ended_by_somebody_else(
+    coordinator: Coordinator,
+) -> None:
+    watch = Watched()
+    within = ABANDONED_AFTER_MS + work_watch.EXPIRED_GRACE_MS - 1
+    watch.session_told("weekly", "session-1", session(7, senderless_ms=within))
+    await watch.look(0, can_work=True)
+    assert coordinator.calls == []
+    watch.session_told("weekly", "session-1", session(8, senderless_ms=within + 1))
+    await watch.look(1000, can_work=True)
+    assert coordinator.calls == [("session_expired", "weekly", "session-1")]
+
+
+async def test_what_waits_is_added_up_over_sessions_and_dispatchers(
+    coordinator: Coordinator,
+) -> None:
+    watch = Watched()
+    watch.session_told("a", "session-1", session(7))
+    watch.session_told("b", "session-2", session(7, chunks=3))
+    watch.session_told("idle", "session-3", {"status": "idle"})
+    watch.dispatchers = {DISPATCHER: calls(4, 9, lost=2)}
+    await watch.look(0, can_work=True)
+    assert watch.queues == {
+        "chunks_waiting": 4,
+        "translations_waiting": 4,
+        "database_waiters": 0,
+        "calls_under_way": 4,
+        "calls_lost": 2,
+    }
+    assert coordinator.calls == []
