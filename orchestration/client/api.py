@@ -140,6 +140,14 @@ class OrchestrationClient:
     async def services(self) -> JsonObject:
         return await self._json("GET", "/api/services")
 
+    async def alerts(self) -> JsonObject:
+        """What holds now, critical first."""
+        return await self._json("GET", "/api/alerts")
+
+    async def past_alerts(self, *, before: int | None = None) -> JsonObject:
+        """All alerts that are kept, newest first, by the page: those with ids below `before`."""
+        return await self._json("GET", "/api/alerts", query={"state": "all", "before": before})
+
     @asynccontextmanager
     async def websocket(
         self, path: str, query: dict[str, Any] | None = None

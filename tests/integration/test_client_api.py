@@ -1,5 +1,6 @@
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from orchestration.errors import (
     Unavailable,
     UnknownSession,
 )
+from orchestration.health.alerts import Alert
+from orchestration.storage.alert_ports import AlertChange
 from tests.doubles.api_server import api_server
 from tests.doubles.unreliable_service import unreliable_service
 
@@ -36,6 +39,16 @@ async def test_health_and_services_answer(tmp_path: Path) -> None:
         assert (await client.health())["status"] == "healthy"
         assert "services" in await client.services()
         assert (await client.models())["service"] == "whisper"
+
+
+async def test_alerts_that_hold_and_those_that_did_are_read_by_the_page(tmp_path: Path) -> None:
+    async with api_server(tmp_path) as server, OrchestrationClient(server.url) as client:
+        for number in (1, 2, 3):
+            was = Alert("cpu_high", "warning", "machine", "CPU: 95 %.", 95, 1000, 2000, number)
+            server.archive.changes.append(AlertChange(number, "cleared", 2000, was))
+        assert (await client.alerts())["items"] == []
+        past: Any = await client.past_alerts(before=3)
+    assert [one["id"] for one in past["items"]] == [2, 1]
 
 
 async def test_the_key_opens_what_is_closed_without_it(tmp_path: Path) -> None:
