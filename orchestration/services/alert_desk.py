@@ -9,7 +9,7 @@ import aiohttp
 import structlog
 
 from orchestration.config.models import WebhookSettings
-from orchestration.errors import OrchestrationError
+from orchestration.errors import OrchestrationError, Unavailable
 from orchestration.health.alerts import Alert, AlertBook, Figure
 from orchestration.services.webhooks import WebhookPoster
 from orchestration.storage.pool import Pool
@@ -78,7 +78,15 @@ class AlertDesk:
             self._is_restored = True
         while self._waiting:
             # It leaves the queue once it is stored: a repeat changes nothing.
-            stored = await self._store.record(self._waiting[0], self._poster.keys)
+            alert = self._waiting[0]
+            try:
+                stored = await self._store.record(alert, self._poster.keys)
+            except Unavailable:
+                raise
+            except OrchestrationError as error:
+                # One that the database will never take must not hold up those behind it.
+                log.error("alert_not_stored", code=alert.code, reason=error.message)
+                stored = alert
             self._waiting.popleft()
             if stored.cleared_unix_ms is None:
                 book.stored(stored)

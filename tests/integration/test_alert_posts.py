@@ -18,10 +18,11 @@ from orchestration.services.alert_desk import AlertDesk
 from orchestration.services.webhooks import LEASE_MS, MOST_TRIES, RETRY_FIRST_MS, retry_ms
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
-from tests.database import temporary_database, temporary_server
+from tests.database import execute, temporary_database, temporary_server
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four!").decode()
 DISK = Figure("disk_percent", "machine", 97)
+ENDED_CONNECTIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'away'"
 NO_DISK = Figure("disk_percent", "machine", 10)
 
 
@@ -183,3 +184,27 @@ async def test_an_unreachable_webhook_costs_nobody_anything_but_tries(pool: Pool
         await desk.post()
     assert len(receiver.got) == 2
     assert desk.figures()["alert_posts_failed"] == 2
+
+
+async def test_what_was_told_while_the_database_was_away_is_stored_and_posted_later(
+    server_dsn: str,
+) -> None:
+    clock = Clock()
+    async with temporary_database(server_dsn, "away") as dsn, receiving() as receiver:
+        await migrate(dsn, connect_timeout_s=10)
+        pool = await connect_pool(dsn, min_size=0, max_size=2, connect_timeout_s=10)
+        desk, book = desk_of(pool, clock, receiver), AlertBook()
+        await execute(server_dsn, ENDED_CONNECTIONS)
+        await execute(server_dsn, "ALTER DATABASE away RENAME TO hidden")
+        raised = await desk.observe(book, [DISK])
+        clock.now_ms += 1000
+        cleared = await desk.observe(book, [NO_DISK])
+        waiting = desk.figures()["alert_changes_waiting"]
+        await execute(server_dsn, "ALTER DATABASE hidden RENAME TO away")
+        await desk.observe(book, [NO_DISK])
+        await desk.post()
+        await pool.close()
+
+    assert (len(raised), len(cleared), waiting) == (2, 2, 4)
+    kinds = [body["type"] for _, body in receiver.got]
+    assert kinds == ["alert.raised"] * 2 + ["alert.cleared"] * 2
