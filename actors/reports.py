@@ -6,6 +6,7 @@ grows without end.
 """
 
 import asyncio
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +70,11 @@ class Reports:
         if self._actor is None:
             return
         try:
-            if ray.get_runtime_context().was_current_actor_reconstructed:
+            with warnings.catch_warnings():
+                # Ray answers by way of a call of its own that it warns of.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                is_next_life = ray.get_runtime_context().was_current_actor_reconstructed
+            if is_next_life:
                 self._tally.count(ACTOR_RESTARTS, 1, self._actor)
         except Exception:
             # Ray asks its control store, which may be away; the other figures matter more.
