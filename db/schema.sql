@@ -27,6 +27,8 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
      'd266c17e12252330881121a9788f4e1b6128228c69f91dd70d8ff5fe55f7ed0c'),
     ('0019_alerts.sql',
      'b6dfed689e4814536be90d5be6ad9f46f2d24c96e38294e3fdefa08b42f122a6'),
+    ('0021_session_data.sql',
+     '2e565f8fefdbe360c4c396efc165941cb13273eed68241c675a7b084077b5ec8'),
     ('0022_google_meet.sql',
      '5a49cb4f0b2b08d70ab04c99aa87ada47ed5e197c12e22d4fc505e2a6f9e4325');
 
@@ -560,6 +562,86 @@ CREATE TABLE bot_sessions.alert_posts (
 
 CREATE INDEX alert_posts_due ON bot_sessions.alert_posts (webhook, change_id)
     WHERE outcome IS NULL;
+
+-- What each chunk was, search over what was said in all sessions, and what was erased.
+
+-- Chunks that whisper heard or that were given up; how good their audio was is in audio_quality.
+-- Samples are the stream's own.
+CREATE TABLE bot_sessions.chunks (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    stream                integer NOT NULL,
+    start_sample          bigint NOT NULL CHECK (start_sample >= 0),
+    end_sample            bigint NOT NULL CHECK (end_sample > start_sample),
+    outcome               text NOT NULL CHECK (outcome IN ('heard', 'lost')),
+    -- Empty when it was lost.
+    engine                text NOT NULL,
+    language_code         text NOT NULL,
+    words                 integer NOT NULL CHECK (words >= 0),
+    -- How often it was sent, and from its last sending to the answer.
+    attempts              integer NOT NULL CHECK (attempts >= 1),
+    latency_ms            integer NOT NULL CHECK (latency_ms >= 0),
+    answered_at           timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, stream, start_sample)
+);
+
+-- By which rules words of a language (ISO 639) are reduced to their stems; others are kept whole.
+CREATE FUNCTION bot_sessions.search_configuration(language_code text) RETURNS regconfig
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE language_code
+        WHEN 'ar' THEN 'pg_catalog.arabic'::regconfig
+        WHEN 'hy' THEN 'pg_catalog.armenian'::regconfig
+        WHEN 'eu' THEN 'pg_catalog.basque'::regconfig
+        WHEN 'ca' THEN 'pg_catalog.catalan'::regconfig
+        WHEN 'da' THEN 'pg_catalog.danish'::regconfig
+        WHEN 'nl' THEN 'pg_catalog.dutch'::regconfig
+        WHEN 'en' THEN 'pg_catalog.english'::regconfig
+        WHEN 'fi' THEN 'pg_catalog.finnish'::regconfig
+        WHEN 'fr' THEN 'pg_catalog.french'::regconfig
+        WHEN 'de' THEN 'pg_catalog.german'::regconfig
+        WHEN 'el' THEN 'pg_catalog.greek'::regconfig
+        WHEN 'hi' THEN 'pg_catalog.hindi'::regconfig
+        WHEN 'hu' THEN 'pg_catalog.hungarian'::regconfig
+        WHEN 'id' THEN 'pg_catalog.indonesian'::regconfig
+        WHEN 'ga' THEN 'pg_catalog.irish'::regconfig
+        WHEN 'it' THEN 'pg_catalog.italian'::regconfig
+        WHEN 'lt' THEN 'pg_catalog.lithuanian'::regconfig
+        WHEN 'ne' THEN 'pg_catalog.nepali'::regconfig
+        WHEN 'nb' THEN 'pg_catalog.norwegian'::regconfig
+        WHEN 'nn' THEN 'pg_catalog.norwegian'::regconfig
+        WHEN 'no' THEN 'pg_catalog.norwegian'::regconfig
+        WHEN 'pt' THEN 'pg_catalog.portuguese'::regconfig
+        WHEN 'ro' THEN 'pg_catalog.romanian'::regconfig
+        WHEN 'ru' THEN 'pg_catalog.russian'::regconfig
+        WHEN 'sr' THEN 'pg_catalog.serbian'::regconfig
+        WHEN 'es' THEN 'pg_catalog.spanish'::regconfig
+        WHEN 'sv' THEN 'pg_catalog.swedish'::regconfig
+        WHEN 'ta' THEN 'pg_catalog.tamil'::regconfig
+        WHEN 'tr' THEN 'pg_catalog.turkish'::regconfig
+        WHEN 'yi' THEN 'pg_catalog.yiddish'::regconfig
+        ELSE 'pg_catalog.simple'::regconfig END;
+
+ALTER TABLE bot_sessions.transcripts ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS
+    (to_tsvector(bot_sessions.search_configuration(language_code), transcript_text)) STORED;
+ALTER TABLE bot_sessions.translations ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS
+    (to_tsvector(bot_sessions.search_configuration(target_language), translated_text)) STORED;
+
+CREATE INDEX transcripts_search ON bot_sessions.transcripts USING gin (search);
+CREATE INDEX translations_search ON bot_sessions.translations USING gin (search);
+
+-- What was erased: how much, and nothing that says of whom.
+CREATE TABLE bot_sessions.erasures (
+    erasure_id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind                  text NOT NULL CHECK (kind IN ('session', 'person', 'retention')),
+    sessions              integer NOT NULL CHECK (sessions >= 0),
+    -- Removed or overwritten rows by table.
+    rows_by_table         jsonb NOT NULL,
+    files                 bigint NOT NULL CHECK (files >= 0),
+    bytes                 bigint NOT NULL CHECK (bytes >= 0),
+    erased_at             timestamptz NOT NULL DEFAULT now()
+);
+
+-- Sessions past their retention, oldest first.
+CREATE INDEX sessions_ended ON bot_sessions.sessions (end_time) WHERE end_time IS NOT NULL;
 
 -- Sessions that are Google Meet's: what is asked of Meet's records next, and when. Who looks leases
 -- a row by moving due_at ahead, so that one looks at a time, and another when that one dies.

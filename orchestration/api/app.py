@@ -32,6 +32,7 @@ from orchestration.api.ports import Measures, Sessions
 from orchestration.api.problems import ProblemView, UnexpectedErrors, install_problem_handlers
 from orchestration.api.prometheus import prometheus_router
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
+from orchestration.api.search import search_router
 from orchestration.api.session_data import session_data_router
 from orchestration.api.sessions import sessions_router
 from orchestration.api.settings import settings_router
@@ -43,7 +44,7 @@ from orchestration.api.websocket_routes import websocket_router
 from orchestration.config.models import Settings
 from orchestration.session.engine_calls import Engines
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.ports import Archive
+from orchestration.storage.data_ports import DataArchive
 from orchestration.storage.recordings import Recordings
 
 
@@ -54,7 +55,7 @@ class EdgeEngines(Engines, EngineDirectory, Protocol):
 def create_api(
     settings: Settings,
     sessions: Sessions,
-    archive: Archive,
+    archive: DataArchive,
     engines: EdgeEngines,
     gateway: Gateway,
     measures: Measures,
@@ -126,6 +127,7 @@ def create_api(
         transcripts_router(archive, recordings, settings.data_dir / "recordings_under_way")
     )
     app.include_router(session_data_router(archive))
+    app.include_router(search_router(archive))
     app.include_router(ingest_router(settings, sessions, archive, detached))
     app.include_router(openai_router(engines))
     app.include_router(audio_router(settings, archive, uploads, senders))

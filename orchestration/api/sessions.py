@@ -11,7 +11,7 @@ from orchestration.api.session_ids import SESSION_ID_PATTERN, SessionId, new_ses
 from orchestration.audio.presets import all_stages
 from orchestration.config.models import ChunkingSettings
 from orchestration.errors import BadRequest, JsonObject
-from orchestration.session.events import SessionStatus, iso_utc, seconds
+from orchestration.session.events import SessionStatus, iso_utc
 from orchestration.session.fields import clean_name
 from orchestration.storage.ports import Archive, SessionRow, SessionSpec
 
@@ -77,24 +77,6 @@ class RepairView(BaseModel):
 
     session_id: str
     ranges: int
-
-
-class ParticipantView(BaseModel):
-    """Somebody in the meeting; seconds of session time, null while unknown."""
-
-    id: str
-    name: str
-    email: str | None
-    is_bot: bool
-    joined: float | None
-    left: float | None
-
-
-class ParticipantPage(BaseModel):
-    """All participants of a session."""
-
-    items: list[ParticipantView]
-    next_cursor: None = None
 
 
 def session_json(row: SessionRow, scheme: str, host: str) -> JsonObject:
@@ -200,22 +182,5 @@ def sessions_router(
     async def delete(session_id: SessionId) -> None:
         """Remove a session, all its rows and files."""
         await sessions.delete(session_id)
-
-    @router.get("/{session_id}/participants")
-    async def participants(session_id: SessionId) -> ParticipantPage:
-        """Who was in the meeting."""
-        return ParticipantPage(
-            items=[
-                ParticipantView(
-                    id=row.participant.participant_id,
-                    name=row.participant.name,
-                    email=row.participant.email,
-                    is_bot=row.participant.is_bot,
-                    joined=None if row.joined_ns is None else seconds(row.joined_ns),
-                    left=None if row.left_ns is None else seconds(row.left_ns),
-                )
-                for row in await archive.participants(session_id)
-            ]
-        )
 
     return router

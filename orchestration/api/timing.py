@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestration.api.session_data import MAX_SECONDS, Seconds
 from orchestration.api.session_ids import SESSION_ID_PATTERN
 from orchestration.api.sessions import DEFAULT_PAGE, Limit
+from orchestration.api.time_ranges import MAX_SECONDS, Seconds
 from orchestration.api.timing_views import (
     CorrectionView,
     SourceTimingView,

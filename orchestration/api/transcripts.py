@@ -13,9 +13,11 @@ from orchestration.api.coverage import session_coverage, stream_coverages
 from orchestration.api.recording import make_recording, pieces
 from orchestration.api.session_ids import SessionId
 from orchestration.api.sessions import Language
+from orchestration.api.time_ranges import WHOLE_NS, TimeRange
 from orchestration.errors import LimitReached, NoRecording
 from orchestration.session.events import SessionStatus
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM
+from orchestration.storage.data_ports import DataArchive
 from orchestration.storage.ports import Archive
 from orchestration.storage.recordings import Recordings
 from orchestration.transcript.exports import to_srt, to_text, to_vtt, transcript_json
@@ -113,7 +115,7 @@ class EventPage(BaseModel):
     next_cursor: str | None
 
 
-def transcripts_router(archive: Archive, recordings: Recordings, work_dir: Path) -> APIRouter:
+def transcripts_router(archive: DataArchive, recordings: Recordings, work_dir: Path) -> APIRouter:
     """`/api/sessions/{session_id}/…`; recordings are put together in `work_dir`."""
     router = APIRouter(prefix="/api/sessions/{session_id}", tags=["transcripts"])
 
@@ -157,14 +159,19 @@ def transcripts_router(archive: Archive, recordings: Recordings, work_dir: Path)
     @router.get("/events")
     async def events(
         session_id: SessionId,
+        within: TimeRange,
         after: Annotated[int, Query(ge=0, le=MAX_INTEGER)] = 0,
         limit: Annotated[int, Query(ge=1, le=MAX_EVENTS_PAGE)] = MAX_EVENTS_PAGE,
         cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
     ) -> EventPage:
-        """Durable events after `after`; a cursor goes on from its page."""
+        """Durable events after `after` that were told in a range of session time; a cursor goes on
+        from its page."""
         start = int(cursor) if cursor else after
         await archive.session(session_id)
-        found = await archive.events(session_id, start, limit)
+        if within == WHOLE_NS:
+            found = await archive.events(session_id, start, limit)
+        else:
+            found = await archive.events_between(session_id, start, *within, limit)
         more = len(found) == limit
         return EventPage(
             session_id=session_id,

@@ -11,6 +11,7 @@ from orchestration.session.events import (
     speaker_json,
 )
 from orchestration.storage.ports import (
+    ChunkRow,
     CorrectionRow,
     CorrelationRow,
     ParticipantRow,
@@ -37,6 +38,7 @@ class Outbox:
         self._segments: list[Segment] = []
         self._translations: list[TranslationRow] = []
         self._qualities: list[QualityRow] = []
+        self._chunks: list[ChunkRow] = []
         self._status: SessionStatus | None = None
         self._status_detail: str | None = None
         self._passing: dict[str, PassingEvent] = {}
@@ -98,6 +100,10 @@ class Outbox:
         """How good the audio of a chunk was."""
         self._qualities.append(row)
 
+    def add_chunk(self, row: ChunkRow) -> None:
+        """What became of a chunk."""
+        self._chunks.append(row)
+
     def set_status(self, status: SessionStatus, detail: str | None) -> None:
         """A new status and its event."""
         self._status, self._status_detail = status, detail
@@ -118,6 +124,7 @@ class Outbox:
             segments=tuple(self._segments),
             translations=tuple(self._translations),
             qualities=tuple(self._qualities),
+            chunks=tuple(self._chunks),
             participants=participants,
             speaker_intervals=speaker_intervals,
             corrections=corrections,

@@ -21,6 +21,11 @@ class ChunkRetries:
         self._values = values
         self._troubles: dict[int, _Trouble] = {}
 
+    def failures(self, stream: int) -> int:
+        """How often the stream's chunk has failed."""
+        trouble = self._troubles.get(stream)
+        return trouble.failures if trouble else 0
+
     def answered(self, stream: int) -> None:
         """The stream's chunk is out of trouble."""
         self._troubles.pop(stream, None)

@@ -46,6 +46,7 @@ from orchestration.session.translation_desk import TranslationDesk
 from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import Correction
 from orchestration.storage.ports import (
+    ChunkRow,
     Claim,
     JournalFrame,
     QualityRow,
@@ -131,6 +132,7 @@ class Session:
         self._audio_at_ms: dict[int, int] = {}
         self._qualities: dict[int, AudioQuality] = {}
         self._answered_at_ms: dict[int, int] = {}
+        self._ordered_at_ms: dict[int, int] = {}
         self._next_passing_ms = now_ms
         self._next_progress_ms = now_ms
         self._dirty_streams: set[int] = set()
@@ -256,6 +258,7 @@ class Session:
         pipeline = self.pipelines[stream]
         if pipeline.in_flight != chunk:
             return
+        self._outbox.add_chunk(self._chunk_row(stream, chunk, now_ms, hypothesis))
         self._retries.answered(stream)
         self._answered_at_ms[stream] = now_ms
         self._is_heard = True
@@ -273,8 +276,12 @@ class Session:
     ) -> None:
         """A chunk was not answered: again later, as long as that makes sense."""
         pipeline = self.pipelines[stream]
-        if pipeline.in_flight != chunk or self._retries.failed(stream, error, now_ms):
+        if pipeline.in_flight != chunk:
             return
+        row = self._chunk_row(stream, chunk, now_ms, None)
+        if self._retries.failed(stream, error, now_ms):
+            return
+        self._outbox.add_chunk(row)
         self._outage_lost |= not isinstance(error, EngineRefused)
         self._clock.settle(stream)
         heard, lost = pipeline.given_up(chunk, error.code, self._speaker_of(stream))
@@ -380,7 +387,7 @@ class Session:
         for stream in self._retries.due(now_ms):
             chunk = self.pipelines[stream].in_flight
             if chunk is not None:
-                self._order(stream, chunk)
+                self._order(stream, chunk, now_ms)
         if self._idle_since_ms is None:
             self._stall_quiet_streams(now_ms)
         self._force_stalled_words(now_ms)
@@ -549,7 +556,7 @@ class Session:
             under_way = pipeline.in_flight is not None
             chunk = pipeline.next_chunk()
             if chunk is not None and not under_way:
-                self._order(stream, chunk)
+                self._order(stream, chunk, now_ms)
         if self.status == "ending" and self._is_finished():
             self._dirty_streams.update(self.pipelines)
             # Viewers go when they hear of the end: the last names come before it.
@@ -569,9 +576,26 @@ class Session:
             and all(pipeline.is_done for pipeline in self.pipelines.values())
         )
 
-    def _order(self, stream: int, chunk: Chunk) -> None:
+    def _order(self, stream: int, chunk: Chunk, now_ms: int) -> None:
+        self._ordered_at_ms[stream] = now_ms
         prompt = self.pipelines[stream].prompt(chunk)
         self._orders.append(TranscribeOrder(stream, chunk, self._languages.of(stream), prompt))
+
+    def _chunk_row(
+        self, stream: int, chunk: Chunk, now_ms: int, hypothesis: Hypothesis | None
+    ) -> ChunkRow:
+        segments = () if hypothesis is None else hypothesis.segments
+        return ChunkRow(
+            stream=stream,
+            start=chunk.start,
+            end=chunk.end,
+            outcome="lost" if hypothesis is None else "heard",
+            engine="" if hypothesis is None else hypothesis.engine,
+            language="" if hypothesis is None else hypothesis.language,
+            words=sum(len(segment.words) for segment in segments),
+            attempts=self._retries.failures(stream) + 1,
+            latency_ms=max(0, now_ms - self._ordered_at_ms.get(stream, now_ms)),
+        )
 
     def _speaker_of(self, stream: int) -> SpeakerOf:
         def speaker_of(word: Word) -> SpeakerName | None:

@@ -201,6 +201,25 @@ class QualityRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """What became of samples `start` to `end` of a stream, sent to whisper in one piece.
+
+    `attempts` counts how often that was; `latency_ms` is from the last sending to the answer. A
+    chunk that was lost has no `engine`, no `language` and no words.
+    """
+
+    stream: int
+    start: int
+    end: int
+    outcome: Literal["heard", "lost"]
+    engine: str
+    language: str
+    words: int
+    attempts: int
+    latency_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class QualitySummary:
     """One stream's chunks: how many, and the means of their figures."""
 
@@ -274,6 +293,7 @@ class SessionChanges:
     clocks: Sequence[StreamClockRow] = ()
     clock_changes: Sequence[ClockChangeRow] = ()
     timeline: Sequence[TimelineRow] = ()
+    chunks: Sequence[ChunkRow] = ()
     status: SessionStatus | None = None
     status_detail: str | None = None
     zero_unix_ms: int | None = None
@@ -294,6 +314,7 @@ class SessionChanges:
             or self.clocks
             or self.clock_changes
             or self.timeline
+            or self.chunks
             or self.status
             or self.zero_unix_ms
             or self.facts_told
@@ -489,9 +510,9 @@ class Archive(AlertLog, TimingArchive, Protocol):
         ...
 
     async def files_page(
-        self, session_id: str, limit: int, cursor: str | None
+        self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
     ) -> Page[RecordedFile]:
-        """Recorded files in order of stream and time.
+        """Recorded files that overlap a range of session time, in order of stream and time.
 
         Raises:
             BadRequest: the cursor is not one that was given.

@@ -26,7 +26,7 @@ from orchestration.storage.ports import (
     StreamRow,
 )
 from orchestration.storage.postgres_alerts import PostgresAlertLog
-from orchestration.storage.postgres_listings import PostgresListings
+from orchestration.storage.postgres_data import PostgresData
 from orchestration.storage.postgres_timing import PostgresTiming
 from orchestration.storage.quality_statements import QUALITY_BY_STREAM
 from orchestration.storage.recording_statements import EXPIRED_RECORDINGS, FILES_OF_STREAM
@@ -54,6 +54,7 @@ TABLES_OF_SESSION = (
     "audio_journal",
     "gaps",
     "audio_quality",
+    "chunks",
     "timing_corrections",
     "stream_clocks",
     "clock_changes",
@@ -126,8 +127,8 @@ RETURNING 1
 """
 
 
-class PostgresArchive(PostgresListings, PostgresAlertLog, PostgresTiming):
-    """`Archive` over a pool. Text that PostgreSQL cannot hold is stored as U+FFFD."""
+class PostgresArchive(PostgresData, PostgresAlertLog, PostgresTiming):
+    """`DataArchive` over a pool. Text that PostgreSQL cannot hold is stored as U+FFFD."""
 
     async def create_session(
         self, spec: SessionSpec, idempotency_hash: bytes

@@ -15,6 +15,7 @@ from orchestration.storage.frame_reader import read_frames, read_frames_after
 from orchestration.storage.pool import Connection, Pool, database, unknown_session
 from orchestration.storage.ports import (
     OPEN_STATUSES,
+    ChunkRow,
     Claim,
     JournalFact,
     JournalFrame,
@@ -26,7 +27,7 @@ from orchestration.storage.ports import (
     StreamProgress,
     TranslationRow,
 )
-from orchestration.storage.quality_statements import STORE_QUALITY
+from orchestration.storage.quality_statements import STORE_CHUNK, STORE_QUALITY
 from orchestration.storage.rows import (
     SESSION_COLUMNS,
     STREAMS_OF_SESSION,
@@ -178,6 +179,7 @@ class PostgresJournal:
             await _store_progress(connection, session_id, changes.streams)
             await _store_qualities(connection, session_id, changes.qualities)
             await store_clocks(connection, session_id, changes)
+            await _store_chunks(connection, session_id, changes.chunks)
             if any(
                 one is not None
                 for one in (changes.status, changes.zero_unix_ms, changes.facts_told)
@@ -407,6 +409,26 @@ async def _store_qualities(
 ) -> None:
     if rows:
         await connection.executemany(STORE_QUALITY, [_quality_values(session_id, r) for r in rows])
+
+
+async def _store_chunks(connection: Connection, session_id: str, rows: Sequence[ChunkRow]) -> None:
+    if rows:
+        values = [
+            (
+                session_id,
+                row.stream,
+                row.start,
+                row.end,
+                row.outcome,
+                storable_text(row.engine),
+                storable_text(row.language),
+                row.words,
+                row.attempts,
+                row.latency_ms,
+            )
+            for row in rows
+        ]
+        await connection.executemany(STORE_CHUNK, values)
 
 
 def _quality_values(session_id: str, row: QualityRow) -> tuple[object, ...]:

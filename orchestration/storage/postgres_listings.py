@@ -7,18 +7,12 @@ from orchestration.session.fields import MAX_INTEGER
 from orchestration.storage.cursors import cursor_at, place_of
 from orchestration.storage.pool import Pool, database, unknown_session
 from orchestration.storage.ports import Page, RecordedFile, SessionStatistics, StoredSegment
-from orchestration.storage.recording_statements import FILE_COLUMNS
+from orchestration.storage.recording_statements import FILES_PAGE
 from orchestration.storage.rows import SEGMENT_COLUMNS, file_from, segment_from, translated_from
 from orchestration.storage.stream_clocks import read_changes, read_estimates
 
 CHANGES_SHOWN = 100
 """Of a session's clock changes, the last."""
-
-FILES_PAGE = f"""
-SELECT {FILE_COLUMNS} FROM bot_sessions.audio_files
-WHERE session_id = $1 AND (stream, first_seq) > ($2, $3)
-ORDER BY stream, first_seq LIMIT $4
-"""
 
 # Long segments are read with those that start within the range: they overlap it too.
 SEGMENTS_PAGE = f"""
@@ -53,11 +47,13 @@ class PostgresListings:
         self._pool = pool
 
     async def files_page(
-        self, session_id: str, limit: int, cursor: str | None
+        self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
     ) -> Page[RecordedFile]:
         stream, first_seq = (-1, -1) if cursor is None else place_of(cursor, int, int)
         async with database(self._pool) as connection:
-            rows = await connection.fetch(FILES_PAGE, session_id, stream, first_seq, limit + 1)
+            rows = await connection.fetch(
+                FILES_PAGE, session_id, from_ns, to_ns, stream, first_seq, limit + 1
+            )
             if not rows and await connection.fetchval(EXISTS, session_id) is None:
                 raise unknown_session(session_id)
         items = [file_from(row) for row in rows[:limit]]

@@ -1,4 +1,4 @@
-"""SQL: the quality of audio."""
+"""SQL: chunks, and how good their audio was."""
 
 STORE_QUALITY = """
 INSERT INTO bot_sessions.audio_quality (session_id, stream, start_sample, end_sample, score,
@@ -11,6 +11,16 @@ ON CONFLICT (session_id, stream, start_sample) DO UPDATE SET
     rolloff_hz = excluded.rolloff_hz, lufs = excluded.lufs
 """
 """Audio that is heard again after a restart replaces its own figures."""
+
+STORE_CHUNK = """
+INSERT INTO bot_sessions.chunks (session_id, stream, start_sample, end_sample, outcome, engine,
+    language_code, words, attempts, latency_ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (session_id, stream, start_sample) DO UPDATE SET
+    end_sample = excluded.end_sample, outcome = excluded.outcome, engine = excluded.engine,
+    language_code = excluded.language_code, words = excluded.words,
+    attempts = excluded.attempts, latency_ms = excluded.latency_ms, answered_at = now()
+"""
 
 QUALITY_BY_STREAM = """
 SELECT stream, count(*) AS chunks, avg(score) AS score, avg(snr_db) AS snr_db,

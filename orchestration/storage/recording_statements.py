@@ -66,3 +66,18 @@ WHERE s.end_time < $1 AND (
     OR EXISTS (SELECT FROM bot_sessions.audio_journal j WHERE j.session_id = s.session_id))
 ORDER BY s.end_time LIMIT $2
 """
+
+# A stream that is not placed yet begins with its session.
+SESSION_NS = """(coalesce(st.offset_ns, 0)
+    + div({sample}::numeric * 1000000000, st.sample_rate))::bigint"""
+
+FILES_PAGE = f"""
+SELECT {", ".join("f." + name.strip() for name in FILE_COLUMNS.split(","))}
+FROM bot_sessions.audio_files f
+JOIN bot_sessions.streams st USING (session_id, stream)
+WHERE f.session_id = $1
+    AND {SESSION_NS.format(sample="f.end_sample")} > $2
+    AND {SESSION_NS.format(sample="f.first_sample")} < $3
+    AND (f.stream, f.first_seq) > ($4, $5)
+ORDER BY f.stream, f.first_seq LIMIT $6
+"""

@@ -10,6 +10,7 @@ from orchestration.errors import BadRequest, SessionConflict, UnknownSession
 from orchestration.services.ports import AudioQuality
 from orchestration.storage.pool import Pool
 from orchestration.storage.ports import (
+    ChunkRow,
     JournalFact,
     QualityRow,
     QualitySummary,
@@ -80,6 +81,7 @@ async def fill(archive: PostgresArchive, journal: PostgresJournal, session_id: s
         clocks=[stream_clock(80_000)],
         clock_changes=[clock_change(70_000)],
         timeline=[timeline_row(60_000, 10**9)],
+        chunks=[ChunkRow(0, 0, 400, "heard", "whisper", "en", 2, 1, 120)],
         status="active",
     )
     await journal.commit(session_id, 1, changes)

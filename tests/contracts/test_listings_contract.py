@@ -5,14 +5,28 @@ from dataclasses import replace
 import pytest
 
 from orchestration.errors import BadRequest, UnknownSession
+from orchestration.services.ports import AudioQuality
+from orchestration.session.inputs import ParticipantRef
+from orchestration.storage.data_ports import StoredChunk, StoredQuality
 from orchestration.storage.pool import Pool
-from orchestration.storage.ports import RecordedFile, SessionChanges, SessionSpec
+from orchestration.storage.ports import (
+    ChunkRow,
+    ParticipantRow,
+    QualityRow,
+    RecordedFile,
+    SessionChanges,
+    SessionSpec,
+)
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
-from tests.storage_values import participant, progress, segment, stream_spec, translation
+from tests.storage_values import event, participant, progress, segment, stream_spec, translation
 
 SECOND = 10**9
 FOREVER = 10**15
+ALL = (-FOREVER, FOREVER)
+HEARD = AudioQuality(-20.0, -3.0, 0.0, 25.0, 0.75, 4000, -21.0, 0.5)
+LATER = ParticipantRow(ParticipantRef("p2", "Ben"), 3 * SECOND, 4 * SECOND)
+UNKNOWN = ParticipantRow(ParticipantRef("p0", "Cleo"), None, None)
 
 
 @pytest.fixture
@@ -25,15 +39,22 @@ async def archive(pool: Pool) -> PostgresArchive:
     await journal.open_streams("s1", 1, [stream_spec(0), stream_spec(1)])
     twin = replace(segment(3, stream=1), segment_id="twin")
     changes = SessionChanges(
+        chunks=[chunk(0, 0), chunk(0, 16_000), replace(chunk(1, 0), outcome="lost", engine="")],
+        qualities=[QualityRow(0, 0, 16_000, HEARD)],
+        events=[event(1), event(2)],
         segments=[*(segment(number) for number in (1, 2, 3, 4, 5)), twin],
         translations=[translation(1), translation(1, "es", "hola"), translation(4)],
-        participants=[participant()],
+        participants=[participant(), LATER, UNKNOWN],
         streams=[progress(16_000)],
     )
     await journal.commit("s1", 1, changes)
     for stream, first in ((0, 0), (0, 10), (1, 0)):
         await journal.add_file("s1", 1, recorded(stream, first))
     return archive
+
+
+def chunk(stream: int, start: int) -> ChunkRow:
+    return ChunkRow(stream, start, start + 16_000, "heard", "whisper-1", "en", 2, 3, 250)
 
 
 def recorded(stream: int, first_seq: int) -> RecordedFile:
@@ -81,8 +102,8 @@ async def test_segments_come_with_their_translations(archive: PostgresArchive) -
 
 
 async def test_files_are_paged_by_stream_and_time(archive: PostgresArchive) -> None:
-    first = await archive.files_page("s1", 2, None)
-    rest = await archive.files_page("s1", 2, first.next_cursor)
+    first = await archive.files_page("s1", *ALL, 2, None)
+    rest = await archive.files_page("s1", *ALL, 2, first.next_cursor)
     assert [*first.items, *rest.items] == [recorded(0, 0), recorded(0, 10), recorded(1, 0)]
     assert rest.next_cursor is None
 
@@ -91,20 +112,20 @@ async def test_figures_count_what_is_stored(archive: PostgresArchive) -> None:
     figures = await archive.statistics("s1")
     assert (figures.segments, figures.words, figures.translations) == (6, 12, 3)
     assert (figures.audio_files, figures.recorded_s, figures.recorded_bytes) == (3, 3.0, 15_000)
-    assert (figures.participants, figures.speakers) == (1, 1)
+    assert (figures.participants, figures.speakers) == (3, 1)
     assert figures.translation_languages == ("es", "pt")
     assert figures.duration_s == 2.0
 
 
 async def test_a_session_without_anything_has_empty_pages(archive: PostgresArchive) -> None:
-    assert (await archive.files_page("empty", 9, None)).items == []
+    assert (await archive.files_page("empty", *ALL, 9, None)).items == []
     assert (await archive.segments_page("empty", 0, FOREVER, 9, None)).items == []
     assert (await archive.statistics("empty")).words == 0
 
 
 async def test_an_unknown_session_is_said_to_be_unknown(archive: PostgresArchive) -> None:
     with pytest.raises(UnknownSession):
-        await archive.files_page("nobody", 9, None)
+        await archive.files_page("nobody", *ALL, 9, None)
     with pytest.raises(UnknownSession):
         await archive.segments_page("nobody", 0, FOREVER, 9, None)
     with pytest.raises(UnknownSession):
@@ -120,6 +141,107 @@ async def test_a_cursor_that_was_not_given_is_refused(
     archive: PostgresArchive, cursor: str
 ) -> None:
     with pytest.raises(BadRequest, match="cursor"):
-        await archive.files_page("s1", 9, cursor)
+        await archive.files_page("s1", *ALL, 9, cursor)
     with pytest.raises(BadRequest, match="cursor"):
         await archive.segments_page("s1", 0, FOREVER, 9, cursor)
+
+
+async def test_files_and_chunks_lie_on_session_time(archive: PostgresArchive) -> None:
+    """Stream 0 begins a quarter of a second after the session."""
+    files = await archive.files_page("s1", 0, SECOND // 4, 9, None)
+    assert [file.stream for file in files.items] == [1]
+    chunks = await archive.chunks_page("s1", SECOND + SECOND // 4, FOREVER, 9, None)
+    assert [(one.chunk.stream, one.start_ns) for one in chunks.items] == [(0, SECOND * 5 // 4)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 200])
+async def test_chunks_come_with_engine_attempts_latency_and_quality(
+    archive: PostgresArchive, limit: int
+) -> None:
+    found: list[StoredChunk] = []
+    cursor: str | None = None
+    while True:
+        page = await archive.chunks_page("s1", *ALL, limit, cursor)
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    lost = replace(chunk(1, 0), outcome="lost", engine="")
+    assert [one.chunk for one in found] == [chunk(0, 0), chunk(0, 16_000), lost]
+    assert found[0].quality == StoredQuality(0.5, -20.0, 25.0, 0.75, 0.0)
+    assert found[1].quality is None
+
+
+async def test_a_chunk_that_is_heard_again_takes_its_own_place(
+    archive: PostgresArchive, pool: Pool
+) -> None:
+    again = replace(chunk(0, 0), attempts=1, words=5)
+    await PostgresJournal(pool).commit("s1", 1, SessionChanges(chunks=[again]))
+    page = await archive.chunks_page("s1", *ALL, 1, None)
+    assert page.items[0].chunk == again
+
+
+async def test_translations_are_paged_in_order_of_their_lines(archive: PostgresArchive) -> None:
+    first = await archive.translations_page("s1", *ALL, None, 2, None)
+    rest = await archive.translations_page("s1", *ALL, None, 2, first.next_cursor)
+    found = [(one.segment_id, one.translation.language) for one in [*first.items, *rest.items]]
+    assert found == [("segment-1", "es"), ("segment-1", "pt"), ("segment-4", "pt")]
+    assert rest.next_cursor is None
+    late = await archive.translations_page("s1", 4 * SECOND, FOREVER, "pt", 9, None)
+    assert [(one.segment_id, one.start_ns, one.engine) for one in late.items] == [
+        ("segment-4", 4 * SECOND, "e")
+    ]
+
+
+async def test_people_come_in_order_of_joining_and_by_when_they_were_there(
+    archive: PostgresArchive,
+) -> None:
+    first = await archive.participants_page("s1", *ALL, 2, None)
+    rest = await archive.participants_page("s1", *ALL, 2, first.next_cursor)
+    assert [*first.items, *rest.items] == [participant(), LATER, UNKNOWN]
+    after_ben = await archive.participants_page("s1", 4 * SECOND, FOREVER, 9, None)
+    assert after_ben.items == [participant(), UNKNOWN]
+
+
+async def test_correlations_without_times_are_in_every_range(
+    archive: PostgresArchive, pool: Pool
+) -> None:
+    for name, start in (("a", 1.0), ("b", None), ("c", 8.0)):
+        await pool.execute(
+            "INSERT INTO bot_sessions.correlations (correlation_id, session_id, correlation_type,"
+            " correlation_method, correlation_confidence, start_timestamp, end_timestamp,"
+            " correlation_metadata) VALUES ($1, 's1', 'exact', 'text', 0.75, $2::float8,"
+            " $2::float8 + 1, $3)",
+            name,
+            start,
+            {"words": 3},
+        )
+    first = await archive.correlations_page("s1", 0, 5 * SECOND, 1, None)
+    rest = await archive.correlations_page("s1", 0, 5 * SECOND, 1, first.next_cursor)
+    assert [one.correlation_id for one in [*first.items, *rest.items]] == ["a", "b"]
+    assert rest.next_cursor is None
+    assert (first.items[0].confidence, first.items[0].metadata) == (0.75, {"words": 3})
+
+
+async def test_events_are_found_by_when_they_were_told(
+    archive: PostgresArchive, pool: Pool
+) -> None:
+    """Without audio, session time begins when the session was created."""
+    await pool.execute(
+        "UPDATE bot_sessions.events SET timestamp = s.created_at + seq * interval '10 s' "
+        "FROM bot_sessions.sessions s WHERE s.session_id = 's1'"
+    )
+    found = await archive.events_between("s1", 0, 15 * SECOND, 25 * SECOND, 9)
+    assert [one.seq for one in found] == [2]
+    assert await archive.events_between("s1", 2, *ALL, 9) == []
+
+
+async def test_the_new_listings_know_which_sessions_there_are(archive: PostgresArchive) -> None:
+    for listing in (archive.chunks_page, archive.correlations_page, archive.participants_page):
+        assert (await listing("empty", *ALL, 9, None)).items == []
+        with pytest.raises(UnknownSession):
+            await listing("nobody", *ALL, 9, None)
+        with pytest.raises(BadRequest, match="cursor"):
+            await listing("s1", *ALL, 9, "e30")
+    with pytest.raises(UnknownSession):
+        await archive.translations_page("nobody", *ALL, None, 9, None)

@@ -19,7 +19,8 @@ from orchestration.errors import JsonObject
 from orchestration.logs import configure_logs
 from orchestration.metrics.local import LocalFigures
 from orchestration.services.gateway import HttpGateway
-from orchestration.storage.ports import Archive, SessionSpec
+from orchestration.storage.data_ports import DataArchive
+from orchestration.storage.ports import SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
 from tests.doubles.scripted_engines import ScriptedEngines
@@ -90,7 +91,7 @@ async def api_server(
 async def served(
     data_dir: Path,
     sessions: Sessions,
-    archive: Archive,
+    archive: DataArchive,
     engines: ScriptedEngines | None = None,
     gateway: Gateway | None = None,
     measures: LocalFigures | None = None,

@@ -12,7 +12,6 @@ from orchestration.storage.ports import (
     ParticipantRow,
     QualitySummary,
     RecordedFile,
-    Row,
     SessionRow,
     SessionSpec,
     SessionStatistics,
@@ -21,6 +20,7 @@ from orchestration.storage.ports import (
     StreamRow,
 )
 from tests.doubles.in_memory_alerts import InMemoryAlertLog
+from tests.doubles.in_memory_data import InMemoryData, StoredData, page_of
 from tests.doubles.in_memory_timing import InMemoryTiming, StoredTiming
 
 
@@ -37,6 +37,7 @@ class StoredSession:
     segments: list[StoredSegment] = field(default_factory=list)
     participants: list[ParticipantRow] = field(default_factory=list)
     qualities: list[QualitySummary] = field(default_factory=list)
+    data: StoredData = field(default_factory=StoredData)
     timing: StoredTiming = field(default_factory=StoredTiming)
 
     def set_status(self, status: SessionStatus) -> None:
@@ -44,7 +45,7 @@ class StoredSession:
         self.row = replace(self.row, status=status, ended_at=ended_at)
 
 
-class InMemoryArchive(InMemoryAlertLog, InMemoryTiming):
+class InMemoryArchive(InMemoryAlertLog, InMemoryTiming, InMemoryData):
     """`outage`, when set, is raised by every reading of sessions."""
 
     def __init__(self) -> None:
@@ -81,7 +82,7 @@ class InMemoryArchive(InMemoryAlertLog, InMemoryTiming):
     ) -> Page[SessionRow]:
         rows = [one.row for one in reversed(self.stored.values())]
         wanted = [row for row in rows if statuses is None or row.status in statuses]
-        return _page(wanted, limit, cursor)
+        return page_of(wanted, limit, cursor)
 
     async def assign_actor(self, session_id: str, actor_name: str | None) -> None:
         stored = self.of(session_id)
@@ -109,12 +110,18 @@ class InMemoryArchive(InMemoryAlertLog, InMemoryTiming):
             for one in self.of(session_id).segments
             if one.segment.end_ns > from_ns and one.segment.start_ns < to_ns
         ]
-        return _page(within, limit, cursor)
+        return page_of(within, limit, cursor)
 
     async def files_page(
-        self, session_id: str, limit: int, cursor: str | None
+        self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
     ) -> Page[RecordedFile]:
-        return _page(self.of(session_id).files, limit, cursor)
+        within = [
+            file
+            for file in self.of(session_id).files
+            if file.end_sample * 10**9 // file.sample_rate > from_ns
+            and file.first_sample * 10**9 // file.sample_rate < to_ns
+        ]
+        return page_of(within, limit, cursor)
 
     async def statistics(self, session_id: str) -> SessionStatistics:
         stored = self.of(session_id)
@@ -169,6 +176,21 @@ class InMemoryArchive(InMemoryAlertLog, InMemoryTiming):
         stored = self.of(session_id)
         stored.files, stored.frames = [], {}
 
+    def data_of(self, session_id: str) -> StoredData:
+        return self.of(session_id).data
+
+    def lines_of(self, session_id: str) -> Sequence[StoredSegment]:
+        return self.of(session_id).segments
+
+    def people_of(self, session_id: str) -> Sequence[ParticipantRow]:
+        return self.of(session_id).participants
+
+    def events_of(self, session_id: str) -> Sequence[DurableEvent]:
+        return self.of(session_id).events
+
+    def session_rows(self) -> Iterable[SessionRow]:
+        return [one.row for one in self.stored.values()]
+
     def timing_of(self, session_id: str) -> StoredTiming:
         return self.of(session_id).timing
 
@@ -186,9 +208,3 @@ class InMemoryArchive(InMemoryAlertLog, InMemoryTiming):
 
     async def ping(self) -> int:
         return 0
-
-
-def _page(rows: Sequence[Row], limit: int, cursor: str | None) -> Page[Row]:
-    start = int(cursor or 0)
-    more = start + limit < len(rows)
-    return Page(rows[start : start + limit], str(start + limit) if more else None)

@@ -1,13 +1,21 @@
 """What is stored of a session, by HTTP over the doubles."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestration.storage.ports import RecordedFile, StoredSegment
+from orchestration.session.events import TranslatedText
+from orchestration.storage.data_ports import StoredChunk, StoredCorrelation, StoredQuality
+from orchestration.storage.ports import ChunkRow, RecordedFile, StoredSegment
 from tests.doubles.api_server import ApiServer, api_server
-from tests.storage_values import participant, segment
+from tests.storage_values import event, participant, segment
+
+SECOND = 10**9
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+SPANISH = TranslatedText("es", "hola", "final")
 
 
 @pytest.fixture
@@ -15,9 +23,23 @@ async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
     async with api_server(tmp_path) as running:
         await running.session("s1")
         stored = running.archive.of("s1")
-        stored.segments += [StoredSegment(segment(number), ()) for number in (1, 2, 3)]
+        stored.segments += [StoredSegment(segment(number), (SPANISH,)) for number in (1, 2, 3)]
         stored.files.append(RecordedFile("s1", 0, 0, 9, 0, 16_000, 16_000, 1, 5000, "ab" * 32))
         stored.participants.append(participant())
+        stored.events += [event(1), event(2), event(3)]
+        stored.data.event_told_ns.update({2: 5 * SECOND, 3: 9 * SECOND})
+        heard = ChunkRow(0, 0, 16_000, "heard", "whisper-1", "en", 2, 1, 250)
+        lost = ChunkRow(0, 16_000, 32_000, "lost", "", "", 0, 4, 30_000)
+        quality = StoredQuality(0.75, -20.04, 25.0, 0.5, 0.0)
+        stored.data.chunks += [
+            StoredChunk(heard, 0, SECOND, NOW, quality),
+            StoredChunk(lost, SECOND, 2 * SECOND, NOW, None),
+        ]
+        stored.data.correlations.append(
+            StoredCorrelation(
+                "s1:spk0", "exact", "events", 0.9, 0.15, "p1", "Ana", None, None, None, None, {}
+            )
+        )
         yield running
 
 
@@ -56,6 +78,102 @@ async def test_statistics_have_their_known_names(server: ApiServer) -> None:
     assert (figures["clocks"], figures["clock_changes"]) == ([], [])
 
 
-@pytest.mark.parametrize("what", ["transcripts", "audio-files", "statistics"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("transcripts", "audio-files", "statistics", "chunks", "translations", "correlations"),
+        *("participants", "events", "events?from=1"),
+    ],
+)
 async def test_an_unknown_session_is_not_found(server: ApiServer, what: str) -> None:
     assert (await server.json("GET", f"/api/sessions/nobody/{what}"))[0] == 404
+
+
+async def items(server: ApiServer, path: str) -> list[Any]:
+    status, page = await server.json("GET", path)
+    assert status == 200, page
+    found: list[Any] = page["items"]  # type: ignore[assignment]
+    return found
+
+
+async def test_chunks_say_by_whom_they_were_heard_how_fast_and_how_well(server: ApiServer) -> None:
+    heard, lost = await items(server, "/api/sessions/s1/chunks")
+    assert heard == {
+        "stream": 0,
+        "start": 0.0,
+        "end": 1.0,
+        "first_sample": 0,
+        "end_sample": 16_000,
+        "outcome": "heard",
+        "engine": "whisper-1",
+        "language": "en",
+        "words": 2,
+        "attempts": 1,
+        "latency": 0.25,
+        "answered_at": "2026-05-04T12:00:00.000Z",
+        "quality": {
+            "score": 0.75,
+            "rms_dbfs": -20.0,
+            "snr_db": 25.0,
+            "speech_ratio": 0.5,
+            "clipped_ratio": 0.0,
+        },
+    }
+    assert (lost["outcome"], lost["engine"], lost["attempts"]) == ("lost", None, 4)
+    assert len(await items(server, "/api/sessions/s1/chunks?from=1")) == 1
+
+
+async def test_translations_are_listed_by_language_and_time(server: ApiServer) -> None:
+    found = await items(server, "/api/sessions/s1/translations?language=es&from=2&to=2.5")
+    assert [(one["segment_id"], one["text"], one["state"]) for one in found] == [
+        ("segment-2", "hola", "final")
+    ]
+    assert await items(server, "/api/sessions/s1/translations?language=fr") == []
+
+
+async def test_correlations_and_participants_are_listed(server: ApiServer) -> None:
+    (correlation,) = await items(server, "/api/sessions/s1/correlations?to=5")
+    assert (correlation["correlation_id"], correlation["timing_offset"]) == ("s1:spk0", 0.15)
+    (person,) = await items(server, "/api/sessions/s1/participants?limit=1")
+    assert (person["name"], person["joined"]) == ("Ana", 1.5)
+    assert await items(server, "/api/sessions/s1/participants?to=1") == []
+
+
+async def test_events_are_listed_by_when_they_were_told(server: ApiServer) -> None:
+    assert len(await items(server, "/api/sessions/s1/events")) == 3
+    told = await items(server, "/api/sessions/s1/events?from=4&to=9")
+    assert [one["seq"] for one in told] == [2]
+
+
+@pytest.mark.parametrize(
+    "what", ["audio-files", "chunks", "translations", "correlations", "participants", "events"]
+)
+async def test_every_listing_refuses_a_range_that_is_none(server: ApiServer, what: str) -> None:
+    assert (await server.json("GET", f"/api/sessions/s1/{what}?from=3&to=3"))[0] == 400
+
+
+async def test_search_finds_lines_of_all_sessions_with_what_matches_marked(
+    server: ApiServer,
+) -> None:
+    await server.session("s2", title="Other")
+    server.archive.of("s2").segments.append(StoredSegment(segment(7, text="<i> hello you"), ()))
+    found = await items(server, "/api/search?q=hello")
+    assert [one["session_id"] for one in found] == ["s1", "s1", "s1", "s2"]
+    assert found[-1]["snippet"] == "&lt;i&gt; <mark>hello</mark> you"
+    assert (found[-1]["title"], found[-1]["start"], found[-1]["rank"]) == ("Other", 7.0, 0.1)
+    assert len(await items(server, "/api/search?q=hello&session_id=s2")) == 1
+    _, page = await server.json("GET", "/api/search?q=hello&limit=3")
+    assert page["next_cursor"] is not None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("", "q=", f"q={'x' * 501}", "q=a&session_id=a%2Fb", "q=a&language=EN", "q=a&from=soon"),
+        "q=a&from=2026-05-04T12:00:00Z&to=2026-05-04T12:00:00",
+    ],
+)
+async def test_a_search_that_is_none_is_refused(server: ApiServer, query: str) -> None:
+    status, problem = await server.json("GET", f"/api/search?{query}")
+    assert status in (400, 422)
+    assert isinstance(problem, dict)
