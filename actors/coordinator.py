@@ -30,6 +30,8 @@ from orchestration.health.recovery import RecoveryBook, RecoveryReport
 from orchestration.logs import configure_logs
 from orchestration.metrics.catalogue import SESSIONS_CREATED
 from orchestration.storage.chunk_files import ChunkFileStore
+from orchestration.storage.erasing import Erasing
+from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
 from orchestration.storage.pool import Pool, connect_pool, sample_connections
 from orchestration.storage.ports import OPEN_STATUSES, SessionRow, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
@@ -155,19 +157,19 @@ class Coordinator:
         """What was done about what was broken, since the coordinator's start."""
         return self._actions.report()
 
-    async def delete(self, session_id: str) -> None:
+    async def delete(self, session_id: str) -> ErasureReceipt:
         """End a session's actor and remove its files and rows."""
         await self.ready()
-        archive = await self._connected()
-        await archive.session(session_id)
-        self._placement.dismiss(session_id)
-        recordings = self._recordings(archive)
-        # Before the rows, so that a deletion cut short can be asked for again; and after them,
-        # for what the actor was writing when it was ended.
-        await recordings.remove_files(session_id)
-        removed = await archive.delete_session(session_id)
-        await recordings.remove_files(session_id)
-        log.info("session_deleted", session_id=session_id, rows=sum(removed.values()))
+        receipt = await self._erasing(await self._connected()).session(session_id)
+        _log_erasure(receipt)
+        return receipt
+
+    async def erase_person(self, person: Person, audio: PersonAudio) -> ErasureReceipt:
+        """Take a person out of all sessions; actors of ended ones go before."""
+        await self.ready()
+        receipt = await self._erasing(await self._connected()).person(person, audio)
+        _log_erasure(receipt)
+        return receipt
 
     async def go_away(self, reason: str, retry_ms: int) -> None:
         """The service is about to stop: every session tells its sender to come back."""
@@ -228,21 +230,27 @@ class Coordinator:
                 self._placement.top_up()
                 if self._expire_at <= time.monotonic():
                     self._expire_at = time.monotonic() + EXPIRE_INTERVAL_S
-                    self._spawn(self._expire_recordings())
+                    self._spawn(self._expire())
             except Exception as error:
                 log.warning("sweep_failed", reason=str(error))
 
-    async def _expire_recordings(self) -> None:
+    async def _expire(self) -> None:
+        archive, now = await self._connected(), datetime.now(UTC)
+        days = self._settings.retention.sessions_days
+        if days:
+            expired = await self._erasing(archive).expire(now, days)
+            if expired:
+                log.info("sessions_expired", sessions=expired, retention_days=days)
         days = self._settings.sessions.recording_retention_days
-        if not days:
-            return
-        recordings = self._recordings(await self._connected())
-        expired = await recordings.expire(datetime.now(UTC), days)
-        if expired:
-            log.info("recordings_expired", sessions=expired, retention_days=days)
+        if days:
+            files = ChunkFileStore(self._settings.recordings_dir)
+            expired = await Recordings(archive, files).expire(now, days)
+            if expired:
+                log.info("recordings_expired", sessions=expired, retention_days=days)
 
-    def _recordings(self, archive: PostgresArchive) -> Recordings:
-        return Recordings(archive, ChunkFileStore(self._settings.recordings_dir))
+    def _erasing(self, archive: PostgresArchive) -> Erasing:
+        files = ChunkFileStore(self._settings.recordings_dir)
+        return Erasing(archive, files, self._placement.dismiss)
 
     def _have_the_monitor_watch(self) -> None:
         """Its restart by Ray is a mailbox that nobody may write to for hours."""
@@ -272,6 +280,18 @@ class Coordinator:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.warning("task_failed", reason=str(task.exception()))
+
+
+def _log_erasure(receipt: ErasureReceipt) -> None:
+    log.info(
+        "erased",
+        erasure_id=receipt.erasure_id,
+        kind=receipt.kind,
+        sessions=receipt.sessions,
+        rows=sum(receipt.rows.values()),
+        files=receipt.files,
+        bytes=receipt.bytes,
+    )
 
 
 def _description_hash(spec: SessionSpec) -> bytes:

@@ -20,6 +20,7 @@ from orchestration.session.exchange import (
 )
 from orchestration.session.inputs import StreamSpec
 from orchestration.speakers.corrections import Correction
+from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
 from orchestration.storage.ports import Archive, SessionRow, SessionSpec
 
 REPORT_TIMEOUT_S = 5.0
@@ -135,8 +136,13 @@ class RaySessions:
             raise Unavailable("The session's actor is not there yet; ask again.")
         return actor
 
-    async def delete(self, session_id: str) -> None:
-        await self._coordinate("delete", session_id)
+    async def delete(self, session_id: str) -> ErasureReceipt:
+        receipt: ErasureReceipt = await self._coordinate("delete", session_id)
+        return receipt
+
+    async def erase_person(self, person: Person, audio: PersonAudio) -> ErasureReceipt:
+        receipt: ErasureReceipt = await self._coordinate("erase_person", person, audio)
+        return receipt
 
     async def health(self) -> HealthReport:
         """The monitor's latest report.

@@ -164,6 +164,14 @@ class SessionConflict(OrchestrationError):
     close_code = 4009
 
 
+class SessionRunning(OrchestrationError):
+    """A session has not ended, and what was asked for has to wait until it has."""
+
+    code = "session_running"
+    http_status = 409
+    close_code = 4009
+
+
 class SessionEnded(OrchestrationError):
     """The session has ended and takes no more audio."""
 

@@ -20,6 +20,7 @@ from orchestration.api.audio_routes import audio_router
 from orchestration.api.connection import Detached
 from orchestration.api.connection_figures import sample_connections
 from orchestration.api.connections import ConnectionRegistry
+from orchestration.api.erasures import erasures_router
 from orchestration.api.gateway import Gateway, GatewayFront, gateway_router
 from orchestration.api.health import HealthCache, health_router
 from orchestration.api.ingest import ingest_router
@@ -128,6 +129,7 @@ def create_api(
     )
     app.include_router(session_data_router(archive))
     app.include_router(search_router(archive))
+    app.include_router(erasures_router(sessions, archive))
     app.include_router(ingest_router(settings, sessions, archive, detached))
     app.include_router(openai_router(engines))
     app.include_router(audio_router(settings, archive, uploads, senders))

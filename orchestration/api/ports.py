@@ -21,6 +21,7 @@ from orchestration.session.exchange import (
 )
 from orchestration.session.inputs import StreamSpec
 from orchestration.speakers.corrections import Correction
+from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
 from orchestration.storage.ports import SessionRow, SessionSpec
 
 __all__ = [
@@ -185,8 +186,16 @@ class Sessions(Protocol):
         """
         ...
 
-    async def delete(self, session_id: str) -> None:
+    async def delete(self, session_id: str) -> ErasureReceipt:
         """End the session's actor and remove all its rows and files."""
+        ...
+
+    async def erase_person(self, person: Person, audio: PersonAudio) -> ErasureReceipt:
+        """Take a person out of all sessions.
+
+        Raises:
+            SessionRunning: they are in one that has not ended; nothing is erased.
+        """
         ...
 
     async def health(self) -> HealthReport:

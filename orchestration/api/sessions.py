@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 
+from orchestration.api.erasure_views import ErasureView, erasure_view
 from orchestration.api.ports import Sessions
 from orchestration.api.session_ids import SESSION_ID_PATTERN, SessionId, new_session_id
 from orchestration.audio.presets import all_stages
@@ -178,9 +179,9 @@ def sessions_router(
         """Send lost audio that is still held to whisper again; what is heard comes as events."""
         return RepairView(session_id=session_id, ranges=await sessions.repair(session_id))
 
-    @router.delete("/{session_id}", status_code=204)
-    async def delete(session_id: SessionId) -> None:
-        """Remove a session, all its rows and files."""
-        await sessions.delete(session_id)
+    @router.delete("/{session_id}")
+    async def delete(session_id: SessionId) -> ErasureView:
+        """Remove a session, all its rows and files; one that runs is ended first."""
+        return erasure_view(await sessions.delete(session_id))
 
     return router

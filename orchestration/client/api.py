@@ -93,8 +93,21 @@ class OrchestrationClient:
         return await self._json("POST", _session_path(session_id, "/end"))
 
     async def delete_session(self, session_id: str) -> JsonObject:
-        """Remove a session, its rows and its files."""
+        """Remove a session, its rows and its files; returns the receipt."""
         return await self._json("DELETE", _session_path(session_id))
+
+    async def erase_person(
+        self,
+        *,
+        participant_id: str | None = None,
+        email: str | None = None,
+        name: str | None = None,
+        audio: Literal["own", "all"] = "own",
+    ) -> JsonObject:
+        """Take a person out of all sessions, by one of the three; returns the receipt."""
+        who = {"participant_id": participant_id, "email": email, "name": name}
+        body: JsonObject = {key: value for key, value in who.items() if value is not None}
+        return await self._json("DELETE", "/api/people", body=body | {"audio": audio})
 
     # What a session gave
 

@@ -286,6 +286,13 @@ class WebhookSettings(Model):
         return self
 
 
+class RetentionSettings(Model):
+    """How long what is stored stays; see also `sessions.recording_retention_days`."""
+
+    sessions_days: int = Field(0, ge=0)
+    """A session that ended longer ago is erased, with all that it has; 0 keeps it."""
+
+
 class AlertSettings(Model):
     """Who is told of alerts."""
 
@@ -327,6 +334,7 @@ class Settings(Model):
     audio: AudioSettings = AudioSettings()
     google_meet: GoogleMeetSettings = GoogleMeetSettings()
     alerts: AlertSettings = AlertSettings()
+    retention: RetentionSettings = RetentionSettings()
     database: DatabaseSettings = DatabaseSettings()
 
     @property

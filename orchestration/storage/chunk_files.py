@@ -20,6 +20,7 @@ from pathlib import Path
 
 from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import RecordingFailed, Unavailable, UnknownSession
+from orchestration.storage.erasure_ports import RemovedFiles
 from orchestration.storage.flac import AudioRun, FlacError, FlacWriter, decode_flac, run_of
 from orchestration.storage.ports import JournalFrame, RecordedFile
 
@@ -90,20 +91,38 @@ class ChunkFileStore:
         for path in self._folder(session_id).glob(f".*{PARTIAL_SUFFIX}"):
             path.unlink(missing_ok=True)
 
-    def remove_session(self, session_id: str) -> None:
+    def remove_streams(self, session_id: str, streams: Sequence[int]) -> RemovedFiles:
+        """Remove all files of a session's streams.
+
+        Raises:
+            Unavailable: a file cannot be removed.
+        """
+        folder = self._folder(session_id)
+        names = [f"{stream:05d}-*" for stream in streams]
+        files = [path for name in names for dot in ("", ".") for path in folder.glob(dot + name)]
+        removed = _measured(files)
+        try:
+            for path in files:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _not_removed(error) from error
+        return removed
+
+    def remove_session(self, session_id: str) -> RemovedFiles:
         """Remove all files of a session; does nothing when there are none.
 
         Raises:
             Unavailable: a file cannot be removed.
         """
+        folder = self._folder(session_id)
+        removed = _measured(list(folder.glob("*")))
         try:
-            shutil.rmtree(self._folder(session_id))
+            shutil.rmtree(folder)
         except FileNotFoundError:
-            return
+            return RemovedFiles()
         except OSError as error:
-            raise Unavailable(
-                f"The recording's files cannot be removed: {error.strerror or error}."
-            ) from error
+            raise _not_removed(error) from error
+        return removed
 
     def _folder(self, session_id: str) -> Path:
         if not SAFE_SESSION_ID.fullmatch(session_id):
@@ -118,6 +137,15 @@ class ChunkFileStore:
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _flush_folder(folder.parent)
+
+
+def _measured(paths: Sequence[Path]) -> RemovedFiles:
+    sizes = [path.stat().st_size for path in paths if path.exists()]
+    return RemovedFiles(len(sizes), sum(sizes))
+
+
+def _not_removed(error: OSError) -> Unavailable:
+    return Unavailable(f"The recording's files cannot be removed: {error.strerror or error}.")
 
 
 def _encode(pcm_format: PcmFormat, frames: Sequence[JournalFrame]) -> bytes:

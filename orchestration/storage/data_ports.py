@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 
 from orchestration.errors import JsonObject
 from orchestration.session.events import DurableEvent, TranslatedText
+from orchestration.storage.erasure_ports import ErasureArchive
 from orchestration.storage.ports import (
-    Archive,
     ChunkRow,
     Page,
     ParticipantRow,
@@ -115,8 +115,8 @@ MATCH_START, MATCH_END = "\x02", "\x03"
 """Characters that no stored line shows: search takes them out of its text first."""
 
 
-class DataArchive(Archive, Protocol):
-    """`Archive`, and everything else that is stored, by the page."""
+class DataArchive(ErasureArchive, Protocol):
+    """`Archive`, what erases, and everything else that is stored, by the page."""
 
     async def chunks_page(
         self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None

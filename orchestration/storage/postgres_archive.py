@@ -11,6 +11,7 @@ from datetime import datetime
 
 from orchestration.errors import BadRequest, SessionConflict
 from orchestration.session.events import DurableEvent, SessionStatus, TranslatedText
+from orchestration.storage.erasure_ports import RemovedFiles
 from orchestration.storage.frame_reader import read_frames_after
 from orchestration.storage.pool import Connection, Pool, database, unknown_session
 from orchestration.storage.ports import (
@@ -27,6 +28,7 @@ from orchestration.storage.ports import (
 )
 from orchestration.storage.postgres_alerts import PostgresAlertLog
 from orchestration.storage.postgres_data import PostgresData
+from orchestration.storage.postgres_erasures import PostgresErasures, add_to_receipt, rows_of
 from orchestration.storage.postgres_timing import PostgresTiming
 from orchestration.storage.quality_statements import QUALITY_BY_STREAM
 from orchestration.storage.recording_statements import EXPIRED_RECORDINGS, FILES_OF_STREAM
@@ -127,7 +129,7 @@ RETURNING 1
 """
 
 
-class PostgresArchive(PostgresData, PostgresAlertLog, PostgresTiming):
+class PostgresArchive(PostgresData, PostgresErasures, PostgresAlertLog, PostgresTiming):
     """`DataArchive` over a pool. Text that PostgreSQL cannot hold is stored as U+FFFD."""
 
     async def create_session(
@@ -188,20 +190,13 @@ class PostgresArchive(PostgresData, PostgresAlertLog, PostgresTiming):
             raise unknown_session(session_id)
 
     async def delete_session(self, session_id: str) -> Mapping[str, int]:
-        removed = {}
         async with database(self._pool) as connection, connection.transaction():
-            # Locked first: an actor that still writes is waited for once, then refused.
-            known = await connection.fetchval(
-                "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1 FOR UPDATE", session_id
-            )
-            if known is None:
-                raise unknown_session(session_id)
-            for table in TABLES_OF_SESSION:
-                tag = await connection.execute(
-                    f"DELETE FROM bot_sessions.{table} WHERE session_id = $1", session_id
-                )
-                removed[table] = int(tag.removeprefix("DELETE "))
-        return removed
+            return await _remove_rows(connection, session_id)
+
+    async def erase_session(self, erasure_id: int, session_id: str, files: RemovedFiles) -> None:
+        async with database(self._pool) as connection, connection.transaction():
+            removed = await _remove_rows(connection, session_id)
+            await add_to_receipt(connection, erasure_id, 1, removed, files)
 
     async def snapshot(self, session_id: str, limit: int) -> Snapshot:
         async with _one_view(self._pool) as connection:
@@ -284,6 +279,23 @@ class PostgresArchive(PostgresData, PostgresAlertLog, PostgresTiming):
             if not rows:
                 await _session(connection, session_id)
         return rows
+
+
+async def _remove_rows(connection: Connection, session_id: str) -> Mapping[str, int]:
+    """Every row of a session, within the caller's transaction; returns counts by table."""
+    # Locked first: an actor that still writes is waited for once, then refused.
+    known = await connection.fetchval(
+        "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1 FOR UPDATE", session_id
+    )
+    if known is None:
+        raise unknown_session(session_id)
+    removed = {}
+    for table in TABLES_OF_SESSION:
+        tag = await connection.execute(
+            f"DELETE FROM bot_sessions.{table} WHERE session_id = $1", session_id
+        )
+        removed[table] = rows_of(tag)
+    return removed
 
 
 @asynccontextmanager

@@ -26,7 +26,9 @@ async def migrated_dsn(server_dsn: str) -> str:
 async def dsn(migrated_dsn: str) -> str:
     """A database without a row in it."""
     await execute(
-        migrated_dsn, "DELETE FROM bot_sessions.sessions; DELETE FROM bot_sessions.tickets"
+        migrated_dsn,
+        "DELETE FROM bot_sessions.sessions; DELETE FROM bot_sessions.tickets;"
+        " DELETE FROM bot_sessions.erasures",
     )
     return migrated_dsn
 

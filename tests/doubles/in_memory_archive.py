@@ -21,6 +21,7 @@ from orchestration.storage.ports import (
 )
 from tests.doubles.in_memory_alerts import InMemoryAlertLog
 from tests.doubles.in_memory_data import InMemoryData, StoredData, page_of
+from tests.doubles.in_memory_erasures import InMemoryErasures
 from tests.doubles.in_memory_timing import InMemoryTiming, StoredTiming
 
 
@@ -45,12 +46,13 @@ class StoredSession:
         self.row = replace(self.row, status=status, ended_at=ended_at)
 
 
-class InMemoryArchive(InMemoryAlertLog, InMemoryTiming, InMemoryData):
+class InMemoryArchive(InMemoryAlertLog, InMemoryTiming, InMemoryData, InMemoryErasures):
     """`outage`, when set, is raised by every reading of sessions."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stored: dict[str, StoredSession] = {}
+        self.people, self.erased = [], {}
         self.tickets: dict[tuple[bytes, str], datetime] = {}
         self.outage: Exception | None = None
 

@@ -5,6 +5,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from orchestration.api.ports import (
     HealthReport,
@@ -31,10 +32,14 @@ from orchestration.errors import (
 from orchestration.session.events import DurableEvent, PassingEvent
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
 from orchestration.speakers.corrections import Correction
+from orchestration.storage.chunk_files import ChunkFileStore
+from orchestration.storage.erasing import Erasing
+from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
 from orchestration.storage.ports import JournalFrame, SessionRow, SessionSpec, StreamRow
 from tests.doubles.in_memory_archive import InMemoryArchive, StoredSession
 
 LONG_POLL_S = 0.2
+NO_FILES = Path("/no/recordings")
 WINDOW = 600
 
 
@@ -283,11 +288,15 @@ class InMemorySessions:
         self.corrections.append((session_id, correction))
         return 1
 
-    async def delete(self, session_id: str) -> None:
-        await self.archive.delete_session(session_id)
+    async def delete(self, session_id: str) -> ErasureReceipt:
+        receipt = await Erasing(self.archive, ChunkFileStore(NO_FILES)).session(session_id)
         session = self.running.pop(session_id, None)
         if session is not None:
             session.closed = True
+        return receipt
+
+    async def erase_person(self, person: Person, audio: PersonAudio) -> ErasureReceipt:
+        return await Erasing(self.archive, ChunkFileStore(NO_FILES)).person(person, audio)
 
     async def health(self) -> HealthReport:
         await self.health_gate.wait()

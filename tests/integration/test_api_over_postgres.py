@@ -33,6 +33,9 @@ from orchestration.speakers.corrections import (
     RenameSpeaker,
 )
 from orchestration.storage.chunk_files import ChunkFileStore
+from orchestration.storage.erasing import Erasing
+from orchestration.storage.erasure_ports import ErasureReceipt, PersonAudio
+from orchestration.storage.erasure_ports import Person as PersonToErase
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import connect_pool
 from orchestration.storage.ports import SessionRow, SessionSpec
@@ -86,6 +89,7 @@ class RunningSessions:
         self._archive = archive
         self._values = SessionValues(outage_patience_ms=0, recordings_dir=str(recordings))
         self._journal = journal
+        self._erasing = Erasing(archive, ChunkFileStore(recordings))
         self._runners: dict[str, SessionRunner] = {}
         self.engines = ScriptedEngines()
         self.finished = asyncio.Event()
@@ -141,8 +145,11 @@ class RunningSessions:
             await self.restart(session_id)
         return await self._runners[session_id].correct(correction)
 
-    async def delete(self, session_id: str) -> None:
-        await self._archive.delete_session(session_id)
+    async def erase_person(self, person: PersonToErase, audio: PersonAudio) -> ErasureReceipt:
+        return await self._erasing.person(person, audio)
+
+    async def delete(self, session_id: str) -> ErasureReceipt:
+        return await self._erasing.session(session_id)
 
     async def health(self) -> HealthReport:
         return HealthReport("healthy", (), len(self._runners), 0, 0)

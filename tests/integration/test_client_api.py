@@ -29,7 +29,7 @@ async def test_a_session_is_created_found_listed_and_deleted(tmp_path: Path) -> 
             await client.create_session("s1", title="Another")
         page = await client.sessions(limit=10)
         assert page["items"] == [created]
-        assert await client.delete_session("s1") == {}
+        assert (await client.delete_session("s1"))["sessions"] == 1
         with pytest.raises(UnknownSession):
             await client.session("s1")
 

@@ -1,0 +1,158 @@
+"""Erasing in PostgreSQL."""
+
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from orchestration.storage import erasure_statements as sql
+from orchestration.storage.erasure_ports import (
+    ERASED_NAME,
+    ErasureKind,
+    ErasureReceipt,
+    PeoplePage,
+    Person,
+    PersonInSession,
+    RemovedFiles,
+)
+from orchestration.storage.pool import Connection, Pool, database
+from orchestration.storage.ports import OPEN_STATUSES
+from orchestration.storage.rows import Row, optional_text
+
+
+class PostgresErasures:
+    """The erasing of `ErasureArchive`, over a pool."""
+
+    _pool: Pool
+
+    async def begin_erasure(self, kind: ErasureKind) -> int:
+        async with database(self._pool) as connection:
+            erasure_id: int = await connection.fetchval(sql.BEGIN_ERASURE, kind)
+        return erasure_id
+
+    async def erase_person(
+        self, erasure_id: int, found: PersonInSession, audio: Sequence[int], files: RemovedFiles
+    ) -> None:
+        session_id = found.session_id
+        async with database(self._pool) as connection, connection.transaction():
+            if await connection.fetchval(sql.SHUT_OUT, session_id) is None:
+                return
+            changed = await _overwrite(connection, found)
+            for table, statement in (
+                ("audio_files", sql.AUDIO_FILES),
+                ("audio_journal", sql.AUDIO_JOURNAL),
+            ):
+                tag = await connection.execute(statement, session_id, list(audio))
+                changed[table] += rows_of(tag)
+            await add_to_receipt(connection, erasure_id, 1, changed, files)
+
+    async def add_files(self, erasure_id: int, files: RemovedFiles) -> None:
+        async with database(self._pool) as connection:
+            await add_to_receipt(connection, erasure_id, 0, {}, files)
+
+    async def person_in(self, person: Person, after: str, limit: int) -> PeoplePage:
+        async with database(self._pool) as connection:
+            sessions = await connection.fetch(sql.SESSIONS_AFTER, after, limit)
+            statuses = {row["session_id"]: row["status"] for row in sessions}
+            rows = await connection.fetch(
+                sql.PERSON_IN_SESSIONS,
+                list(statuses),
+                optional_text(person.participant_id),
+                optional_text(person.email),
+                optional_text(person.name),
+            )
+        found = [
+            PersonInSession(
+                row["session_id"],
+                statuses[row["session_id"]] in OPEN_STATUSES,
+                tuple(row["participant_ids"]),
+                tuple(row["own_streams"]),
+            )
+            for row in rows
+        ]
+        return PeoplePage(found, max(statuses) if len(statuses) == limit else None)
+
+    async def expired_sessions(self, ended_before: datetime, limit: int) -> Sequence[str]:
+        async with database(self._pool) as connection:
+            rows = await connection.fetch(sql.EXPIRED_SESSIONS, ended_before, limit)
+        return [row["session_id"] for row in rows]
+
+    async def receipt(self, erasure_id: int) -> ErasureReceipt:
+        async with database(self._pool) as connection:
+            row = await connection.fetchrow(sql.RECEIPT, erasure_id)
+        assert row is not None, "receipts stay"
+        return _receipt_from(row)
+
+    async def receipts(self, limit: int, before: int | None) -> Sequence[ErasureReceipt]:
+        async with database(self._pool) as connection:
+            rows = await connection.fetch(sql.RECEIPTS, limit, before)
+        return [_receipt_from(row) for row in rows]
+
+
+async def _overwrite(connection: Connection, found: PersonInSession) -> Counter[str]:
+    """Put nobody in a person's place; returns the number of rows changed by table."""
+    session_id, ids = found.session_id, list(found.participant_ids)
+    # New for each erasure: nothing that is kept leads from one to another.
+    replaced = [f"erased-{secrets.token_hex(6)}" for _ in ids]
+    lines = [
+        row["transcript_id"]
+        for row in await connection.fetch(
+            sql.LINES_OF_PERSON, session_id, ids, list(found.own_streams)
+        )
+    ]
+    changed: Counter[str] = Counter()
+    for table, statement in (
+        ("translations", sql.TRANSLATIONS),
+        ("transcripts", sql.LINES),
+        ("events", sql.TRANSLATION_EVENTS),
+    ):
+        changed[table] += rows_of(await connection.execute(statement, session_id, lines))
+    changed["google_meet_conferences"] += rows_of(
+        await connection.execute(sql.MEETINGS, session_id)
+    )
+    names = (session_id, ids, replaced, ERASED_NAME)
+    await connection.execute(sql.LINE_SPEAKERS, *names)
+    segment_events = await connection.execute(sql.SEGMENT_EVENTS, *names, lines)
+    changed["events"] += rows_of(segment_events)
+    for table, statement in (
+        ("events", sql.PARTICIPANT_EVENTS),
+        ("events", sql.SPEAKER_EVENTS),
+        ("speaker_corrections", sql.CORRECTIONS),
+        ("facts", sql.FACTS),
+        ("correlations", sql.CORRELATIONS),
+        ("speaker_intervals", sql.SPEAKER_INTERVALS),
+        ("streams", sql.STREAMS),
+        ("participants", sql.PARTICIPANTS),
+    ):
+        changed[table] += rows_of(await connection.execute(statement, *names))
+    return changed
+
+
+async def add_to_receipt(
+    connection: Connection,
+    erasure_id: int,
+    sessions: int,
+    rows: Mapping[str, int],
+    files: RemovedFiles,
+) -> None:
+    """Add to a receipt within the caller's transaction."""
+    await connection.execute(
+        sql.ADD_TO_ERASURE, erasure_id, sessions, files.files, files.bytes, dict(rows)
+    )
+
+
+def rows_of(tag: str) -> int:
+    """The number of rows in a command's tag, as in `DELETE 3`."""
+    return int(tag.rpartition(" ")[2])
+
+
+def _receipt_from(row: Row) -> ErasureReceipt:
+    return ErasureReceipt(
+        erasure_id=row["erasure_id"],
+        kind=row["kind"],
+        sessions=row["sessions"],
+        rows=row["rows_by_table"],
+        files=row["files"],
+        bytes=row["bytes"],
+        erased_at=row["erased_at"],
+    )
