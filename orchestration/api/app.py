@@ -35,6 +35,7 @@ from orchestration.api.prometheus import prometheus_router
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.search import search_router
 from orchestration.api.session_data import session_data_router
+from orchestration.api.session_export import session_export_router
 from orchestration.api.sessions import sessions_router
 from orchestration.api.settings import settings_router
 from orchestration.api.socket_io import SOCKET_IO_PATH, SocketIo
@@ -128,6 +129,9 @@ def create_api(
         transcripts_router(archive, recordings, settings.data_dir / "recordings_under_way")
     )
     app.include_router(session_data_router(archive))
+    app.include_router(
+        session_export_router(archive, recordings, settings.data_dir / "recordings_under_way")
+    )
     app.include_router(search_router(archive))
     app.include_router(erasures_router(sessions, archive))
     app.include_router(ingest_router(settings, sessions, archive, detached))

@@ -140,6 +140,12 @@ class OrchestrationClient:
             async for piece in response.content.iter_chunked(65_536):
                 yield piece
 
+    async def export_session(self, session_id: str) -> AsyncIterator[bytes]:
+        """All that is stored of a session as one ZIP archive, piece by piece."""
+        async with self._request("GET", _session_path(session_id, "/export")) as response:
+            async for piece in response.content.iter_chunked(65_536):
+                yield piece
+
     # The service
 
     async def health(self) -> JsonObject:

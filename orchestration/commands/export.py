@@ -1,5 +1,6 @@
-"""`orchestration export`: a session's transcript as a file."""
+"""`orchestration export`: a session's transcript as a file, or all of it as an archive."""
 
+import zipfile
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from orchestration.errors import UnreadableFile
     show_default=True,
 )
 @click.option("--language", help="A translation's language, as in pt; else what was spoken.")
+@click.option("--archive", is_flag=True, help="All that is stored, as a ZIP archive; needs -o.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File; else standard output.")
 @url_option
 @click.pass_obj
@@ -27,10 +29,16 @@ def export_command(
     session: str,
     form: TranscriptFormat,
     language: str | None,
+    archive: bool,
     output: Path | None,
     url: str,
 ) -> None:
-    """Write SESSION's transcript as text, subtitles or JSON."""
+    """Write SESSION's transcript as text, subtitles or JSON, or all of it as an archive."""
+    if archive:
+        if output is None:
+            raise click.UsageError("--archive needs a file: add -o FILE.zip.")
+        _write_archive(url, api_key, session, output)
+        return
 
     async def work(client: OrchestrationClient) -> str:
         return await client.transcript_text(session, form, language=language)
@@ -43,3 +51,24 @@ def export_command(
         output.write_text(text, "utf-8")
     except OSError as trouble:
         raise UnreadableFile(f"Cannot write {output}: {trouble.strerror or trouble}.") from trouble
+
+
+def _write_archive(url: str, api_key: str | None, session: str, output: Path) -> None:
+    """Under its name the file is whole: it is written beside it first."""
+    partial = output.with_name(f".{output.name}.part")
+
+    async def work(client: OrchestrationClient) -> None:
+        with partial.open("wb") as file:
+            async for piece in client.export_session(session):
+                file.write(piece)
+        with zipfile.ZipFile(partial) as whole:
+            whole.getinfo("manifest.json")
+        partial.replace(output)
+
+    try:
+        with_client(url, api_key, work)
+    except (OSError, KeyError, zipfile.BadZipFile) as trouble:
+        reason = getattr(trouble, "strerror", None) or trouble
+        raise UnreadableFile(f"Cannot write {output}: {reason}.") from trouble
+    finally:
+        partial.unlink(missing_ok=True)

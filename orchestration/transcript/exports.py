@@ -33,8 +33,15 @@ def to_text(segments: Sequence[StoredSegment], language: str | None = None) -> s
 
 def to_srt(segments: Sequence[StoredSegment], language: str | None = None) -> str:
     """SubRip: numbered cues, `Name: text`. Arguments as for `to_text`."""
+    return "\n".join(srt_cues(segments, 1, language))
+
+
+def srt_cues(
+    segments: Sequence[StoredSegment], first_number: int, language: str | None = None
+) -> list[str]:
+    """SubRip's cues, to be joined by line ends; the first one has `first_number`."""
     cues = []
-    for number, one in enumerate(_spoken(segments, language), start=1):
+    for number, one in enumerate(_spoken(segments, language), start=first_number):
         start_ms, end_ms = _cue_bounds_ms(one)
         text = f"{_name_prefix(one)}{_text(one, language)}"
         text = _TAG_OPENING.sub(
@@ -42,20 +49,25 @@ def to_srt(segments: Sequence[StoredSegment], language: str | None = None) -> st
         )
         times = f"{_timestamp(start_ms, ',')} --> {_timestamp(end_ms, ',')}"
         cues.append(f"{number}\n{times}\n{_in_two_lines(text)}\n")
-    return "\n".join(cues)
+    return cues
 
 
 def to_vtt(segments: Sequence[StoredSegment], language: str | None = None) -> str:
     """WebVTT: cues with the speaker as voice. Arguments as for `to_text`."""
-    blocks = ["WEBVTT\n"]
+    return "\n".join(["WEBVTT\n", *vtt_cues(segments, language)])
+
+
+def vtt_cues(segments: Sequence[StoredSegment], language: str | None = None) -> list[str]:
+    """WebVTT's cues, to be joined by line ends behind its head."""
+    cues = []
     for one in _spoken(segments, language):
         start_ms, end_ms = _cue_bounds_ms(one)
         speaker = one.segment.speaker
         voice = f"<v {_vtt_escaped(_one_line(speaker.name))}>" if speaker else ""
         text = _vtt_escaped(_in_two_lines(_text(one, language)))
         times = f"{_timestamp(start_ms, '.')} --> {_timestamp(end_ms, '.')}"
-        blocks.append(f"{times}\n{voice}{text}\n")
-    return "\n".join(blocks)
+        cues.append(f"{times}\n{voice}{text}\n")
+    return cues
 
 
 def transcript_json(
