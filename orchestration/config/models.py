@@ -185,6 +185,8 @@ class ServicesSettings(Model):
     whisper: tuple[UpstreamSettings, ...] = ()
     translation: tuple[UpstreamSettings, ...] = ()
     embedded_whisper: EmbeddedWhisperSettings = EmbeddedWhisperSettings()
+    diarizer: Literal["off", "embedded"] = "off"
+    """Who tells voices apart in streams of several people, where whisper services do not."""
     balancing: BalancingSettings = BalancingSettings()
     timeout_s: float = Field(30, gt=0, le=600)
     """One deadline for a request across all its tries."""

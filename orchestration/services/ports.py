@@ -29,6 +29,8 @@ class TranscriptionRequest:
     prompt: str
     stages: tuple[Stage, ...] = ()
     """What the audio passes before the engine hears it."""
+    voices: int | None = 1
+    """How many people can be heard in the stream; None while nobody knows. One is not diarized."""
 
     @property
     def duration_ms(self) -> int:
@@ -81,6 +83,26 @@ class Hypothesis:
     engine: str
     quality: AudioQuality | None = None
     label_scope: LabelScope = "answer"
+    labelled_by: str = ""
+    """Who gave the words' labels, where that was not the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSpan:
+    """A voice is heard here; `label` means it in all of the stream."""
+
+    start_ms: int
+    end_ms: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diarization:
+    """The voices of one chunk by time, spans without overlap. Labels of another `engine` are other
+    labels, though they read the same."""
+
+    engine: str
+    spans: tuple[VoiceSpan, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +165,14 @@ class TranscriptionEngine(Protocol):
 
     async def close(self) -> None:
         """Give up connections and models."""
+        ...
+
+
+class Diarizer(Protocol):
+    """Speech to voices."""
+
+    async def diarize(self, request: TranscriptionRequest) -> Diarization:
+        """Voices of one chunk; raises as transcription does."""
         ...
 
 

@@ -67,6 +67,7 @@ class EngineCalls:
                 language=order.language,
                 prompt=order.prompt,
                 stages=self._session.stages,
+                voices=self._session.voices_in(stream),
             )
             prepared_s = time.monotonic()
             self._meter.chunk_stage("prepare", prepared_s - began_s)

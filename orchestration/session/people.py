@@ -116,6 +116,14 @@ class People:
         span = self._correlator.take_dirty()
         return [] if span is None else self._repainter.repaint(self._correlator, span)
 
+    def voices_in(self, stream: int) -> int | None:
+        """How many people can be heard in a stream: its owner, or all but the bots that were ever
+        seen; None while those are fewer than two, since more may be there than were told of."""
+        if self._roster.owner_of(stream) is not None:
+            return 1
+        people = sum(not one.is_bot for one in self._roster.participants.values())
+        return people if people > 1 else None
+
     def stream_opened(self, spec: StreamSpec, *, replayed: bool = False) -> None:
         """A participant's own stream brings its participant along."""
         if spec.participant is None:

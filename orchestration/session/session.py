@@ -327,6 +327,10 @@ class Session:
         self._outbox.repaint(repainted)
         return len(repainted)
 
+    def voices_in(self, stream: int) -> int | None:
+        """How many people can be heard in a stream, None while nobody knows."""
+        return self._people.voices_in(stream)
+
     def language_of(self, stream: int) -> str | None:
         """The language to hear a stream in, None while it is open."""
         return self._languages.of(stream)

@@ -23,7 +23,7 @@ def label_id(hypothesis: Hypothesis, stream: int, chunk_start: int, raw: str | N
     name = raw.replace("#", "_")
     if hypothesis.label_scope == "answer":
         return f"{ANSWER_PREFIX}:{stream}:{chunk_start}#{name}"
-    return f"{SESSION_PREFIX}:{stream}:{hypothesis.engine}#{name}"
+    return f"{SESSION_PREFIX}:{stream}:{hypothesis.labelled_by or hypothesis.engine}#{name}"
 
 
 def steady_labels(words: Sequence[HypothesisWord]) -> list[str | None]:
