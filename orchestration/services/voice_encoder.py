@@ -8,6 +8,7 @@ frames, the last state through a linear layer and a ReLU, of length 1.
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from orchestration.services.torch_weights import Floats, read_weights
 
@@ -27,9 +28,15 @@ class VoiceEncoder:
         self._layers = [_Layer(found, index) for index in range(LAYERS)]
         self._weight = np.ascontiguousarray(found["linear.weight"].T)
         self._bias = found["linear.bias"]
+        self._pools = ThreadpoolController()
 
     def embed(self, windows: Floats) -> Floats:
         """Unit vectors (windows, SIZE) of mel windows (windows, WINDOW_FRAMES, MELS)."""
+        # Several threads for products this small do nothing but wait for each other.
+        with self._pools.limit(limits=1, user_api="blas"):
+            return self._embed(windows)
+
+    def _embed(self, windows: Floats) -> Floats:
         # Time comes first: each step is one multiplication for all windows.
         states = np.ascontiguousarray(windows.transpose(1, 0, 2))
         for layer in self._layers:
