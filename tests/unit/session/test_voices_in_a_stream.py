@@ -10,11 +10,12 @@ BOT = ParticipantRef("bot", "Notetaker", is_bot=True)
 
 
 def people(*present: ParticipantRef) -> People:
-    found = People(SessionClock(), 100, ())
+    clock = SessionClock()
+    clock.restore(1_700_000_000_000, {})
+    found = People(clock, 100, ())
     found.stream_opened(MIXED)
     for number, one in enumerate(present):
         found.take(ParticipantFact(number, "join", one, None))
-    found.audio_began()
     return found
 
 
