@@ -20,8 +20,8 @@ from ray import serve
 from starlette.types import ASGIApp
 
 from actors.coordinator import Coordinator
-from actors.dispatcher import TRANSCRIPTION, TRANSLATION
 from actors.dispatcher_engines import DispatcherEngines
+from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION
 from actors.engine_pool import EngineChoice, EnginePool, HandleEngine, pool_policy
 from actors.health_monitor import HealthMonitor
 from actors.local_service import LocalService

@@ -6,14 +6,15 @@ up what the processes of its node count and measure.
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import ray
 from ray import serve
 from ray.exceptions import RayError, RayTaskError
 
-from orchestration.errors import EngineError, EngineTimeout, OrchestrationError
+from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION, DispatcherFigures, NoAnswer
+from orchestration.errors import EngineError, OrchestrationError
 from orchestration.metrics.meter import Report
 from orchestration.metrics.node_figures import Figures, NodeFigures
 from orchestration.services.ports import (
@@ -23,23 +24,6 @@ from orchestration.services.ports import (
     TranscriptionRequest,
     TranslationRequest,
 )
-
-TRANSCRIPTION = "Transcription"
-TRANSLATION = "Translation"
-
-
-class NoAnswer(EngineTimeout):
-    """A deployment did not even say that its engines are too slow."""
-
-
-@dataclass(frozen=True, slots=True)
-class DispatcherFigures:
-    """By deployment: requests under way now, and answered since the start. `lost` went to replicas
-    that died, and that Serve started again."""
-
-    under_way: dict[str, int]
-    answered: dict[str, int]
-    lost: int
 
 
 class Dispatcher:

@@ -9,7 +9,7 @@ import ray
 import structlog
 from ray.util import list_named_actors
 
-from actors.dispatcher import TRANSCRIPTION, TRANSLATION, DispatcherFigures
+from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION, DispatcherFigures
 from actors.names import COORDINATOR, DISPATCHER_PREFIX, NAMESPACE, ask
 from orchestration.errors import OrchestrationError
 from orchestration.health.alerts import Figure

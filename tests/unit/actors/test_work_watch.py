@@ -1,16 +1,11 @@
 """What the monitor makes of work that waits, and whom it has acted on; without Ray."""
 
-import warnings
 from typing import Any
 
 import pytest
 
-with warnings.catch_warnings():
-    # Ray Serve is imported with the dispatcher, and its own imports warn.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from actors import work_watch
-    from actors.dispatcher import TRANSCRIPTION, TRANSLATION, DispatcherFigures
-
+from actors import work_watch
+from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION, DispatcherFigures
 from orchestration.health.alerts import Figure
 
 STALLED_AFTER_MS = 180_000
