@@ -96,8 +96,8 @@ class SessionActor:
     async def sighted(self, sightings: Sequence[ParticipantSighting]) -> None:
         (await self._running()).sighted(sightings)
 
-    async def correct(self, correction: Correction) -> int:
-        return await (await self._running()).correct(correction)
+    async def correct(self, correction: Correction | None, corrected_by: str) -> int:
+        return await (await self._running()).correct(correction, corrected_by)
 
     async def go_away(self, reason: str, retry_ms: int) -> None:
         """The service stops in `retry_ms`: tell the sender."""

@@ -19,7 +19,7 @@ from orchestration.session.exchange import (
     Welcome,
 )
 from orchestration.session.inputs import StreamSpec
-from orchestration.speakers.corrections import Correction
+from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
 from orchestration.storage.ports import Archive, SessionRow, SessionSpec
 
@@ -123,9 +123,11 @@ class RaySessions:
         ranges: int = await ask(actor.repair.remote(), "session")
         return ranges
 
-    async def correct(self, session_id: str, correction: Correction) -> int:
+    async def correct(
+        self, session_id: str, correction: Correction | None, corrected_by: str = CORRECTED_BY
+    ) -> int:
         actor = await self._opened(session_id)
-        repainted: int = await ask(actor.correct.remote(correction), "session")
+        repainted: int = await ask(actor.correct.remote(correction, corrected_by), "session")
         return repainted
 
     async def _opened(self, session_id: str) -> Any:

@@ -30,7 +30,9 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
     ('0021_session_data.sql',
      '2e565f8fefdbe360c4c396efc165941cb13273eed68241c675a7b084077b5ec8'),
     ('0022_google_meet.sql',
-     '5a49cb4f0b2b08d70ab04c99aa87ada47ed5e197c12e22d4fc505e2a6f9e4325');
+     '5a49cb4f0b2b08d70ab04c99aa87ada47ed5e197c12e22d4fc505e2a6f9e4325'),
+    ('0023_speakers.sql',
+     'c7c6e8eb83037630349a6a741d4fea8bafed21416f7a1c1772faacc56bb386ff');
 
 -- Sessions of meeting bots: what they sent, what was heard, and who said it.
 --
@@ -660,3 +662,51 @@ CREATE TABLE bot_sessions.google_meet_conferences (
 
 CREATE INDEX google_meet_due ON bot_sessions.google_meet_conferences (due_at)
     WHERE phase IN ('following', 'awaiting');
+
+-- Who corrected speakers, every name that participants had, and how long everybody spoke.
+
+ALTER TABLE bot_sessions.speaker_corrections
+    ADD COLUMN corrected_by text NOT NULL DEFAULT 'api',
+    -- Lines that had another name by it.
+    ADD COLUMN repainted    integer NOT NULL DEFAULT 0 CHECK (repainted >= 0);
+
+-- The names that the meeting platform gave a participant, in order.
+CREATE TABLE bot_sessions.participant_names (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    participant_id        text NOT NULL,
+    number                bigint GENERATED ALWAYS AS IDENTITY,
+    name                  text NOT NULL,
+    named_at              timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, participant_id, number)
+);
+
+INSERT INTO bot_sessions.participant_names (session_id, participant_id, name, named_at)
+SELECT session_id, participant_id, display_name, created_at FROM bot_sessions.participants;
+
+-- When a line's words were spoken, in session time.
+CREATE FUNCTION bot_sessions.spoken(words jsonb) RETURNS int8multirange
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT coalesce(range_agg(int8range((word ->> 'start_ns')::bigint,
+            greatest((word ->> 'start_ns')::bigint, (word ->> 'end_ns')::bigint))), '{}')
+        FROM jsonb_array_elements(words) word);
+
+CREATE FUNCTION bot_sessions.length_ns(spans int8multirange) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT coalesce(sum(upper(span) - lower(span)), 0)::bigint FROM unnest(spans) span);
+
+-- Speaking time is that of the words: pauses within lines are none, and time is counted once.
+CREATE OR REPLACE VIEW bot_sessions.speaker_statistics AS
+SELECT
+    session_id,
+    speaker_id,
+    max(speaker_name) AS speaker_name,
+    count(*) AS total_segments,
+    sum(jsonb_array_length(words)) AS total_words,
+    bot_sessions.length_ns(range_agg(bot_sessions.spoken(words))) / 1e9::double precision
+        AS total_speaking_time,
+    avg(speaker_confidence) AS average_confidence,
+    min(start_timestamp) AS first_spoke,
+    max(end_timestamp) AS last_spoke
+FROM bot_sessions.transcripts
+WHERE speaker_id IS NOT NULL
+GROUP BY session_id, speaker_id;

@@ -156,6 +156,22 @@ class UnknownSession(OrchestrationError):
     close_code = 4004
 
 
+class UnknownSpeaker(OrchestrationError):
+    """The session has no such person, label or line."""
+
+    code = "unknown_speaker"
+    http_status = 404
+    close_code = 4000
+
+
+class SpeakerConflict(OrchestrationError):
+    """A correction of speakers does not go with an earlier one."""
+
+    code = "speaker_conflict"
+    http_status = 409
+    close_code = 4000
+
+
 class SessionConflict(OrchestrationError):
     """The session exists with another description."""
 

@@ -20,6 +20,7 @@ from orchestration.api.audio_routes import audio_router
 from orchestration.api.connection import Detached
 from orchestration.api.connection_figures import sample_connections
 from orchestration.api.connections import ConnectionRegistry
+from orchestration.api.correlations import correlations_router
 from orchestration.api.erasures import erasures_router
 from orchestration.api.gateway import Gateway, GatewayFront, gateway_router
 from orchestration.api.health import HealthCache, health_router
@@ -40,6 +41,7 @@ from orchestration.api.sessions import sessions_router
 from orchestration.api.settings import settings_router
 from orchestration.api.socket_io import SOCKET_IO_PATH, SocketIo
 from orchestration.api.socket_io_client import SocketIoServices
+from orchestration.api.speakers import speakers_router
 from orchestration.api.timing import timing_router
 from orchestration.api.transcripts import transcripts_router
 from orchestration.api.websocket_routes import websocket_router
@@ -134,6 +136,8 @@ def create_api(
     )
     app.include_router(search_router(archive))
     app.include_router(erasures_router(sessions, archive))
+    app.include_router(speakers_router(sessions, archive))
+    app.include_router(correlations_router(sessions, archive))
     app.include_router(ingest_router(settings, sessions, archive, detached))
     app.include_router(openai_router(engines))
     app.include_router(audio_router(settings, archive, uploads, senders))

@@ -20,7 +20,7 @@ from orchestration.session.exchange import (
     Welcome,
 )
 from orchestration.session.inputs import StreamSpec
-from orchestration.speakers.corrections import Correction
+from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
 from orchestration.storage.ports import SessionRow, SessionSpec
 
@@ -175,13 +175,18 @@ class Sessions(Protocol):
         """
         ...
 
-    async def correct(self, session_id: str, correction: Correction) -> int:
+    async def correct(
+        self, session_id: str, correction: Correction | None, corrected_by: str = CORRECTED_BY
+    ) -> int:
         """Somebody says who spoke in an open or ended session; answers when that is stored.
 
-        Returns how many segments have another name now.
+        Without a correction the evidence there is names all lines anew. Returns how many segments
+        have another name now.
 
         Raises:
-            BadRequest: the correction is about nobody in the session, or makes a circle.
+            UnknownSpeaker: the correction is about nobody in the session.
+            SpeakerConflict: it would make a circle.
+            BadRequest: it is none.
             LimitReached: the session has as many corrections as it may.
         """
         ...

@@ -50,7 +50,11 @@ class SessionArchive:
         """The archive piece by piece; `description` is the session's own wire form."""
         session_id = session.spec.session_id
         coverage = stream_coverages(await self._archive.streams(session_id))
-        figures = statistics_view(session_id, await self._archive.statistics(session_id))
+        figures = statistics_view(
+            session_id,
+            await self._archive.statistics(session_id),
+            await self._archive.correlation_figures(session_id),
+        )
         whole: list[tuple[str, JsonObject]] = [
             ("session.json", description),
             ("coverage.json", {"streams": list(coverage)}),

@@ -63,8 +63,10 @@ def session_data_router(archive: DataArchive) -> APIRouter:
 
     @router.get("/statistics")
     async def statistics(session_id: SessionId) -> StatisticsView:
-        """How much was said, recorded and translated, and by how many."""
-        return statistics_view(session_id, await archive.statistics(session_id))
+        """How much was said, recorded and translated, and by how many; how well lines are named."""
+        figures = await archive.statistics(session_id)
+        named = await archive.correlation_figures(session_id)
+        return statistics_view(session_id, figures, named)
 
     _add_chunks_and_people(router, archive)
     _add_words_of_others(router, archive)

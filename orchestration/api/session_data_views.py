@@ -1,13 +1,17 @@
 """What the routes of a session's stored data answer, and how rows become it."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
+from orchestration.api.speaker_views import CorrelationStatisticsView
+from orchestration.api.speaker_views import statistics_view as naming_view
 from orchestration.api.transcripts import SegmentView
 from orchestration.session.events import iso_utc, seconds
 from orchestration.storage.data_ports import StoredChunk, StoredCorrelation, StoredTranslation
 from orchestration.storage.ports import ParticipantRow, RecordedFile, SessionStatistics
+from orchestration.storage.speaker_ports import MethodFigures
 
 
 class AudioFileView(BaseModel):
@@ -180,6 +184,7 @@ class StatisticsView(BaseModel):
     translation_languages: list[str]
     clocks: list[StreamClockView]
     clock_changes: list[ClockChangeView]
+    correlation: CorrelationStatisticsView
 
 
 def file_view(file: RecordedFile) -> AudioFileView:
@@ -265,7 +270,9 @@ def participant_view(row: ParticipantRow) -> ParticipantView:
     )
 
 
-def statistics_view(session_id: str, figures: SessionStatistics) -> StatisticsView:
+def statistics_view(
+    session_id: str, figures: SessionStatistics, named: Sequence[MethodFigures]
+) -> StatisticsView:
     return StatisticsView(
         session_id=session_id,
         total_duration=figures.duration_s,
@@ -278,6 +285,7 @@ def statistics_view(session_id: str, figures: SessionStatistics) -> StatisticsVi
         total_transcript_words=figures.words,
         total_translations=figures.translations,
         translation_languages=list(figures.translation_languages),
+        correlation=naming_view(named),
         clocks=[
             StreamClockView(
                 stream=one.stream,

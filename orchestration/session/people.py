@@ -1,7 +1,7 @@
 """Facts about people, as a session takes them: roster, rows to store, events to tell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestration.errors import JsonObject
 from orchestration.session.events import seconds
@@ -79,37 +79,65 @@ class People:
         """Whose word lies there, by what is known now."""
         return self._correlator.speaker_of(stream, start_ns, end_ns, label)
 
+    def named_now(self, segment: Segment) -> Segment:
+        """A segment about to be told: its words may have been named before a correction, or before
+        its speaker's present name."""
+        speaker = segment.speaker
+        if speaker is None:
+            return segment
+        participant = self._roster.find(speaker.speaker_id)
+        if participant is not None and speaker.method != "manual":
+            speaker = replace(speaker, name=participant.name)
+        return replace(segment, speaker=self._correlator.corrections.corrected(speaker))
+
     def became_final(self, segment: Segment) -> None:
         """Final words tell when somebody was heard, and may get another name later."""
         self._repainter.remember(segment)
         self._correlator.heard(segment)
 
-    def restore(self, corrections: Sequence[JsonObject]) -> None:
-        """What people said in an earlier incarnation."""
+    def restore(
+        self, corrections: Sequence[JsonObject], participants: Sequence[ParticipantRow]
+    ) -> None:
+        """What people said in an earlier incarnation, and whom it knew: facts, replayed after
+        this, do not tell of those whom the platform's own records told of."""
+        for row in participants:
+            if len(self._roster) < self._max_participants:
+                self._roster.meet(row.participant)
         for body in corrections:
             self._correlator.correct(parse_correction(body))
 
-    def correct(self, correction: Correction, stored: Sequence[Segment]) -> list[Segment]:
+    def correct(
+        self, correction: Correction | None, stored: Sequence[Segment], corrected_by: str
+    ) -> list[Segment]:
         """Take a correction; returns what it repaints, of the whole session, at its next revision.
 
         Args:
-            correction: who it was.
+            correction: who it was; None weighs the evidence anew.
             stored: the session's final segments as stored; what is in memory is newer.
 
         Raises:
-            BadRequest: it is about nobody, or makes a circle.
+            UnknownSpeaker: it is about nobody in the session.
+            SpeakerConflict: it would make a circle.
+            BadRequest: it is none.
             LimitReached: the session has as many corrections as it may.
         """
+        if correction is None:
+            self._correlator.scan()
+            self._correlator.take_dirty()
+            return self._repainter.repaint(self._correlator, EVERYTHING, stored)
         segments = {one.segment_id: one for one in [*stored, *self._repainter.segments]}
         check_correction(correction, self._correlator, segments)
         number = self._correlator.corrections.count
         self._correlator.correct(correction)
         self._correlator.take_dirty()
-        self._changes.corrections.append(CorrectionRow(number, correction_json(correction)))
-        row = correlation_of(correction)
+        repainted = self._repainter.repaint(self._correlator, EVERYTHING, stored)
+        self._changes.corrections.append(
+            CorrectionRow(number, correction_json(correction), corrected_by, len(repainted))
+        )
+        row = correlation_of(correction, self._correlator, segments)
         if row is not None:
             self._changes.correlations.append(row)
-        return self._repainter.repaint(self._correlator, EVERYTHING, stored)
+        return repainted
 
     def repainted(self) -> list[Segment]:
         """Final segments whose name changed since the last call, at their next revision."""

@@ -43,7 +43,7 @@ from orchestration.session.repairs import Repair
 from orchestration.session.session import TERMINAL, Session, SessionStep
 from orchestration.session.session_meter import SessionMeter
 from orchestration.session.values import SessionValues
-from orchestration.speakers.corrections import Correction
+from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.ports import Claim, JournalFact, SessionChanges, SessionJournal
 
@@ -250,14 +250,17 @@ class SessionRunner:
         self._session.sighted(sightings)
         self._wake.set()
 
-    async def correct(self, correction: Correction) -> int:
+    async def correct(self, correction: Correction | None, corrected_by: str = CORRECTED_BY) -> int:
         """Somebody says who spoke: repaints the whole session; answers when that is stored.
+
+        Without a correction the evidence there is names all lines anew.
 
         Returns how many segments have another name. A session that was only opened for it ends
         again.
 
         Raises:
-            BadRequest: the correction is about nobody in the session, or makes a circle.
+            UnknownSpeaker: the correction is about nobody in the session.
+            SpeakerConflict: it would make a circle.
             LimitReached: the session has as many corrections as it may.
         """
         async with self._correcting:
@@ -265,7 +268,7 @@ class SessionRunner:
             if self._completed:
                 raise Unavailable("The session has just ended; ask again.")
             stored = await self._journal.final_segments(self.session_id)
-            repainted = self._session.correct(correction, stored)
+            repainted = self._session.correct(correction, stored, corrected_by)
             await self._settled()
             self._check_running()
             if self._session.status in TERMINAL and not self._repairing and not self._completed:

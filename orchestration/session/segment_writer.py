@@ -20,13 +20,16 @@ class SegmentWriter:
         clock: SessionClock,
         outbox: Outbox,
         counts: dict[int, int],
+        named_now: Callable[[Segment], Segment],
         on_final: Callable[[Segment], None],
     ) -> None:
-        """`counts` are the final segments stored so far, by stream."""
+        """`counts` are the final segments stored so far, by stream; `named_now` has the last word
+        on whose a segment is."""
         self._session_id = session_id
         self._clock = clock
         self._outbox = outbox
         self._counts = counts
+        self._named_now = named_now
         self._on_final = on_final
         self._pending: set[int] = set()
 
@@ -65,7 +68,7 @@ class SegmentWriter:
             )
             for one in words
         )
-        return Segment(
+        segment = Segment(
             segment_id=self._next_id(stream),
             revision=1,
             stream=stream,
@@ -75,6 +78,7 @@ class SegmentWriter:
             language=words[0].language,
             words=timed,
         )
+        return self._named_now(segment)
 
     def _next_id(self, stream: int) -> str:
         return f"{self._session_id}:{stream}:{self._counts.get(stream, 0)}"

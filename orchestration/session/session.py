@@ -44,7 +44,7 @@ from orchestration.session.stream_clocks import StreamClocks
 from orchestration.session.stream_pipeline import Heard, SpeakerOf, StreamPipeline
 from orchestration.session.translation_desk import TranslationDesk
 from orchestration.session.values import SessionValues
-from orchestration.speakers.corrections import Correction
+from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.ports import (
     ChunkRow,
     Claim,
@@ -121,6 +121,7 @@ class Session:
             self._clock,
             self._outbox,
             dict(claim.segment_counts),
+            self._people.named_now,
             self._became_final,
         )
         self._retries = ChunkRetries(values)
@@ -318,12 +319,19 @@ class Session:
         """Something that whoever watches the session should know."""
         self._outbox.tell("alert", {"level": level, "code": code, "message": message})
 
-    def correct(self, correction: Correction, stored: Sequence[Segment]) -> int:
+    def correct(
+        self,
+        correction: Correction | None,
+        stored: Sequence[Segment],
+        corrected_by: str = CORRECTED_BY,
+    ) -> int:
         """Somebody says who spoke; `stored` are the session's final segments.
+
+        Without a correction the evidence there is names them anew.
 
         Returns how many segments that repaints. Raises as `People.correct` does.
         """
-        repainted = self._people.correct(correction, stored)
+        repainted = self._people.correct(correction, stored, corrected_by)
         self._outbox.repaint(repainted)
         return len(repainted)
 
@@ -491,7 +499,7 @@ class Session:
             ledger.last_seq = row.last_seq
             self._people.stream_opened(row.spec, replayed=True)
         self._outage_lost = bool(self._repairs_of(NOT_BY_OUTAGE))
-        self._people.restore(claim.corrections)
+        self._people.restore(claim.corrections, claim.participants)
         for segment in claim.repaintable:
             self._people.became_final(segment)
         for segment, target in claim.untranslated:

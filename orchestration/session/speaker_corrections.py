@@ -1,8 +1,9 @@
 """Corrections of speakers, as a session takes them: checked, applied, to be stored and told."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from orchestration.errors import BadRequest, JsonValue
+from orchestration.errors import BadRequest, JsonValue, UnknownSpeaker
 from orchestration.speakers.corrections import (
     Correction,
     MapSpeaker,
@@ -23,8 +24,8 @@ def check_correction(
     """Refuse what is about nobody.
 
     Raises:
-        BadRequest: the segment or speaker is not in the session, or not exactly one is named, or
-            a name is empty or too long.
+        UnknownSpeaker: the segment or speaker is not in the session.
+        BadRequest: not exactly one is named, or a name is empty or too long.
     """
     match correction:
         case MapSpeaker(person, segment_id, speaker_id):
@@ -52,7 +53,7 @@ def _check_source(
     if speaker_id is not None:
         _check_speaker(speaker_id, correlator, segments)
     elif segment_id not in segments:
-        raise BadRequest(
+        raise UnknownSpeaker(
             f"The session has no final segment {segment_id!r}.", {"segment_id": segment_id}
         )
 
@@ -63,7 +64,7 @@ def _check_speaker(
     spoke = any(one.speaker and one.speaker.speaker_id == speaker_id for one in segments.values())
     if not spoke and not correlator.knows(speaker_id):
         facts: dict[str, JsonValue] = {"speaker_id": speaker_id}
-        raise BadRequest(f"The session has no speaker {speaker_id!r}.", facts)
+        raise UnknownSpeaker(f"The session has no speaker {speaker_id!r}.", facts)
 
 
 def _check_name(name: str) -> None:
@@ -73,13 +74,24 @@ def _check_name(name: str) -> None:
         )
 
 
-def correlation_of(correction: Correction) -> CorrelationRow | None:
-    """The row of a voice that is mapped by hand."""
-    if not isinstance(correction, MapSpeaker):
+def correlation_of(
+    correction: Correction, correlator: Correlator, segments: Mapping[str, Segment]
+) -> CorrelationRow | None:
+    """The row of a line or voice that is somebody's by hand from this correction on."""
+    if isinstance(correction, MapSpeaker):
+        source = correction.speaker_id or correction.segment_id or ""
+        told = SpeakerName(correction.person.person_id, correction.person.name, 1.0, "manual")
+        segment = segments.get(correction.segment_id or "")
+    elif isinstance(correction, MergeSpeakers):
+        source, segment = correction.speaker_id, None
+        told = SpeakerName(correction.into_id, correction.into_id, 1.0, "manual")
+    else:
         return None
-    source = correction.speaker_id or correction.segment_id or ""
-    person = SpeakerName(correction.person.person_id, correction.person.name, 1.0, "manual")
-    return CorrelationRow(source, person, "exact", 0, {"source": source})
+    person = correlator.corrections.corrected(told)
+    if person.speaker_id == person.name:
+        participant = correlator.roster.find(person.speaker_id)
+        person = person if participant is None else replace(person, name=participant.name)
+    return CorrelationRow(source, person, "exact", 0, {"source": source}, segment)
 
 
 class LabelCorrelations:
@@ -94,7 +106,11 @@ class LabelCorrelations:
         for label, found in correlator.label_names.items():
             key = (found.participant_id, round(found.share, 1))
             participant = correlator.roster.find(found.participant_id)
-            if self._told.get(label) == key or correlator.corrections.pinned(label):
+            if correlator.corrections.moves(label):
+                # So that it is news again once nobody says otherwise.
+                self._told.pop(label, None)
+                continue
+            if self._told.get(label) == key:
                 continue
             self._told[label] = key
             name = found.participant_id if participant is None else participant.name

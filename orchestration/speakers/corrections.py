@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from orchestration.errors import BadRequest, JsonObject, LimitReached
+from orchestration.errors import BadRequest, JsonObject, LimitReached, SpeakerConflict
 from orchestration.transcript.segments import SpeakerName
 
 MAX_CORRECTIONS = 10_000
 """Corrections of one session; further ones are refused."""
+
+
+CORRECTED_BY = "api"
+"""Whose a correction is that says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Corrections:
         """Take one correction.
 
         Raises:
-            BadRequest: it would make a circle.
+            SpeakerConflict: it would make a circle.
             LimitReached: the session has `MAX_CORRECTIONS`.
         """
         if self.count >= MAX_CORRECTIONS:
@@ -112,10 +116,26 @@ class Corrections:
             return None
         return self.corrected(SpeakerName(speaker_id, speaker_id, 1.0, "manual"))
 
+    def moves(self, speaker_id: str) -> bool:
+        """Whether an id's words are somebody's by hand: mapped, or merged."""
+        return speaker_id in self._speakers or speaker_id in self._merged
+
+    def people(self) -> list[Person]:
+        """Everybody to whom something is mapped by hand."""
+        return [*self._segments.values(), *self._speakers.values()]
+
     def knows(self, speaker_id: str) -> bool:
         """Whether an id came into the session by hand."""
-        people = [*self._segments.values(), *self._speakers.values()]
-        return any(person.person_id == speaker_id for person in people)
+        return any(person.person_id == speaker_id for person in self.people())
+
+    def concerns(self, speaker_id: str) -> bool:
+        """Whether a correction that holds is about this id."""
+        return (
+            self.moves(speaker_id)
+            or speaker_id in self._renamed
+            or speaker_id in self._merged.values()
+            or self.knows(speaker_id)
+        )
 
     def corrected(self, speaker: SpeakerName) -> SpeakerName:
         """The speaker as corrected; the same where nobody corrected anything."""
@@ -132,12 +152,11 @@ class Corrections:
         return speaker if renamed is None else replace(speaker, name=renamed)
 
     def _named_by_hand(self, speaker_id: str) -> str | None:
-        people = [*self._segments.values(), *self._speakers.values()]
-        return next((one.name for one in people if one.person_id == speaker_id), None)
+        return next((one.name for one in self.people() if one.person_id == speaker_id), None)
 
     def _refuse_circle(self, speaker_id: str, into_id: str) -> None:
         if speaker_id in self._chain(into_id):
-            raise BadRequest(
+            raise SpeakerConflict(
                 f"{into_id!r} is {speaker_id!r} already; unmap it first.",
                 {"speaker_id": speaker_id, "into_id": into_id},
             )

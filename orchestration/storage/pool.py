@@ -96,6 +96,9 @@ async def _keep_as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> No
     own way costs each append a second round trip."""
 
 
+EXISTS = "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1"
+
+
 @dataclass(slots=True)
 class _Waiters:
     """Who waits for a connection in this process, now."""
@@ -141,6 +144,18 @@ async def database(pool: Pool) -> AsyncIterator[Connection]:
         ) from error
     except UNAVAILABILITY as error:
         raise unavailable(error) from error
+
+
+@asynccontextmanager
+async def session_view(pool: Pool, session_id: str) -> AsyncIterator[Connection]:
+    """A connection whose reads all see the same moment of a session that exists."""
+    async with (
+        database(pool) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        if await connection.fetchval(EXISTS, session_id) is None:
+            raise unknown_session(session_id)
+        yield connection
 
 
 def unknown_session(session_id: str) -> UnknownSession:

@@ -15,10 +15,11 @@ from orchestration.services.ports import AudioQuality
 from orchestration.session.events import DurableEvent, SessionStatus, TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.storage.alert_ports import AlertLog
+from orchestration.storage.speaker_ports import SpeakerArchive
 from orchestration.storage.timing_ports import TimingArchive
 from orchestration.timing.stream_clock import ClockChange, ClockEstimate
 from orchestration.timing.stream_timeline import TimelinePiece
-from orchestration.transcript.segments import Segment, SpeakerName
+from orchestration.transcript.segments import CorrelationType, Segment, SpeakerName
 
 Row = TypeVar("Row")
 
@@ -173,11 +174,15 @@ class CorrectionRow:
 
     number: int
     body: JsonObject
+    corrected_by: str
+    repainted: int
+    """Segments that had another name by it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorrelationRow:
-    """Whose a voice is: `source` is a diarization label or another speaker id.
+    """Whose a voice is: `source` is a diarization label or another speaker id; or whose a line is:
+    then it is the line's id, and `segment` the line.
 
     `lag_ns` is how far the platform's events are behind the voices; `evidence` says how much there
     is, for people.
@@ -185,9 +190,10 @@ class CorrelationRow:
 
     source: str
     speaker: SpeakerName
-    kind: Literal["exact", "interpolated", "inferred"]
+    kind: CorrelationType
     lag_ns: int
     evidence: JsonObject
+    segment: Segment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +352,8 @@ class Claim:
     """What is known of the streams' clocks."""
     timeline: Sequence[TimelineRow] = field(default_factory=list)
     """The last pieces of the streams' timelines, in order of stream and sample."""
+    participants: Sequence[ParticipantRow] = ()
+    """Everybody known so far: not all of them come from facts."""
 
 
 class SessionJournal(Protocol):
@@ -463,7 +471,7 @@ class Page(Generic[Row]):
     next_cursor: str | None
 
 
-class Archive(AlertLog, TimingArchive, Protocol):
+class Archive(AlertLog, TimingArchive, SpeakerArchive, Protocol):
     """Reading and managing sessions, and what was told of the service. All raise
     DatabaseUnavailable when PostgreSQL is away; those that name a session raise UnknownSession."""
 

@@ -29,10 +29,12 @@ from orchestration.storage.ports import (
 from orchestration.storage.postgres_alerts import PostgresAlertLog
 from orchestration.storage.postgres_data import PostgresData
 from orchestration.storage.postgres_erasures import PostgresErasures, add_to_receipt, rows_of
+from orchestration.storage.postgres_speakers import PostgresSpeakers
 from orchestration.storage.postgres_timing import PostgresTiming
 from orchestration.storage.quality_statements import QUALITY_BY_STREAM
 from orchestration.storage.recording_statements import EXPIRED_RECORDINGS, FILES_OF_STREAM
 from orchestration.storage.rows import (
+    PARTICIPANTS,
     SEGMENT_COLUMNS,
     SESSION_COLUMNS,
     STREAMS_OF_SESSION,
@@ -65,6 +67,7 @@ TABLES_OF_SESSION = (
     "facts",
     "events",
     "participants",
+    "participant_names",
     "speaker_intervals",
     "speaker_corrections",
     "google_meet_conferences",
@@ -103,12 +106,6 @@ SELECT seq, event_type, event_data FROM bot_sessions.events
 WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
 """
 
-PARTICIPANTS = """
-SELECT participant_id, display_name, email, is_bot, joined_ns, left_ns
-FROM bot_sessions.participants WHERE session_id = $1
-ORDER BY joined_ns NULLS LAST, participant_id
-"""
-
 STORE_TICKET = """
 INSERT INTO bot_sessions.tickets (ticket_hash, kind, expires_at) VALUES ($1, $2, $3)
 ON CONFLICT (ticket_hash) DO NOTHING
@@ -129,7 +126,9 @@ RETURNING 1
 """
 
 
-class PostgresArchive(PostgresData, PostgresErasures, PostgresAlertLog, PostgresTiming):
+class PostgresArchive(
+    PostgresData, PostgresErasures, PostgresAlertLog, PostgresTiming, PostgresSpeakers
+):
     """`DataArchive` over a pool. Text that PostgreSQL cannot hold is stored as U+FFFD."""
 
     async def create_session(

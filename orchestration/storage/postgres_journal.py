@@ -29,18 +29,20 @@ from orchestration.storage.ports import (
 )
 from orchestration.storage.quality_statements import STORE_CHUNK, STORE_QUALITY
 from orchestration.storage.rows import (
+    PARTICIPANTS,
     SESSION_COLUMNS,
     STREAMS_OF_SESSION,
     file_from,
     mean_probability,
     multirange,
     optional_text,
+    participant_from,
     segment_from,
     session_from,
     stream_from,
     words_json,
 )
-from orchestration.storage.speaker_rows import store_corrections, store_correlations
+from orchestration.storage.speaker_rows import note_names, store_corrections, store_correlations
 from orchestration.storage.stored_text import encode_json, storable_text
 from orchestration.storage.stream_clocks import read_estimates, read_timeline, store_clocks
 from orchestration.transcript.segments import Segment
@@ -78,6 +80,7 @@ class PostgresJournal:
             corrections = await connection.fetch(speaker_sql.CORRECTIONS, session_id)
             clocks = await read_estimates(connection, session_id)
             timeline = await read_timeline(connection, session_id)
+            people = await connection.fetch(PARTICIPANTS, session_id)
             facts_told = await connection.fetchval(
                 "SELECT facts_told FROM bot_sessions.sessions WHERE session_id = $1", session_id
             )
@@ -92,6 +95,7 @@ class PostgresJournal:
             recent_segments=[segment_from(row) for row in recent],
             repaintable=[segment_from(row) for row in repaintable],
             corrections=[row["body"] for row in corrections],
+            participants=[participant_from(row) for row in people],
             facts_told=facts_told,
             clocks=clocks,
             timeline=timeline,
@@ -378,6 +382,8 @@ async def _store_participants(
         [row.left_ns for row in kept.values()],
     )
     await connection.execute(sql.COUNT_PARTICIPANTS, session_id)
+    names = {one: storable_text(row.participant.name) for one, row in kept.items()}
+    await note_names(connection, session_id, names)
 
 
 def _later(before: ParticipantRow | None, row: ParticipantRow) -> ParticipantRow:

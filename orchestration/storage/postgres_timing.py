@@ -1,14 +1,20 @@
 """A session's timeline and its corrections, in PostgreSQL."""
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestration.session.fields import MAX_INTEGER
 from orchestration.storage.cursors import cursor_at, place_of
 from orchestration.storage.measure_statements import CAPTION_WORDS, MEASURES, PUNCTUATION
-from orchestration.storage.pool import Connection, Pool, database, unknown_session
+from orchestration.storage.pool import (
+    EXISTS,
+    Connection,
+    Pool,
+    database,
+    session_view,
+    unknown_session,
+)
 from orchestration.storage.rows import Row
 from orchestration.storage.stored_text import storable_text
 from orchestration.storage.timing_ports import (
@@ -42,8 +48,6 @@ from orchestration.timing.alignment import (
 MAX_RELATED = 20
 """Rows of one source that are told with a line; the first ones."""
 
-EXISTS = "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1"
-
 
 class PostgresTiming:
     """`TimingArchive` over a pool."""
@@ -60,7 +64,7 @@ class PostgresTiming:
         cursor: str | None,
     ) -> TimelinePage:
         place = (-MAX_INTEGER, "", "") if cursor is None else place_of(cursor, int, str, str)
-        async with _session_view(self._pool, session_id) as connection:
+        async with session_view(self._pool, session_id) as connection:
             moved = await _corrections_ns(connection, session_id)
             rows = await connection.fetch(
                 TIMELINE,
@@ -98,7 +102,7 @@ class PostgresTiming:
         window: TimeWindow,
         corrections_ns: Mapping[Source, int] | None = None,
     ) -> Sequence[SourceMeasure]:
-        async with _session_view(self._pool, session_id) as connection:
+        async with session_view(self._pool, session_id) as connection:
             moved = await _corrections_ns(connection, session_id)
             if corrections_ns is not None:
                 moved = [
@@ -121,7 +125,7 @@ class PostgresTiming:
         return [_measure(row, correction_ns.get(Source(row["source"]), 0)) for row in rows]
 
     async def timing_corrections(self, session_id: str) -> Sequence[AppliedCorrection]:
-        async with _session_view(self._pool, session_id) as connection:
+        async with session_view(self._pool, session_id) as connection:
             rows = await connection.fetch(CORRECTIONS, session_id, MAX_CORRECTIONS_TOLD)
         return [
             AppliedCorrection(
@@ -167,18 +171,6 @@ class PostgresTiming:
         figures = dict(row)
         by_source = {one.value: figures.pop(one.value) for one in MOVABLE}
         return TimingStatistics(**figures, corrections_by_source=by_source)
-
-
-@asynccontextmanager
-async def _session_view(pool: Pool, session_id: str) -> AsyncIterator[Connection]:
-    """A connection whose reads all see the same moment of a session that exists."""
-    async with (
-        database(pool) as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        if await connection.fetchval(EXISTS, session_id) is None:
-            raise unknown_session(session_id)
-        yield connection
 
 
 async def _corrections_ns(connection: Connection, session_id: str) -> list[int]:

@@ -30,6 +30,12 @@ SESSION_COLUMNS = """session_id, meeting_id, meeting_title, language, target_lan
 SEGMENT_COLUMNS = """transcript_id, revision, stream, start_ns, end_ns, speaker_id, speaker_name,
     speaker_confidence, speaker_method, language_code, words"""
 
+PARTICIPANTS = """
+SELECT participant_id, display_name, email, is_bot, joined_ns, left_ns
+FROM bot_sessions.participants WHERE session_id = $1
+ORDER BY joined_ns NULLS LAST, participant_id
+"""
+
 STREAMS_OF_SESSION = """
 SELECT s.*, coalesce(last.seq + 1, 0) AS next_seq,
     coalesce(last.first_sample + last.sample_count, 0) AS next_sample,

@@ -1,7 +1,8 @@
 """What a session stores of who spoke: corrections, and whose the voices are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from orchestration.errors import JsonObject
 from orchestration.session.events import seconds
 from orchestration.storage import speaker_statements as sql
 from orchestration.storage.pool import Connection
@@ -19,7 +20,21 @@ async def store_corrections(
             session_id,
             [row.number for row in rows],
             [row.body for row in rows],
+            [storable_text(row.corrected_by) for row in rows],
+            [row.repainted for row in rows],
         )
+        undone = [_source_of(row.body) for row in rows if row.body["correction"] == "unmap"]
+        if undone:
+            await connection.execute(sql.FORGET_CORRELATIONS, session_id, undone)
+
+
+def _source_of(body: JsonObject) -> str:
+    return storable_text(str(body.get("speaker_id") or body.get("segment_id")))
+
+
+async def note_names(connection: Connection, session_id: str, names: Mapping[str, str]) -> None:
+    """Keep participants' names, by id, where they are new."""
+    await connection.execute(sql.NOTE_NAMES, session_id, list(names), list(names.values()))
 
 
 async def store_correlations(
@@ -40,4 +55,7 @@ async def store_correlations(
         [storable_text(row.speaker.speaker_id) for row in kept],
         [storable_text(row.speaker.name) for row in kept],
         [row.evidence for row in kept],
+        [row.segment.segment_id if row.segment else None for row in kept],
+        [seconds(row.segment.start_ns) if row.segment else None for row in kept],
+        [seconds(row.segment.end_ns) if row.segment else None for row in kept],
     )

@@ -1,5 +1,6 @@
 """Segments: consecutive words of one speaker, on the session's timeline."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,21 @@ from orchestration.transcript.words import join_words
 SpeakerMethod = Literal[
     "manual", "own_stream", "google_meet_api", "temporal", "acoustic", "caption_text", "fallback"
 ]
+
+
+CorrelationType = Literal["exact", "interpolated", "inferred"]
+
+TYPE_OF_METHOD: Mapping[SpeakerMethod, CorrelationType] = {
+    "manual": "exact",
+    "own_stream": "exact",
+    "google_meet_api": "interpolated",
+    "caption_text": "interpolated",
+    "temporal": "interpolated",
+    "acoustic": "inferred",
+    "fallback": "inferred",
+}
+"""Exact: said of these very words. Interpolated: the platform's word on a time or a text, laid over
+the words. Inferred: from the voice alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> No
 async def test_a_claim_of_a_new_session_finds_nothing(archive: PostgresArchive, pool: Pool) -> None:
     await archive.create_session(SessionSpec("new"), b"")
     claim = await PostgresJournal(pool).claim("new", "actor")
-    assert claim == Claim(claim.session, 1, [], 0, 0, {}, [], [], 0, [], [])
+    assert claim == Claim(claim.session, 1, [], 0, 0, {}, [], [], 0, [], [], participants=[])
 
 
 async def test_an_actor_finds_its_open_session_again(journal: PostgresJournal) -> None:
@@ -396,7 +396,10 @@ async def test_a_leave_keeps_the_join_and_a_new_join_ends_the_leave(
 async def test_corrections_and_whose_voices_are_come_back_with_a_claim(
     journal: PostgresJournal, pool: Pool
 ) -> None:
-    rows = [CorrectionRow(number, {"correction": "rename", "name": "Ana"}) for number in range(2)]
+    rows = [
+        CorrectionRow(number, {"correction": "rename", "name": "Ana"}, "Bea", 2)
+        for number in range(2)
+    ]
     voice = CorrelationRow("voice:0:w#1", ANA, "inferred", 1_500_000_000, {"episodes": 3})
     changes = SessionChanges(corrections=rows, correlations=[voice, voice])
     assert not changes.is_empty()

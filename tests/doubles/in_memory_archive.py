@@ -22,6 +22,7 @@ from orchestration.storage.ports import (
 from tests.doubles.in_memory_alerts import InMemoryAlertLog
 from tests.doubles.in_memory_data import InMemoryData, StoredData, page_of
 from tests.doubles.in_memory_erasures import InMemoryErasures
+from tests.doubles.in_memory_speakers import InMemorySpeakers, SpokenSession
 from tests.doubles.in_memory_timing import InMemoryTiming, StoredTiming
 
 
@@ -40,13 +41,16 @@ class StoredSession:
     qualities: list[QualitySummary] = field(default_factory=list)
     data: StoredData = field(default_factory=StoredData)
     timing: StoredTiming = field(default_factory=StoredTiming)
+    spoken: SpokenSession = field(default_factory=SpokenSession)
 
     def set_status(self, status: SessionStatus) -> None:
         ended_at = datetime.now(UTC) if status in ("completed", "failed") else None
         self.row = replace(self.row, status=status, ended_at=ended_at)
 
 
-class InMemoryArchive(InMemoryAlertLog, InMemoryTiming, InMemoryData, InMemoryErasures):
+class InMemoryArchive(
+    InMemoryAlertLog, InMemoryTiming, InMemoryData, InMemoryErasures, InMemorySpeakers
+):
     """`outage`, when set, is raised by every reading of sessions."""
 
     def __init__(self) -> None:
@@ -195,6 +199,9 @@ class InMemoryArchive(InMemoryAlertLog, InMemoryTiming, InMemoryData, InMemoryEr
 
     def timing_of(self, session_id: str) -> StoredTiming:
         return self.of(session_id).timing
+
+    def spoken_of(self, session_id: str) -> SpokenSession:
+        return self.of(session_id).spoken
 
     def timings(self) -> Iterable[StoredTiming]:
         return [one.timing for one in self.stored.values()]

@@ -31,7 +31,7 @@ from orchestration.errors import (
 )
 from orchestration.session.events import DurableEvent, PassingEvent
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
-from orchestration.speakers.corrections import Correction
+from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
@@ -252,7 +252,8 @@ class InMemorySessions:
         self.archive = archive
         self.running: dict[str, InMemorySession] = {}
         self.unavailable_links = 0
-        self.corrections: list[tuple[str, Correction]] = []
+        self.corrections: list[tuple[str, Correction | None, str]] = []
+        self.correct_error: Exception | None = None
         self.report = HealthReport(
             "healthy", (ServiceHealth("database", "healthy", None, 0, 1, 0),), 0, 1, 0
         )
@@ -283,9 +284,13 @@ class InMemorySessions:
         self.archive.of(session_id)
         return 0
 
-    async def correct(self, session_id: str, correction: Correction) -> int:
+    async def correct(
+        self, session_id: str, correction: Correction | None, corrected_by: str = CORRECTED_BY
+    ) -> int:
         self.archive.of(session_id)
-        self.corrections.append((session_id, correction))
+        if self.correct_error is not None:
+            raise self.correct_error
+        self.corrections.append((session_id, correction, corrected_by))
         return 1
 
     async def delete(self, session_id: str) -> ErasureReceipt:

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import soundfile
 
 from orchestration.api.ports import HealthReport, SessionLink
 from orchestration.api.wire import encode_frame
-from orchestration.errors import EngineError, JsonObject
+from orchestration.errors import EngineError, JsonObject, JsonValue
 from orchestration.metrics.meter import Tally
 from orchestration.services.ports import (
     Hypothesis,
@@ -27,10 +27,8 @@ from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import (
+    CORRECTED_BY,
     Correction,
-    MapSpeaker,
-    Person,
-    RenameSpeaker,
 )
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasing import Erasing
@@ -139,11 +137,13 @@ class RunningSessions:
         await self.restart(session_id)
         return await self._runners[session_id].repair()
 
-    async def correct(self, session_id: str, correction: Correction) -> int:
+    async def correct(
+        self, session_id: str, correction: Correction | None, corrected_by: str = CORRECTED_BY
+    ) -> int:
         row = await self._archive.session(session_id)
         if row.status in ENDED_STATUSES:
             await self.restart(session_id)
-        return await self._runners[session_id].correct(correction)
+        return await self._runners[session_id].correct(correction, corrected_by)
 
     async def erase_person(self, person: PersonToErase, audio: PersonAudio) -> ErasureReceipt:
         return await self._erasing.person(person, audio)
@@ -177,6 +177,13 @@ class Service:
         async with self.client.get(self.url + path) as response:
             assert response.status == 200, await response.text()
             return await response.json()
+
+    async def post(self, path: str, body: Mapping[str, JsonValue]) -> int:
+        """How many lines a correction repaints."""
+        async with self.client.post(self.url + path, json=body) as response:
+            assert response.status == 200, await response.text()
+            repainted: int = (await response.json())["repainted"]
+            return repainted
 
 
 @pytest.fixture
@@ -217,6 +224,23 @@ HELLO: JsonObject = {
         }
     ],
 }
+
+
+MIXED: JsonObject = {"id": 0, "encoding": "s16le", "sample_rate": 16000, "channels": 1}
+
+
+async def until_named(viewer: Any, name: str) -> dict[str, Any]:
+    """The first final line that is somebody's by now."""
+    lines: dict[str, dict[str, Any]] = {}
+    while True:
+        message = await viewer.receive_json()
+        if message["type"] == "segment" and message["segment"]["state"] == "final":
+            lines[message["segment"]["segment_id"]] = message["segment"]
+        for one in message.get("segments", []) if message["type"] == "speaker" else []:
+            lines[one["segment_id"]] |= {"speaker": message["speaker"], **one}
+        for line in lines.values():
+            if line["speaker"] and line["speaker"]["name"] == name:
+                return line
 
 
 async def until(socket: Any, kind: str) -> dict[str, Any]:
@@ -277,16 +301,71 @@ async def test_a_meeting_goes_in_and_a_transcript_comes_out(
         recorded, _ = soundfile.read(io.BytesIO(await response.read()), dtype="int16")
     assert (recorded == samples).all()
 
-    correction = MapSpeaker(Person("p2", "Clara"), speaker_id="p1")
-    repainted = await service.sessions.correct(session_id, correction)
-    assert repainted == len(transcript["segments"])
-    assert await service.sessions.correct(session_id, RenameSpeaker("p2", "Clara B")) == repainted
+    people = f"/api/sessions/{session_id}/speakers"
+    clara: JsonObject = {"speaker_id": "p1", "person": {"id": "p2", "name": "Clara"}, "by": "Bea"}
+    assert await service.post(f"{people}/map", clara) == len(transcript["segments"])
+    renamed = {"speaker_id": "p2", "name": "Clara B"}
+    assert await service.post(f"{people}/rename", renamed) == len(transcript["segments"])
     corrected = await service.get(f"/api/sessions/{session_id}/transcript")
     for before, after in zip(transcript["segments"], corrected["segments"], strict=True):
         assert (after["speaker"]["name"], after["speaker"]["method"]) == ("Clara B", "manual")
         assert (after["revision"], after["words"]) == (before["revision"] + 2, before["words"])
     told = await service.get(f"/api/sessions/{session_id}/events?after={seqs[-1]}")
     assert [one["type"] for one in told["items"]] == ["speaker", "speaker"]
+    history = await service.get(f"{people}/corrections")
+    assert [one["by"] for one in history["items"]] == ["Bea", "api"]
+
+
+async def test_who_spoke_is_corrected_while_the_meeting_runs_and_after_it(
+    service: Service,
+) -> None:
+    frames = frames_of(read_audio(12))
+    people = "/api/sessions/corrected/speakers"
+    body = {"session_id": "corrected", "language": "en"}
+    async with service.client.post(f"{service.url}/api/sessions", json=body) as response:
+        session = await response.json()
+    async with (
+        service.client.ws_connect(session["live_url"]) as viewer,
+        service.client.ws_connect(session["ingest_url"]) as bot,
+    ):
+        await bot.send_json({"type": "hello", "protocol": 1, "streams": [MIXED]})
+        await until(bot, "welcome")
+        start = {"type": "speaker", "fact": 0, "event": "start", "participant_id": "p1"}
+        await bot.send_json(start | {"name": "Ana", "stream": 0, "sample": 0})
+        for frame in frames:
+            await bot.send_bytes(frame)
+        first = await until_named(viewer, "Ana")
+        assert await service.post(f"{people}/rename", {"speaker_id": "p1", "name": "Ana Lima"}) > 0
+        repainted = await until(viewer, "speaker")
+        assert repainted["speaker"]["name"] == "Ana Lima"
+        assert {"segment_id": first["segment_id"], "revision": first["revision"] + 1} in repainted[
+            "segments"
+        ]
+        clara = {"segment_id": first["segment_id"], "person": {"id": "c1", "name": "Clara"}}
+        assert await service.post(f"{people}/map", clara) == 1
+        # The platform's later word on the same time does not outweigh it.
+        late = {"type": "participant", "fact": 1, "event": "join", "unix_ms": 1_700_000_000_000}
+        await bot.send_json(late | {"participant": {"id": "p1", "name": "Ana (phone)"}})
+        end = {"streams": [{"id": 0, "last_seq": len(frames) - 1}], "last_fact": 1}
+        await bot.send_json({"type": "end", **end})
+        await until(bot, "ended")
+    transcript = await service.get("/api/sessions/corrected/transcript")
+    names = {one["segment_id"]: one["speaker"]["name"] for one in transcript["segments"]}
+    assert names.pop(first["segment_id"]) == "Clara"
+    assert set(names.values()) <= {"Ana Lima"}
+    assert await service.post(f"{people}/merge", {"speaker_id": "c1", "into_id": "p1"}) == 1
+    async with service.client.get(
+        f"{service.url}/api/sessions/corrected/transcript?format=txt"
+    ) as response:
+        exported = await response.text()
+    assert "Ana Lima" in exported
+    assert "Clara" not in exported
+    listed = {one["id"]: one for one in (await service.get(people))["items"]}
+    assert (listed["p1"]["name"], listed["p1"]["manual"]) == ("Ana Lima", True)
+    assert listed["p1"]["segments"] == len(transcript["segments"])
+    assert listed["p1"]["speaking_seconds"] > 0
+    assert [one["name"] for one in listed["p1"]["names"]] == ["Ana", "Ana Lima", "Ana (phone)"]
+    assert await service.post("/api/audio/correlations", {"session_id": "corrected"}) == 0
 
 
 async def test_what_an_outage_lost_is_heard_when_a_repair_is_asked_for(service: Service) -> None:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from orchestration.errors import BadRequest
+from orchestration.errors import BadRequest, UnknownSpeaker
+from orchestration.session.inputs import SampleMoment, SpeakerFact
 from orchestration.session.session import Session
 from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import (
@@ -102,10 +103,27 @@ def test_corrections_hold_after_a_restart() -> None:
 )
 def test_a_correction_about_nobody_is_refused_and_changes_nothing(correction: Correction) -> None:
     meeting = reopened()
-    with pytest.raises(BadRequest):
+    with pytest.raises((BadRequest, UnknownSpeaker)):
         meeting.session.correct(correction, OLD)
     meeting.settle()
     assert [row for step in meeting.steps for row in step.changes.corrections] == []
+
+
+def test_words_heard_before_a_correction_and_final_after_it_have_its_name() -> None:
+    meeting = Meeting.begun()
+    meeting.send(
+        SpeakerFact(0, "start", "p1", "Ana", SampleMoment(0, 0)),
+    )
+    meeting.play(speech(45))
+    meeting.answer(words(("Shall", 100, 400), ("we", 3700, 3900)))
+    assert meeting.lines() == []
+    meeting.session.correct(RenameSpeaker("p1", "Ana Lima"), [])
+    meeting.play(silence(30))
+    while meeting.orders:
+        meeting.answer(words())
+    meeting.session.end_now(meeting.now_ms)
+    meeting.settle()
+    assert {name for name, _ in meeting.lines()} == {"Ana Lima"}
 
 
 def test_words_to_come_have_the_corrected_name() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.errors import BadRequest
+from orchestration.errors import BadRequest, SpeakerConflict
 from orchestration.session.inputs import ParticipantRef
 from orchestration.speakers.corrections import (
     Correction,
@@ -71,9 +71,9 @@ def test_a_new_name_is_a_persons_whichever_way_they_are_found() -> None:
 def test_a_circle_of_merges_is_refused() -> None:
     corrections = Corrections()
     corrections.apply(MergeSpeakers("a", "b"))
-    with pytest.raises(BadRequest, match="unmap"):
+    with pytest.raises(SpeakerConflict, match="unmap"):
         corrections.apply(MergeSpeakers("b", "a"))
-    with pytest.raises(BadRequest):
+    with pytest.raises(SpeakerConflict):
         corrections.apply(MergeSpeakers("a", "a"))
 
 
@@ -97,7 +97,7 @@ def test_whatever_is_corrected_every_id_has_one_name_and_correcting_again_keeps_
         assert parse_correction(correction_json(one)) == one
         try:
             corrections.apply(one)
-        except BadRequest:
+        except SpeakerConflict:
             continue
     for speaker_id in ("a", "b", "c", LABEL):
         first = corrections.corrected(SpeakerName(speaker_id, speaker_id, 0.9, "temporal"))
