@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, JsonValue
 
 from orchestration.session.events import iso_utc, seconds
-from orchestration.speakers.corrections import Corrections, parse_correction
+from orchestration.speakers.corrections import restored_corrections
 from orchestration.storage.speaker_ports import (
     AttendedParticipant,
     LabelUse,
@@ -164,9 +164,7 @@ def speakers_view(session_id: str, stored: StoredSpeakers) -> SpeakersView:
     there = {one.participant.participant_id: one for one in stored.participants}
     spoken = {one.speaker_id: one for one in stored.spoken}
     shown = {speaker_id: one.participant.name for speaker_id, one in there.items()}
-    corrections = Corrections(shown.get)
-    for body in stored.corrections:
-        corrections.apply(parse_correction(body))
+    corrections = restored_corrections(stored.corrections, shown.get)
     by_hand = {one.person_id: one.name for one in corrections.people()}
     labels: defaultdict[str | None, list[LabelView]] = defaultdict(list)
     for use in stored.labels:

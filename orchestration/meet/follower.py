@@ -34,6 +34,7 @@ from orchestration.meet.values import (
 )
 from orchestration.session.inputs import ParticipantSighting
 from orchestration.session.session import TERMINAL
+from orchestration.speakers.corrections import restored_corrections
 from orchestration.storage.ports import Archive, SessionJournal, SessionRow
 
 log = structlog.get_logger(__name__)
@@ -255,6 +256,8 @@ class MeetFollower:
         # Planned again under the claim: from here on nobody else writes.
         claim = await self._journal.claim(session_id, CLAIMANT)
         repair = await self._planned(claim.session, attendees, entries, now_ms)
+        names = {one.participant.participant_id: one.participant.name for one in claim.participants}
+        repair = repair.corrected(restored_corrections(claim.corrections, names.get))
         changes = repair.changes(claim.last_event_seq, claim.session.zero_unix_ms or 0)
         await self._journal.commit(session_id, claim.epoch, changes)
         await self._jobs.link(session_id, repair.roster.links)

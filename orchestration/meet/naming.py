@@ -43,6 +43,9 @@ SHORT_WORDS = 4
 MIN_SHORT_LEAD = 0.35
 """A line of fewer words, which many say, must lead by more than time alone can give."""
 
+MAX_ENTRIES_TOLD = 5
+"""Entries that are kept as evidence of one line."""
+
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 """A word; a character each in scripts without spaces."""
 
@@ -60,10 +63,13 @@ class SaidBy:
 
 @dataclass(frozen=True, slots=True)
 class Repaint:
-    """Lines that are one speaker's after all, each with its next revision."""
+    """Lines that are one speaker's after all, each with its next revision, and why: `evidence` has
+    the speaker's entries around each line, `shift_ns` is how far they are behind."""
 
     speaker: SpeakerName
     segments: tuple[Segment, ...]
+    evidence: tuple[tuple[SaidBy, ...], ...] = ()
+    shift_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,16 @@ class _Entry:
     words: tuple[str, ...]
     start_ns: int
     end_ns: int
+    said: SaidBy
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A line, how sure its speaker is, and their entries around it."""
+
+    segment: Segment
+    confidence: float
+    said: tuple[SaidBy, ...]
 
 
 def plan_repaints(segments: Sequence[Segment], said: Sequence[SaidBy]) -> list[Repaint]:
@@ -80,11 +96,11 @@ def plan_repaints(segments: Sequence[Segment], said: Sequence[SaidBy]) -> list[R
     A repaint's confidence is the lowest of its lines'.
     """
     entries = [
-        _Entry(one.participant_id, _words(one.text), one.start_ns, one.end_ns) for one in said
+        _Entry(one.participant_id, _words(one.text), one.start_ns, one.end_ns, one) for one in said
     ]
     shift_ns = clock_shift_ns(segments, said)
     names = {one.participant_id: one.name for one in said}
-    named: defaultdict[str, list[tuple[Segment, float]]] = defaultdict(list)
+    named: defaultdict[str, list[_Named]] = defaultdict(list)
     ordered = sorted(entries, key=lambda one: one.start_ns)
     first = 0
     longest_ns = max((one.end_ns - one.start_ns for one in ordered), default=0)
@@ -94,11 +110,13 @@ def plan_repaints(segments: Sequence[Segment], said: Sequence[SaidBy]) -> list[R
             first += 1
         if not _may_be_named(segment):
             continue
-        owner = _owner(segment, _near(ordered, first, segment, shift_ns), shift_ns)
+        near = list(_near(ordered, first, segment, shift_ns))
+        owner = _owner(segment, near, shift_ns)
         current = segment.speaker.speaker_id if segment.speaker else None
         if owner is not None and owner[0] != current:
-            named[owner[0]].append((segment, owner[1]))
-    return [_repaint(who, names[who], lines) for who, lines in named.items()]
+            theirs = tuple(one.said for one in near if one.participant_id == owner[0])
+            named[owner[0]].append(_Named(segment, owner[1], theirs[:MAX_ENTRIES_TOLD]))
+    return [_repaint(who, names[who], lines, shift_ns) for who, lines in named.items()]
 
 
 def clock_shift_ns(segments: Sequence[Segment], said: Sequence[SaidBy]) -> int:
@@ -181,13 +199,16 @@ def _covered_share(segment: Segment, entries: Sequence[_Entry], shift_ns: int) -
     return min(1.0, covered_ns / max(1, end_ns - start_ns))
 
 
-def _repaint(who: str, name: str, lines: Sequence[tuple[Segment, float]]) -> Repaint:
-    speaker = SpeakerName(who, name, min(confidence for _, confidence in lines), METHOD)
+def _repaint(who: str, name: str, lines: Sequence[_Named], shift_ns: int) -> Repaint:
+    speaker = SpeakerName(who, name, min(one.confidence for one in lines), METHOD)
     return Repaint(
         speaker,
         tuple(
-            replace(segment, speaker=speaker, revision=segment.revision + 1) for segment, _ in lines
+            replace(one.segment, speaker=speaker, revision=one.segment.revision + 1)
+            for one in lines
         ),
+        tuple(one.said for one in lines),
+        shift_ns,
     )
 
 

@@ -1,17 +1,18 @@
 """What Google Meet's records change in a session that has ended. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestration.errors import JsonObject, JsonValue
 from orchestration.meet.naming import Repaint, SaidBy, plan_repaints
 from orchestration.meet.roster_changes import KnownParticipant, RosterChanges, roster_changes
 from orchestration.meet.values import Attendee, TranscriptEntry
-from orchestration.session.events import NS_PER_MS, DurableEvent, speaker_json
+from orchestration.session.events import NS_PER_MS, DurableEvent, seconds, speaker_json
 from orchestration.session.inputs import ParticipantSighting
 from orchestration.session.people import participant_event
-from orchestration.storage.ports import ParticipantRow, SessionChanges
-from orchestration.transcript.segments import Segment
+from orchestration.speakers.corrections import Corrections
+from orchestration.storage.ports import CorrelationRow, ParticipantRow, SessionChanges
+from orchestration.transcript.segments import TYPE_OF_METHOD, Segment
 
 MAX_SEGMENTS_PER_EVENT = 500
 """Lines that one `speaker` event repaints; more go into further events."""
@@ -34,6 +35,10 @@ class Repair:
         """How many lines get another speaker."""
         return sum(len(one.segments) for one in self.repaints)
 
+    def corrected(self, corrections: Corrections) -> "Repair":
+        """With the names that people gave: what they said by hand, no record outweighs."""
+        return replace(self, repaints=[_corrected(one, corrections) for one in self.repaints])
+
     def changes(self, last_event_seq: int, zero_unix_ms: int) -> SessionChanges:
         """The rows, and the events after `last_event_seq` that tell them."""
         bodies: list[tuple[str, JsonObject]] = []
@@ -50,6 +55,7 @@ class Repair:
                 for number, (kind, body) in enumerate(bodies, start=1)
             ],
             segments=[segment for repaint in self.repaints for segment in repaint.segments],
+            correlations=[row for repaint in self.repaints for row in _correlations(repaint)],
             participants=[_row(one, zero_unix_ms) for one in self.roster.sightings],
         )
 
@@ -103,6 +109,37 @@ def _row(sighting: ParticipantSighting, zero_unix_ms: int) -> ParticipantRow:
 
 def _session_ns(unix_ms: int | None, zero_unix_ms: int) -> int | None:
     return None if unix_ms is None else max(0, (unix_ms - zero_unix_ms) * NS_PER_MS)
+
+
+def _corrected(repaint: Repaint, corrections: Corrections) -> Repaint:
+    speaker = corrections.corrected(repaint.speaker)
+    segments = tuple(replace(one, speaker=speaker) for one in repaint.segments)
+    return replace(repaint, speaker=speaker, segments=segments)
+
+
+def _correlations(repaint: Repaint) -> list[CorrelationRow]:
+    """Why each line is whose it is: Meet's entries."""
+    return [
+        CorrelationRow(
+            segment.segment_id,
+            repaint.speaker,
+            TYPE_OF_METHOD[repaint.speaker.method],
+            repaint.shift_ns,
+            {"entries": [_entry_json(one) for one in said]},
+            segment,
+        )
+        for segment, said in zip(repaint.segments, repaint.evidence, strict=True)
+    ]
+
+
+def _entry_json(said: SaidBy) -> JsonObject:
+    return {
+        "participant_id": said.participant_id,
+        "name": said.name,
+        "text": said.text,
+        "start": seconds(said.start_ns),
+        "end": seconds(said.end_ns),
+    }
 
 
 def _repaint_json(repaint: Repaint, segments: Sequence[Segment]) -> JsonObject:

@@ -1,6 +1,6 @@
 """What people say about who spoke. It is pinned: evidence never outweighs it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from orchestration.errors import BadRequest, JsonObject, LimitReached, SpeakerConflict
@@ -224,3 +224,13 @@ def _text(body: JsonObject, name: str) -> str:
     if not isinstance(value, str):
         raise BadRequest(f"A correction's {name!r} must be text.", {"field": name})
     return value
+
+
+def restored_corrections(
+    bodies: Iterable[JsonObject], name_of: Callable[[str], str | None]
+) -> Corrections:
+    """A session's corrections as stored; `name_of` gives the platform's name for an id."""
+    corrections = Corrections(name_of)
+    for body in bodies:
+        corrections.apply(parse_correction(body))
+    return corrections

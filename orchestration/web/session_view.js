@@ -3,6 +3,7 @@
 import { request, sessionPath } from "./api.js";
 import { duration, element, moment } from "./format.js";
 import { LiveConnection } from "./live.js";
+import { RenameDialog } from "./rename.js";
 import { Transcript } from "./transcript.js";
 import { TranscriptView } from "./transcript_view.js";
 
@@ -15,6 +16,7 @@ export class SessionView {
   #sessionId;
   #transcript = new Transcript();
   #lines;
+  #rename;
   #connection;
   #linkTrouble = "";
   #closed = false;
@@ -24,7 +26,10 @@ export class SessionView {
     byId("title").textContent = sessionId;
     byId("meta").textContent = "";
     byId("coverage").hidden = true;
-    this.#lines = new TranscriptView(this.#transcript);
+    this.#rename = new RenameDialog(sessionId, (speakerId, name) => {
+      this.#lines.show(this.#transcript.rename(speakerId, name));
+    });
+    this.#lines = new TranscriptView(this.#transcript, (speaker) => this.#rename.open(speaker));
     this.#lines.waitingText("Waiting for the first words …");
     this.#showExports();
     this.#showState();
@@ -39,6 +44,7 @@ export class SessionView {
     this.#closed = true;
     this.#connection.close();
     this.#lines.close();
+    this.#rename.close();
   }
 
   #receive(message) {

@@ -53,6 +53,13 @@ export class Transcript {
     this.truncated = false;
   }
 
+  /** Gives a speaker's lines another name; a feed that is over tells of it no more. */
+  rename(speakerId, name) {
+    const named = [...this.finals.values()].filter((one) => one.speaker?.id === speakerId);
+    for (const segment of named) segment.speaker = { ...segment.speaker, name };
+    return named;
+  }
+
   inOrder() {
     return [...this.finals.values()].sort((a, b) => a.start - b.start);
   }

@@ -6,6 +6,7 @@ const NEAR_END_PX = 80;
 
 export class TranscriptView {
   #transcript;
+  #onRename;
   #lines = new Map();
   #follows = true;
   #scroller = document.getElementById("scroller");
@@ -18,8 +19,9 @@ export class TranscriptView {
   // The head grows and shrinks, phones turn: who follows the end goes on doing so.
   #resizes = new ResizeObserver(() => this.#follows && this.#toEnd());
 
-  constructor(transcript) {
+  constructor(transcript, onRename) {
     this.#transcript = transcript;
+    this.#onRename = onRename;
     const { signal } = this.#abort;
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { signal, passive: true });
     this.#jump.addEventListener("click", () => this.#toEnd(), { signal });
@@ -93,7 +95,7 @@ export class TranscriptView {
     time.dateTime = segment.absolute_start;
     time.title = new Date(segment.absolute_start).toLocaleTimeString();
     const said = element("div", "said");
-    said.append(element("span", "speaker", speaker ? speaker.name : "Unknown"));
+    said.append(speaker ? this.#speaker(speaker) : element("span", "speaker", "Unknown"));
     const words = element("p", "words", segment.text);
     if (segment.language) words.lang = segment.language;
     said.append(words);
@@ -102,6 +104,14 @@ export class TranscriptView {
     }
     line.append(time, said);
     return line;
+  }
+
+  #speaker(speaker) {
+    const button = element("button", "speaker", speaker.name);
+    button.type = "button";
+    button.title = `Rename ${speaker.name}`;
+    button.addEventListener("click", () => this.#onRename(speaker));
+    return button;
   }
 
   #group(line, previous) {

@@ -13,7 +13,7 @@ import soundfile
 
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.live import watch
-from orchestration.errors import UnknownSession
+from orchestration.errors import UnknownSession, UnknownSpeaker
 from tests.scoring import share_of_words_named_right, word_error_rate
 from tests.service import RunningService
 
@@ -142,6 +142,24 @@ async def test_the_recording_is_the_audio_that_was_sent(client: OrchestrationCli
     sent, sent_rate = soundfile.read(DATA / "meeting.flac", dtype="int16")
     assert rate == sent_rate
     assert np.array_equal(recorded, sent)
+
+
+async def test_a_name_that_is_corrected_after_the_end_is_so_everywhere(
+    running: RunningService, client: OrchestrationClient
+) -> None:
+    before: Any = await client.transcript("stems")
+    ana = next(one["speaker"] for one in before["segments"] if one["speaker"]["name"] == "Ana")
+    repainted: Any = await client.rename_speaker("stems", ana["id"], "Ana Lima", by="Bea")
+    after: Any = await client.transcript("stems")
+    names = [one["speaker"]["name"] for one in after["segments"]]
+    assert repainted["repainted"] == names.count("Ana Lima") > 0
+    assert "Ana" not in names
+    assert [one["text"] for one in after["segments"]] == [one["text"] for one in before["segments"]]
+    speakers: Any = await client.speakers("stems")
+    (renamed,) = [one for one in speakers["items"] if one["id"] == ana["id"]]
+    assert (renamed["name"], renamed["names"][-1]["by"]) == ("Ana Lima", "Bea")
+    with pytest.raises(UnknownSpeaker):
+        await client.rename_speaker("stems", "nobody", "Nobody")
 
 
 async def test_a_deleted_session_leaves_nothing(client: OrchestrationClient) -> None:

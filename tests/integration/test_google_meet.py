@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,12 @@ from orchestration.session.inputs import ParticipantSighting
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
+from orchestration.speakers.corrections import (
+    MapSpeaker,
+    MergeSpeakers,
+    Person,
+    RenameSpeaker,
+)
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
@@ -379,3 +386,53 @@ async def test_a_deleted_session_takes_its_conference_along(meeting: Meeting) ->
     removed = await meeting.archive.delete_session("s")
     assert removed["google_meet_conferences"] == 1
     assert await meeting.follower.look(START_MS + INTERVAL_MS) == 0
+
+
+async def test_what_meet_wrote_down_is_kept_as_evidence_and_outweighs_no_correction(
+    meeting: Meeting,
+) -> None:
+    due_ms = await completed(
+        meeting,
+        segment(4, text="shall we begin", speaker=None),
+        segment(8, text="the numbers are good", speaker=None),
+    )
+    runner = await meeting.run()
+    clara = MapSpeaker(Person("c1", "Clara"), segment_id="segment-8")
+    assert await runner.correct(clara) == 1
+    await runner.stop()
+    runner = await meeting.run()
+    assert await runner.correct(RenameSpeaker("p1", "Ana Lima")) == 0
+    await runner.stop()
+    del meeting.actors.runners["s"]
+    meeting.write_down(
+        (ANA, "shall we begin", SECOND_4, "2026-09-21T14:13:25Z"),
+        (BEN, "the numbers are good", "2026-09-21T14:13:28Z", "2026-09-21T14:13:29Z"),
+    )
+    await meeting.follower.look(due_ms)
+    lines = [one.segment.speaker for one in await meeting.archive.segments("s")]
+    assert [(one.name, one.method) for one in lines if one] == [
+        ("Ana Lima", "google_meet_api"),
+        ("Clara", "manual"),
+    ]
+    page = await meeting.archive.correlations("s", 0, 10**12, 10, None)
+    by_line = {one.source: one for one in page.items}
+    entries: Any = by_line["segment-4"].evidence["entries"]
+    assert [one["text"] for one in entries] == ["shall we begin"]
+    assert by_line["segment-4"].kind == "interpolated"
+
+
+async def test_somebody_whom_only_meet_tells_of_is_renamed_after_the_end(meeting: Meeting) -> None:
+    due_ms = await completed(meeting, segment(4, text="shall we begin", speaker=None))
+    meeting.write_down((BEN, "shall we begin", SECOND_4, "2026-09-21T14:13:25Z"))
+    await meeting.follower.look(due_ms)
+    runner = await meeting.run()
+    assert await runner.correct(MergeSpeakers("p1", BEN)) == 0
+    await runner.stop()
+    runner = await meeting.run()
+    assert await runner.correct(RenameSpeaker(BEN, "Benedict")) == 1
+    (line,) = await meeting.archive.segments("s")
+    assert line.segment.speaker is not None
+    assert (line.segment.speaker.name, line.segment.speaker.method) == (
+        "Benedict",
+        "google_meet_api",
+    )

@@ -37,3 +37,14 @@ def test_every_element_that_a_script_asks_for_is_in_the_page() -> None:
     for path in SCRIPTS:
         asked = re.findall(r'(?:getElementById|byId)\("([^"]+)"\)', path.read_text("utf-8"))
         assert set(asked) <= ids, path.name
+
+
+def test_a_speaker_is_renamed_by_a_button_and_a_labelled_field_in_a_dialog() -> None:
+    (dialog,) = re.findall(r"<dialog.*?</dialog>", PAGE, re.DOTALL)
+    (field,) = re.findall(r'<input id="([^"]+)"', dialog)
+    assert f'<label for="{field}">' in dialog
+    assert re.search(r'aria-labelledby="([^"]+)".*\sid="\1"', dialog, re.DOTALL)
+    assert 'role="alert"' in dialog
+    view = (WEB / "transcript_view.js").read_text("utf-8")
+    assert 'element("button", "speaker"' in view
+    assert "/speakers/rename" in (WEB / "rename.js").read_text("utf-8")
