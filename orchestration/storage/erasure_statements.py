@@ -47,6 +47,8 @@ PERSON_IN_SESSIONS = """
 WITH known (session_id, participant_id, email, name) AS (
     SELECT session_id, participant_id, email, display_name FROM bot_sessions.participants
     WHERE session_id = ANY ($1)
+    UNION ALL SELECT session_id, participant_id, NULL, name
+    FROM bot_sessions.participant_names WHERE session_id = ANY ($1)
     UNION ALL SELECT session_id, participant_id, participant_email, participant_name
     FROM bot_sessions.streams WHERE session_id = ANY ($1)
     UNION ALL SELECT session_id, participant_id, NULL, speaker_name
@@ -112,6 +114,11 @@ UPDATE bot_sessions.participants p SET participant_id = erased.replaced, display
 FROM {_ERASED} WHERE p.session_id = $1 AND p.participant_id = erased.id
 """
 
+PARTICIPANT_NAMES = f"""
+UPDATE bot_sessions.participant_names n SET participant_id = erased.replaced, name = $4
+FROM {_ERASED} WHERE n.session_id = $1 AND n.participant_id = erased.id
+"""
+
 SPEAKER_INTERVALS = f"""
 UPDATE bot_sessions.speaker_intervals i SET participant_id = erased.replaced, speaker_name = $4
 FROM {_ERASED} WHERE i.session_id = $1 AND i.participant_id = erased.id
@@ -136,6 +143,14 @@ LEFT JOIN {_ERASED.replace("erased (", "of_source (")}
     ON old.correlation_id = old.session_id || ':' || of_source.id
 WHERE old.session_id = $1 AND c.correlation_id = old.correlation_id
     AND (of_speaker.id IS NOT NULL OR of_source.id IS NOT NULL)
+"""
+
+# What tells whose a line is may quote them: of their own lines, and of lines near theirs.
+EVIDENCE = """
+UPDATE bot_sessions.correlations SET correlation_metadata = '{}'
+WHERE session_id = $1 AND correlation_metadata <> '{}' AND (inhouse_transcript_id = ANY ($3)
+    OR EXISTS (SELECT 1 FROM jsonb_path_query(correlation_metadata,
+        '$.entries[*].participant_id') quoted WHERE quoted #>> '{}' = ANY ($2)))
 """
 
 FACTS = f"""

@@ -110,6 +110,9 @@ async def _overwrite(connection: Connection, found: PersonInSession) -> Counter[
     changed["google_meet_conferences"] += rows_of(
         await connection.execute(sql.MEETINGS, session_id)
     )
+    changed["correlations"] += rows_of(
+        await connection.execute(sql.EVIDENCE, session_id, ids, lines)
+    )
     names = (session_id, ids, replaced, ERASED_NAME)
     await connection.execute(sql.LINE_SPEAKERS, *names)
     segment_events = await connection.execute(sql.SEGMENT_EVENTS, *names, lines)
@@ -122,6 +125,7 @@ async def _overwrite(connection: Connection, found: PersonInSession) -> Counter[
         ("correlations", sql.CORRELATIONS),
         ("speaker_intervals", sql.SPEAKER_INTERVALS),
         ("streams", sql.STREAMS),
+        ("participant_names", sql.PARTICIPANT_NAMES),
         ("participants", sql.PARTICIPANTS),
     ):
         changed[table] += rows_of(await connection.execute(statement, *names))

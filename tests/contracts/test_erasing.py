@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.errors import JsonObject, SessionRunning, UnknownSession
+from orchestration.errors import JsonObject, JsonValue, SessionRunning, UnknownSession
 from orchestration.session.events import DurableEvent, iso_utc, segment_json
 from orchestration.session.fact_codec import fact_json
 from orchestration.session.inputs import (
@@ -23,6 +23,7 @@ from orchestration.session.inputs import (
 )
 from orchestration.session.people import participant_event
 from orchestration.speakers.corrections import (
+    Correction,
     MapSpeaker,
     MergeSpeakers,
     RenameSpeaker,
@@ -125,6 +126,14 @@ class Shelf:
         return "\n".join(rows)
 
 
+CORRECTIONS: tuple[Correction, ...] = (
+    MAPPED,
+    MergeSpeakers("label-2", ANA.participant_id),
+    RenameSpeaker(ANA.participant_id, ANA.name),
+    RenameSpeaker(BEN.participant_id, BEN.name),
+)
+
+
 def _changes(ended: bool) -> SessionChanges:
     ana = SpeakerName(ANA.participant_id, ANA.name, 1.0, "own_stream")
     ben = SpeakerName(BEN.participant_id, BEN.name, 1.0, "temporal")
@@ -143,6 +152,9 @@ def _changes(ended: bool) -> SessionChanges:
     told: JsonObject = {"id": ANA.participant_id, "name": ANA.name}
     bodies.append(("speaker", {"speaker": told, "segments": []}))
     bodies.append(("translation", {"segment_id": "segment-1", "language": "pt", "text": "sigilo"}))
+    quoted: list[JsonValue] = [
+        {"participant_id": ANA.participant_id, "name": ANA.name, "text": "confidential"}
+    ]
     return SessionChanges(
         events=[DurableEvent(number, *body) for number, body in enumerate(bodies, start=1)],
         segments=lines,
@@ -157,14 +169,13 @@ def _changes(ended: bool) -> SessionChanges:
             SpeakerIntervalRow(BEN.participant_id, BEN.name, 2, 3),
         ],
         corrections=[
-            CorrectionRow(0, correction_json(MAPPED)),
-            CorrectionRow(1, correction_json(MergeSpeakers("label-2", ANA.participant_id))),
-            CorrectionRow(2, correction_json(RenameSpeaker(ANA.participant_id, ANA.name))),
-            CorrectionRow(3, correction_json(RenameSpeaker(BEN.participant_id, BEN.name))),
+            CorrectionRow(number, correction_json(one), "api", 0)
+            for number, one in enumerate(CORRECTIONS)
         ],
         correlations=[
             CorrelationRow("label-1", ana, "exact", 0, {"heard": ANA.name}),
             CorrelationRow(ANA.participant_id, ben, "exact", 0, {}),
+            CorrelationRow("segment-2", ben, "interpolated", 0, {"entries": quoted}, lines[1]),
         ],
         streams=[progress(3200), progress(3200, stream=1)],
         status="completed" if ended else "active",
