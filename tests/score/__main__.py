@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.benchmarks.figures import machine_line
 from tests.score.costs import measure
-from tests.score.hearing import from_kept, hear, kept_answers
+from tests.score.hearing import from_kept, hear, hear_voices, kept_answers, with_voices
 from tests.score.known_meetings import MEETINGS, KnownMeeting, load
 from tests.score.platform import CONDITIONS, Condition
 from tests.score.replay import Answer
@@ -51,7 +51,9 @@ async def _hear_all() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in MEETINGS:
             began_s = time.monotonic()
-            await hear(load(name), Path(folder))
+            meeting = load(name)
+            await hear(meeting, Path(folder))
+            await hear_voices(meeting)
             print(f"{name} heard in {time.monotonic() - began_s:.0f} s")
 
 
@@ -60,9 +62,10 @@ async def _score_all(seeds: int, clips: Path | None) -> list[str]:
     missed: list[str] = []
     for name in MEETINGS:
         meeting = load(name)
-        answer = from_kept(kept_answers(name))
-        missed += await _table(meeting, CONDITIONS, answer, seeds)
-    told_by_events = [one for one in CONDITIONS if not one.has_captions]
+        answers = kept_answers(name)
+        answer, voiced = from_kept(answers), from_kept(with_voices(name, answers))
+        missed += await _table(meeting, CONDITIONS, answer, seeds, voiced)
+    told_by_events = [one for one in CONDITIONS if not one.has_captions and not one.has_voices]
     for meeting in load_clips(clips) if clips else ():
         missed += await _table(meeting, told_by_events, says_stand_ins(meeting), seeds)
     print(costs_lines(await measure(load(MEETINGS[-1]))), flush=True)
@@ -71,12 +74,17 @@ async def _score_all(seeds: int, clips: Path | None) -> list[str]:
 
 
 async def _table(
-    meeting: KnownMeeting, conditions: Sequence[Condition], answer: Answer, seeds: int
+    meeting: KnownMeeting,
+    conditions: Sequence[Condition],
+    answer: Answer,
+    seeds: int,
+    voiced: Answer | None = None,
 ) -> list[str]:
     print(meeting_head(meeting), flush=True)
     scores: list[Score] = []
     for condition in conditions:
-        scores.append(await score(meeting, condition, answer, seeds))
+        heard = voiced if condition.has_voices and voiced else answer
+        scores.append(await score(meeting, condition, heard, seeds))
         print(line(scores[-1]), flush=True)
     print(best_line(scores), flush=True)
     return [

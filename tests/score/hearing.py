@@ -1,7 +1,8 @@
 """What whisper hears of a known meeting, heard once and kept, so that replays cost no inference.
 
 Chunks depend on the audio alone, never on names; so an answer belongs to its chunk's samples.
-`python -m tests.score --hear` hears anew and writes `tests/data/NAME_heard.json`. That is due when
+`python -m tests.score --hear` hears anew and writes `tests/data/NAME_heard.json`, and what the
+embedded diarizer makes of the same chunks to `NAME_voices.json`. That is due when
 the chunker, the voice gate or a meeting changes: a replay then asks for a chunk that is not kept.
 """
 
@@ -12,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.audio.pcm import resample_for_engine
+from orchestration.services.embedded_diarizer import EmbeddedDiarizer
 from orchestration.services.embedded_whisper import EmbeddedWhisper
+from orchestration.services.labelling import labelled
 from orchestration.services.ports import (
+    Diarization,
     Hypothesis,
     HypothesisSegment,
     HypothesisWord,
     TranscriptionRequest,
+    VoiceSpan,
 )
 from orchestration.session.session import TranscribeOrder
 from tests.score.known_meetings import DATA, KnownMeeting
@@ -56,6 +61,39 @@ async def hear(meeting: KnownMeeting, cache_dir: Path) -> None:
         await engine.close()
     lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in kept)
     heard_file(meeting.name).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def voices_file(meeting_name: str) -> Path:
+    return DATA / f"{meeting_name}_voices.json"
+
+
+async def hear_voices(meeting: KnownMeeting) -> None:
+    """Pass the chunks that whisper heard to the embedded diarizer, and keep its spans."""
+    engine = EmbeddedDiarizer()
+    kept: list[str] = []
+    for start, end in kept_answers(meeting.name):
+        audio = resample_for_engine(meeting.pcm[start:end], meeting.sample_rate)
+        request = TranscriptionRequest(
+            meeting.name, 0, start, audio, "en", "", voices=len(meeting.people)
+        )
+        spans = (await engine.diarize(request)).spans
+        told = [[one.start_ms, one.end_ms, one.label] for one in spans]
+        kept.append(json.dumps({"start": start, "end": end, "spans": told}))
+    await engine.close()
+    lines = ",\n".join(kept)
+    voices_file(meeting.name).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def with_voices(meeting_name: str, answers: dict[Span, Hypothesis]) -> dict[Span, Hypothesis]:
+    """The answers with the labels that the diarizer gave their words."""
+    kept = json.loads(voices_file(meeting_name).read_text(encoding="utf-8"))
+    spans = {
+        (one["start"], one["end"]): tuple(VoiceSpan(*span) for span in one["spans"]) for one in kept
+    }
+    return {
+        span: labelled(hypothesis, Diarization("kept", spans.get(span, ())))
+        for span, hypothesis in answers.items()
+    }
 
 
 def kept_answers(meeting_name: str) -> dict[Span, Hypothesis]:

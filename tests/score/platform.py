@@ -52,6 +52,8 @@ class Condition:
     missing: float = 0.0
     spurious: float = 0.0
     has_captions: bool = False
+    has_voices: bool = False
+    """Whether words have the embedded diarizer's labels."""
 
     @property
     def is_random(self) -> bool:
@@ -59,6 +61,7 @@ class Condition:
         return self.has_captions or self.jitter_s + self.missing + self.spurious > 0
 
 
+SOME_MISSING = Condition("10 % missing, delay 1 s", 1.0, 0.0, 0.1)
 ALL_AT_ONCE = Condition("all at once, 1 s", 1.0, 0.3, 0.1, 0.05)
 
 CONDITIONS = (
@@ -68,11 +71,13 @@ CONDITIONS = (
     Condition("delay 1.5 s", 1.5),
     Condition("delay 2 s", 2.0),
     Condition("jitter 0.3 s, delay 1 s", 1.0, 0.3),
-    Condition("10 % missing, delay 1 s", 1.0, 0.0, 0.1),
+    SOME_MISSING,
+    replace(SOME_MISSING, name="10 % missing, and voices", has_voices=True),
     Condition("5 % spurious, delay 1 s", 1.0, 0.0, 0.0, 0.05),
     ALL_AT_ONCE,
     replace(ALL_AT_ONCE, name="all at once, 2 s", delay_s=2.0),
     replace(ALL_AT_ONCE, name="all, 1 s, and captions", has_captions=True),
+    replace(ALL_AT_ONCE, name="all, 1 s, and voices", has_voices=True),
 )
 
 
