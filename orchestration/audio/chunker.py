@@ -116,12 +116,11 @@ class Chunker:
 
     def __init__(self, policy: ChunkingPolicy, position: int = 0) -> None:
         """`position` is the first sample that will be heard."""
-        self._policy = policy
-        # A cut leaves so much, that with the overlap it makes a final chunk worth hearing.
-        self._left_by_cut = max(0, policy.shortest_chunk - policy.overlap)
+        self.apply(policy)
         self._heard = position
         self._ended = False
         self._chunks = 0
+        self._cut_to = position
         # While nobody speaks: before this all is in utterances, silence or gaps.
         self._position = position
         self._finished: deque[tuple[int, int]] = deque()
@@ -132,6 +131,16 @@ class Chunker:
         self._speech_end = position
         # In silence: recent speech that may yet turn out to be an onset.
         self._onset: deque[VoiceWindow] = deque()
+
+    def apply(self, policy: ChunkingPolicy) -> None:
+        """Cut as this policy says from the next chunk on; what was cut stays as it is.
+
+        The next chunk of an utterance still begins where the last cut left it, by the overlap that
+        held then, and ends behind that cut whatever the new lengths are.
+        """
+        self._policy = policy
+        # A cut leaves so much, that with the overlap it makes a final chunk worth hearing.
+        self._left_by_cut = max(0, policy.shortest_chunk - policy.overlap)
 
     @property
     def needed_from(self) -> int:
@@ -210,6 +219,8 @@ class Chunker:
         # the cut waits: at most for the rest of `end_of_speech`.
         if self._heard - self._speech_end > self._policy.speech_margin:
             return None
+        if self._heard - self._left_by_cut < self._earliest_cut(start):
+            return None
         cut = self._cut(start, self._heard)
         self._speaking_from = cut - self._policy.overlap
         return self._emit(start, cut, is_final=False)
@@ -249,6 +260,7 @@ class Chunker:
         wanted = max(
             self._speech_end + self._policy.speech_margin,
             start + self._policy.shortest_chunk,
+            self._cut_to if start < self._cut_to else start,
         )
         end = min(wanted, self._heard)
         self._finished.append((start, end))
@@ -263,7 +275,8 @@ class Chunker:
     def _next_of_finished(self) -> Chunk:
         self._join_finished()
         start, end = self._finished.popleft()
-        if end - start <= self._policy.max_chunk:
+        is_cut = end - start > self._policy.max_chunk
+        if not is_cut or end - self._left_by_cut < self._earliest_cut(start):
             return self._emit(start, end, is_final=True)
         cut = self._cut(start, end)
         self._finished.appendleft((cut - self._policy.overlap, end))
@@ -288,17 +301,23 @@ class Chunker:
     def _cut(self, start: int, limit: int) -> int:
         """The end of a chunk of `[start, limit)`: in its longest late pause, else at its latest."""
         policy = self._policy
-        latest = min(limit - self._left_by_cut, start + policy.max_chunk)
-        # Each chunk moves on by at least half of what one without pauses would.
-        stride = (policy.chunk - policy.overlap + 1) // 2
-        earliest = max(latest - policy.pause_search, start + policy.overlap + stride)
+        earliest = self._earliest_cut(start)
+        latest = min(limit - self._left_by_cut, max(start + policy.max_chunk, earliest))
+        earliest = max(latest - policy.pause_search, earliest)
         pauses = self._pauses.within(earliest, latest)
         if not pauses:
             return latest
         pause_start, pause_end = max(pauses, key=lambda pause: pause[1] - pause[0])
         return (pause_start + pause_end) // 2
 
+    def _earliest_cut(self, start: int) -> int:
+        """Each chunk moves on by at least half of what one without pauses would."""
+        policy = self._policy
+        stride = (policy.chunk - policy.overlap + 1) // 2
+        return max(start + policy.overlap, self._cut_to) + stride
+
     def _emit(self, start: int, end: int, *, is_final: bool) -> Chunk:
         chunk = Chunk(self._chunks, start, end, is_final)
         self._chunks += 1
+        self._cut_to = end
         return chunk

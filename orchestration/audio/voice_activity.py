@@ -61,6 +61,12 @@ class VoiceActivityGate:
         self._vad = webrtcvad.Vad(self._mode)
         self._restart_windows(at_sample)
 
+    def set_mode(self, mode: int) -> None:
+        """Be as aggressive as this from the next window on; the noise floor stays."""
+        if mode != self._mode:
+            self._mode = mode
+            self._vad.set_mode(mode)
+
     def feed(self, first_sample: int, samples: NDArray[np.int16]) -> list[VoiceWindow]:
         """The windows that `samples`, shape [n], complete; the remainder waits for more.
 

@@ -26,6 +26,10 @@ class ChunkRetries:
         trouble = self._troubles.get(stream)
         return trouble.failures if trouble else 0
 
+    def apply(self, values: SessionValues) -> None:
+        """Count by these values from now on."""
+        self._values = values
+
     def answered(self, stream: int) -> None:
         """The stream's chunk is out of trouble."""
         self._troubles.pop(stream, None)

@@ -225,6 +225,11 @@ class SessionRunner:
         self._goaway = Notice("goaway", reason=reason, retry_ms=retry_ms)
         self._signal()
 
+    def apply(self, values: SessionValues) -> None:
+        """Be governed by these values from the next step on."""
+        self._session.apply(values)
+        self._wake.set()
+
     async def end(self) -> None:
         """End the session as if its sender had said so."""
         async with self._intake:

@@ -154,6 +154,14 @@ class Session:
         """Facts before this number are durable."""
         return self._intake.next_fact
 
+    def apply(self, values: SessionValues) -> None:
+        """Be governed by these values from now on, all of them at once; each stream takes them up
+        with its next chunk."""
+        self._values = values
+        self._retries.apply(values)
+        for pipeline in self.pipelines.values():
+            pipeline.apply(values)
+
     # Connections and streams
 
     def connected(self, now_ms: int) -> None:

@@ -13,7 +13,7 @@ from orchestration.audio.sample_ranges import SampleRanges
 from orchestration.audio.voice_activity import VoiceActivityGate, VoiceWindow
 from orchestration.services.ports import Hypothesis
 from orchestration.session.inputs import StreamSpec
-from orchestration.session.values import SessionValues
+from orchestration.session.values import ChunkingValues, SessionValues
 from orchestration.speakers.labels import label_id, steady_labels
 from orchestration.storage.ports import JournalFrame, SampleRange, StreamProgress
 from orchestration.transcript.coverage import StreamCoverage
@@ -75,28 +75,15 @@ class StreamPipeline:
         self._rest: Chunk | None = None
         self._speech = SampleRanges()
         self._buffer_samples = values.buffer_ms * rate // 1000
-        self._guard_samples = chunking.guard_ms * rate // 1000
-        self._overlap_samples = chunking.overlap_ms * rate // 1000
         self._buffer = RollingBuffer(self._buffer_samples + rate * 10, start=heard_from)
         self._gate = VoiceActivityGate(rate, chunking.voice_mode, start=heard_from)
-        self._chunker = Chunker(
-            ChunkingPolicy.from_ms(
-                rate,
-                chunk_ms=chunking.chunk_ms,
-                overlap_ms=chunking.overlap_ms,
-                guard_ms=chunking.guard_ms,
-                pause_search_ms=chunking.pause_search_ms,
-                max_chunk_ms=chunking.max_chunk_ms,
-                end_of_speech_ms=chunking.end_of_speech_ms,
-                speech_margin_ms=chunking.speech_margin_ms,
-            ),
-            position=heard_from,
-        )
+        self._chunker = Chunker(_chunking_policy(rate, chunking), position=heard_from)
         self._stitcher = Stitcher(
             StitchingPolicy.from_ms(rate, guard_ms=chunking.guard_ms), frontier, committed
         )
+        self._values_due: SessionValues | None = None
+        self._take_up(values)
         self._lines = LineBuilder(LinePolicy.from_ms(rate))
-        self._prompt_characters = values.prompt_characters
         self._language = ""
         self._pending: tuple[Word, ...] = ()
         self.coverage = (
@@ -132,6 +119,11 @@ class StreamPipeline:
         self._listen(self._gate.feed(first, samples))
         self._settle_silence()
         return None if gap in self._known_gaps else gap
+
+    def apply(self, values: SessionValues) -> None:
+        """Go on with these values, taken up whole before the next chunk: the answer of one that is
+        under way belongs to the overlap and guard with which it was cut."""
+        self._values_due = values
 
     def end(self) -> None:
         """No more audio will come."""
@@ -169,6 +161,8 @@ class StreamPipeline:
     def next_chunk(self) -> Chunk | None:
         """The next chunk to send, when none is under way and one is due."""
         if self.in_flight is None:
+            if self._values_due is not None and self._rest is None:
+                self._take_up(self._values_due)
             self.in_flight, self._rest = self._rest or self._chunker.next_chunk(), None
             self._settle_silence()
         return self.in_flight
@@ -278,6 +272,16 @@ class StreamPipeline:
         pending = self.coverage.pending_ranges
         return pending[0].start if pending else self.coverage.duration
 
+    def _take_up(self, values: SessionValues) -> None:
+        rate, chunking = self.spec.format.sample_rate, values.chunking
+        self._guard_samples = self._samples(chunking.guard_ms)
+        self._overlap_samples = self._samples(chunking.overlap_ms)
+        self._prompt_characters = values.prompt_characters
+        self._gate.set_mode(chunking.voice_mode)
+        self._chunker.apply(_chunking_policy(rate, chunking))
+        self._stitcher.apply(StitchingPolicy.from_ms(rate, guard_ms=chunking.guard_ms))
+        self._values_due = None
+
     def _samples(self, duration_ms: int) -> int:
         return duration_ms * self.spec.format.sample_rate // 1000
 
@@ -342,6 +346,19 @@ class StreamPipeline:
         """Memory is bounded: audio that has to leave is read back from the journal."""
         if new_end - self._buffer.start > self._buffer_samples:
             self._buffer.discard_before(min(new_end - self._buffer_samples, self._buffer.end))
+
+
+def _chunking_policy(sample_rate: int, chunking: ChunkingValues) -> ChunkingPolicy:
+    return ChunkingPolicy.from_ms(
+        sample_rate,
+        chunk_ms=chunking.chunk_ms,
+        overlap_ms=chunking.overlap_ms,
+        guard_ms=chunking.guard_ms,
+        pause_search_ms=chunking.pause_search_ms,
+        max_chunk_ms=chunking.max_chunk_ms,
+        end_of_speech_ms=chunking.end_of_speech_ms,
+        speech_margin_ms=chunking.speech_margin_ms,
+    )
 
 
 def _up_to_frontier(progress: StreamProgress) -> StreamProgress:

@@ -108,6 +108,10 @@ class Stitcher:
         self._heard_to = 0
         self._unanchored_seams = 0
 
+    def apply(self, policy: StitchingPolicy) -> None:
+        """Splice as this policy says from the next hypothesis on."""
+        self._policy = policy
+
     @property
     def frontier(self) -> int:
         """The sample up to which words are final: the last word's end, or a final chunk's."""

@@ -87,6 +87,7 @@ def seams(options: argparse.Namespace) -> bool:
         ("garbled", "stalls"),
         ("garbled", "restarts"),
         ("garbled", "forced"),
+        ("garbled", "settings"),
     )
     figures = [
         run_seams(options.seams, seed=options.seed, fragments=fragments, disturbance=disturbance)

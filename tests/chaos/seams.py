@@ -31,10 +31,11 @@ UTTERANCE_WORDS = (8, 56)
 """4 to 28 s: several seams in most utterances."""
 DEFAULT_CUTTING = ChunkingValues()
 
-Disturbance = Literal["none", "stalls", "restarts", "forced"]
+Disturbance = Literal["none", "stalls", "restarts", "forced", "settings"]
 """What else happens: the audio stalls in the middle of speech and then goes on where it was; or
 the session's actor dies after storing an answer and hears the journal from the frontier on; or
-words that wait are made final before their time, as they are when an answer is long in coming."""
+words that wait are made final before their time, as they are when an answer is long in coming; or
+the settings of cutting and stitching change."""
 DISTURBANCE_MS = 10_000
 """Of audio between two of them, on average."""
 
@@ -119,6 +120,23 @@ def draw_conditions(
     )
 
 
+def draw_chunking(rng: random.Random) -> ChunkingValues:
+    """Any cutting that the settings allow."""
+    guard_ms = rng.randint(500, 2000)
+    overlap_ms = rng.randint(guard_ms + 1000, 10_000)
+    chunk_ms = rng.randint(max(1000, overlap_ms + 500), 28_000)
+    return ChunkingValues(
+        chunk_ms=chunk_ms,
+        overlap_ms=overlap_ms,
+        guard_ms=guard_ms,
+        pause_search_ms=rng.randint(0, 3000),
+        max_chunk_ms=rng.randint(chunk_ms, 28_000),
+        end_of_speech_ms=rng.randint(300, 5000),
+        speech_margin_ms=rng.randint(100, 2000),
+        voice_mode=rng.randint(0, 3),
+    )
+
+
 class PlayedMeeting:
     """One meeting on its way through a pipeline."""
 
@@ -179,6 +197,8 @@ class PlayedMeeting:
                         self.pipeline.hear(frame)
             case "forced":
                 self._write(self.pipeline.force_commit(nobody))
+            case "settings":
+                self.pipeline.apply(SessionValues(chunking=draw_chunking(self._rng)))
             case "none":
                 pass
 
