@@ -5,7 +5,7 @@ database, Ray, deployments, in this order, and back.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,11 @@ from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
 from actors.node_measures import NodeMeasures
 from actors.reports import Reports
 from actors.session_gateway import RaySessions
+from actors.settings_follower import SettingsFollower
+from actors.settings_gateway import RaySettings
 from orchestration.api.app import create_api
-from orchestration.config.loader import check_safe, load_settings
+from orchestration.config.current import CurrentSettings
+from orchestration.config.layers import Layers
 from orchestration.config.models import ServicesSettings, Settings, UpstreamSettings
 from orchestration.errors import ConfigurationError
 from orchestration.logs import configure_logs
@@ -205,13 +208,12 @@ class Transcription(EnginePool[TranscriptionEngine]):
             policy=pool_policy(services.balancing),
             meter=reports.meter,
         )
-        super().__init__(choice, pool, reports)
+        super().__init__("whisper", choice, pool, reports, settings)
         reports.sample(lambda meter: sample_pool(meter, pool))
         labelled = pool if diarizer is None else Labelling(pool, HandleEngine(diarizer))
         self._listening = Listening(labelled)
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
-        self._reports.start()
         return await self._listening.transcribe(request)
 
 
@@ -233,21 +235,21 @@ class Translation(EnginePool[TranslationEngine]):
             policy=pool_policy(services.balancing),
             meter=reports.meter,
         )
-        super().__init__(choice, self._translating, reports)
+        super().__init__("translation", choice, self._translating, reports, settings)
         reports.sample(lambda meter: sample_pool(meter, self._translating))
 
     async def translate(self, request: TranslationRequest) -> str:
-        self._reports.start()
         return await self._translating.translate(request)
 
 
 class Ingress:
     """HTTP API, WebSocket ingest and live, pages. Brings up the detached actors it speaks to."""
 
-    def __init__(self, settings: Settings, dsn: str, *deployments: Any) -> None:
+    def __init__(self, layers: Layers, dsn: str, *deployments: Any) -> None:
         """`deployments` only have to be there; they are reached through the dispatchers."""
-        configure_logs(settings.log_level)
-        self._settings = settings
+        self._layers = layers
+        self._settings = layers.settings()
+        configure_logs(self._settings.log_level)
         self._dsn = dsn
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
@@ -263,11 +265,17 @@ class Ingress:
         await self._ensure_actors()
         measures = NodeMeasures()
         measures.sample(lambda meter: sample_connections(meter, "ingress", pool))
+        current = CurrentSettings(self._settings)
         gateway = _gateway(self._settings.services, measures.meter)
+        current.on_change(lambda held: gateway.apply(_behind_gateway(held.services)))
+        follower = SettingsFollower("ingress", _taking(current))
+        await follower.look()
+        follower.start()
         measures.sample(lambda meter: sample_gateway(meter, gateway.snapshot()))
         measures.start()
         return create_api(
-            self._settings,
+            current,
+            RaySettings(),
             RaySessions(archive),
             archive,
             DispatcherEngines(),
@@ -278,16 +286,23 @@ class Ingress:
 
     async def _ensure_actors(self) -> None:
         application = serve.get_replica_context().app_name
-        coordinator = _detached(Coordinator, COORDINATOR, self._settings, self._dsn, application)
+        coordinator = _detached(Coordinator, COORDINATOR, self._layers, self._dsn, application)
         monitor = _detached(HealthMonitor, HEALTH_MONITOR, self._settings, self._dsn)
         await ask(coordinator.ready.remote(), "coordinator")
         await ask(monitor.watch.remote(), "health monitor")
 
 
 def _gateway(services: ServicesSettings, meter: Meter) -> HttpGateway:
+    timeout_s = services.gateway_timeout_s or services.timeout_s
+    return HttpGateway(
+        _behind_gateway(services), timeout_s=timeout_s, tries=services.tries, meter=meter
+    )
+
+
+def _behind_gateway(services: ServicesSettings) -> dict[str, list[GatewayUpstream]]:
     """The remote services of both pools; embedded engines have no HTTP to pass on to."""
     pools = {"whisper": services.whisper, "translation": services.translation}
-    upstreams = {
+    return {
         name: [
             GatewayUpstream(one.url, one.weight, one.api_key)
             for one in pool
@@ -295,8 +310,13 @@ def _gateway(services: ServicesSettings, meter: Meter) -> HttpGateway:
         ]
         for name, pool in pools.items()
     }
-    timeout_s = services.gateway_timeout_s or services.timeout_s
-    return HttpGateway(upstreams, timeout_s=timeout_s, tries=services.tries, meter=meter)
+
+
+def _taking(current: CurrentSettings) -> Callable[[int, Settings], Awaitable[None]]:
+    async def take(version: int, settings: Settings) -> None:
+        current.take(version, settings)
+
+    return take
 
 
 def _detached(actor_class: type, name: str, *arguments: object) -> Any:
@@ -314,8 +334,9 @@ def _detached(actor_class: type, name: str, *arguments: object) -> Any:
     )
 
 
-def build_app(arguments: Settings | Mapping[str, str]) -> serve.Application:
-    """The Serve application. `arguments` are settings, or variables on top of the environment.
+def build_app(arguments: Settings | Layers | Mapping[str, str]) -> serve.Application:
+    """The Serve application. `arguments` are settings, what they are read from, or variables on
+    top of the environment. Of settings alone the file is not known, and not followed.
 
     Without a database URL it starts the embedded PostgreSQL, which then lives as long as the
     calling process: right for `serve run`, while a cluster needs DATABASE_URL.
@@ -324,10 +345,12 @@ def build_app(arguments: Settings | Mapping[str, str]) -> serve.Application:
         ConfigurationError: settings are malformed or unsafe.
     """
     if isinstance(arguments, Settings):
-        settings = arguments
+        layers = Layers.of(arguments)
+    elif isinstance(arguments, Layers):
+        layers = arguments
     else:
-        settings = load_settings({**os.environ, **arguments})
-    check_safe(settings)
+        layers = Layers.read({**os.environ, **arguments})
+    settings = layers.settings()
     dsn = settings.database.url or EmbeddedPostgres(settings.data_dir).start()
     services = settings.services
     whisper, translation, diarizer = None, None, None
@@ -347,7 +370,7 @@ def build_app(arguments: Settings | Mapping[str, str]) -> serve.Application:
         graceful_shutdown_timeout_s=INGRESS_STOP_S,
     )
     application: serve.Application = ingress.bind(
-        settings,
+        layers,
         dsn,
         _deployment(Transcription, name=TRANSCRIPTION, **pool_options).bind(
             settings, whisper, diarizer
@@ -371,5 +394,7 @@ def _deployment(replica_class: type, **options: Any) -> Any:
 class Service(LocalService):
     """This application as a service of one machine; what `orchestration up` runs."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, build_app)
+    def __init__(self, settings: Settings, layers: Layers | None = None) -> None:
+        """`layers` are what the settings were read from."""
+        of = Layers.of(settings) if layers is None else layers
+        super().__init__(settings, lambda dsn: build_app(of.with_database(dsn)))

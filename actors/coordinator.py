@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -23,12 +23,17 @@ from actors.names import HEALTH_MONITOR, NAMESPACE, SESSION_PREFIX
 from actors.placement import Placement
 from actors.recovery_actions import RecoveryActions
 from actors.reports import Reports
+from actors.settings_keeper import SettingsKeeper
+from orchestration.config.current import CurrentSettings
+from orchestration.config.layers import Layers
 from orchestration.config.models import Settings
+from orchestration.config.versions import SettingsVersion
 from orchestration.errors import LimitReached
 from orchestration.health.integrations import Integration
 from orchestration.health.recovery import RecoveryBook, RecoveryReport
 from orchestration.logs import configure_logs
 from orchestration.metrics.catalogue import SESSIONS_CREATED
+from orchestration.services.settings_desk import SettingsChange, SettingsState
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
@@ -53,19 +58,21 @@ session that has just moved needs them more."""
 class Coordinator:
     """The one actor that gives sessions their actors."""
 
-    def __init__(self, settings: Settings, dsn: str, application: str) -> None:
+    def __init__(self, layers: Layers, dsn: str, application: str) -> None:
         """`application` is the Serve application with the engines' deployments."""
+        settings = layers.settings()
         self._application = application
         configure_logs(settings.log_level)
-        self._settings = settings
+        self._current = CurrentSettings(settings)
         self._dsn = dsn
         self._pool: Pool | None = None
         self._archive: PostgresArchive | None = None
         self._meet_watch = MeetWatch(settings.google_meet)
         self._reports = Reports("coordinator")
         recovery = RecoveryBook()
-        self._placement = Placement(settings, dsn, self._reports.meter, recovery)
+        self._placement = Placement(self._current, dsn, self._reports.meter, recovery)
         self._actions = RecoveryActions(recovery, self._placement)
+        self._settings = SettingsKeeper(layers, self._take, lambda: self._placement.actors)
         self._expire_at = 0.0
         self._begun = asyncio.Lock()
         self._is_ready = False
@@ -84,13 +91,15 @@ class Coordinator:
                 self._reports.start()
                 self._spawn(self._keep_watch())
                 assert self._pool is not None, "taking stock connects"
+                self._spawn(self._settings.run())
+                self._spawn(self._settings.watch_file())
                 self._spawn(self._meet_watch.run(self._pool, self._placement.open))
 
     async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
         """Store a session and give it an actor; the same spec again finds it (False)."""
         await self.ready()
         archive = await self._connected()
-        limit = self._settings.sessions.max_open
+        limit = self._current.now.sessions.max_open
         if len(self._placement.open) >= limit and spec.session_id not in self._placement.open:
             raise LimitReached(
                 f"{limit} sessions are open, as many as max_open allows; end some first.",
@@ -191,6 +200,31 @@ class Coordinator:
         """How the services are that meetings go on without."""
         return (self._meet_watch.integration,)
 
+    async def settings_state(self) -> SettingsState:
+        """The settings and who has them."""
+        await self.ready()
+        return self._settings.state()
+
+    async def change_settings(self, change: SettingsChange) -> SettingsVersion:
+        """Change settings; answers when the change is stored, and on its way to everybody."""
+        await self.ready()
+        return await self._settings.change(change)
+
+    async def settings_history(
+        self, before: int | None, limit: int
+    ) -> tuple[Sequence[SettingsVersion], int | None]:
+        """A page of versions, newest first."""
+        await self.ready()
+        return await self._settings.history(before, limit)
+
+    async def settings_after(self, process: str, version: int) -> tuple[int, Settings] | None:
+        """What holds, unless that is the version that the process has."""
+        return self._settings.after(process, version)
+
+    def _take(self, version: int, settings: Settings) -> None:
+        configure_logs(settings.log_level)
+        self._current.take(version, settings)
+
     async def _top_up_later(self) -> None:
         await asyncio.sleep(TOP_UP_AFTER_S)
         self._placement.top_up()
@@ -204,6 +238,8 @@ class Coordinator:
 
     async def _take_stock(self) -> None:
         archive = await self._connected()
+        assert self._pool is not None, "it is there with the archive"
+        await self._settings.begin(self._pool)
         actor_by_session: dict[str, str | None] = {}
         cursor: str | None = None
         while True:
@@ -236,20 +272,20 @@ class Coordinator:
 
     async def _expire(self) -> None:
         archive, now = await self._connected(), datetime.now(UTC)
-        days = self._settings.retention.sessions_days
+        days = self._current.now.retention.sessions_days
         if days:
             expired = await self._erasing(archive).expire(now, days)
             if expired:
                 log.info("sessions_expired", sessions=expired, retention_days=days)
-        days = self._settings.sessions.recording_retention_days
+        days = self._current.now.sessions.recording_retention_days
         if days:
-            files = ChunkFileStore(self._settings.recordings_dir)
+            files = ChunkFileStore(self._current.now.recordings_dir)
             expired = await Recordings(archive, files).expire(now, days)
             if expired:
                 log.info("recordings_expired", sessions=expired, retention_days=days)
 
     def _erasing(self, archive: PostgresArchive) -> Erasing:
-        files = ChunkFileStore(self._settings.recordings_dir)
+        files = ChunkFileStore(self._current.now.recordings_dir)
         return Erasing(archive, files, self._placement.dismiss)
 
     def _have_the_monitor_watch(self) -> None:
@@ -259,7 +295,7 @@ class Coordinator:
 
     async def _connected(self) -> PostgresArchive:
         if self._archive is None:
-            database = self._settings.database
+            database = self._current.now.database
             pool = await connect_pool(
                 self._dsn,
                 min_size=database.pool_min,

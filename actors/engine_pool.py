@@ -8,7 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from actors.names import ask
 from actors.reports import Reports
-from orchestration.config.models import BalancingSettings, UpstreamSettings
+from actors.settings_follower import SettingsFollower
+from orchestration.config.models import BalancingSettings, Settings, UpstreamSettings
 from orchestration.errors import ConfigurationError, EngineError, Unavailable
 from orchestration.services.balancing.limits import LimitBounds
 from orchestration.services.pool_members import EngineT, PoolPolicy, WeightedEngine
@@ -134,8 +135,17 @@ class EnginePool(Generic[EngineT]):
     """What the deployments of both pools have in common."""
 
     def __init__(
-        self, choice: EngineChoice[EngineT], pool: Pool[EngineT], reports: Reports
+        self,
+        name: str,
+        choice: EngineChoice[EngineT],
+        pool: Pool[EngineT],
+        reports: Reports,
+        settings: Settings,
     ) -> None:
+        """`name` is the pool's among the services, `whisper` or `translation`."""
+        self._name = name
+        self._upstreams = self._upstreams_of(settings)
+        self._follower = SettingsFollower(f"{name}-pool", self._take)
         self._choice = choice
         self._pool = pool
         self._reports = reports
@@ -147,12 +157,26 @@ class EnginePool(Generic[EngineT]):
 
     async def check(self) -> tuple[EngineStatus, ...]:
         """The health of every service in the pool."""
-        self._reports.start()
         return await self._pool.check_each()
 
     async def describe(self) -> tuple[EngineDescription, ...]:
         """What every service in the pool says of itself."""
         return await self._pool.describe_each()
+
+    async def check_health(self) -> None:
+        """Serve calls this from the replica's start on: it reports, and follows the settings."""
+        self._reports.start()
+        self._follower.start()
+
+    async def _take(self, version: int, settings: Settings) -> None:
+        upstreams = self._upstreams_of(settings)
+        if upstreams != self._upstreams:
+            self._upstreams = upstreams
+            await self.reconfigure({"upstreams": [one.model_dump() for one in upstreams]})
+
+    def _upstreams_of(self, settings: Settings) -> tuple[UpstreamSettings, ...]:
+        upstreams: tuple[UpstreamSettings, ...] = getattr(settings.services, self._name)
+        return upstreams
 
     async def close(self) -> None:
         """Close the connections of all services."""

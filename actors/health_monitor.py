@@ -11,6 +11,7 @@ import structlog
 
 from actors.names import COORDINATOR, NAMESPACE, ActorGone, ask, dispatcher_name
 from actors.reports import Reports
+from actors.settings_follower import SettingsFollower
 from actors.work_watch import WorkWatch
 from orchestration.api.ports import HealthReport
 from orchestration.config.models import Settings
@@ -56,6 +57,7 @@ class HealthMonitor:
         self._dsn = dsn
         self._reports = Reports("health_monitor")
         self._reports.sample(self._sample)
+        self._follower = SettingsFollower("health-monitor", self._take)
         self._statuses: dict[str, str] = {}
         self._pool: Pool | None = None
         self._archive: PostgresArchive | None = None
@@ -83,6 +85,7 @@ class HealthMonitor:
         """Begin to watch; once is enough, more do no harm."""
         if self._watch is None:
             self._reports.start()
+            self._follower.start()
             self._watch = asyncio.create_task(self._keep_watch())
             self._session_watch = asyncio.create_task(self._keep_watch_over_sessions())
 
@@ -104,6 +107,9 @@ class HealthMonitor:
             recovery={} if self._recovery is None else recovery_counts(self._recovery),
             alerting=self._desk.figures() if self._desk else {},
         )
+
+    async def _take(self, version: int, settings: Settings) -> None:
+        self._settings = settings
 
     def _sample(self, meter: Meter) -> None:
         sample_sessions(meter, self._statuses.values(), self._figures["warm_actors"])

@@ -52,9 +52,8 @@ class ServiceUrls:
 class LocalService:
     """The whole service on this machine: starts in order, stops in reverse, leaves nothing."""
 
-    def __init__(
-        self, settings: Settings, build_app: Callable[[Settings], serve.Application]
-    ) -> None:
+    def __init__(self, settings: Settings, build_app: Callable[[str], serve.Application]) -> None:
+        """`build_app` makes the application that uses the database with the DSN."""
         self._build_app = build_app
         self._settings = settings
         self._database: EmbeddedPostgres | None = None
@@ -93,8 +92,7 @@ class LocalService:
         timeout_s = settings.database.connect_timeout_s
         asyncio.run(migrate(dsn, connect_timeout_s=timeout_s))
         on_progress("Deploying")
-        database = settings.database.model_copy(update={"url": dsn})
-        app = self._build_app(settings.model_copy(update={"database": database}))
+        app = self._build_app(dsn)
         try:
             serve.run(app, name=APPLICATION, route_prefix="/", logging_config=None)
         except Exception as error:

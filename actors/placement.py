@@ -13,7 +13,7 @@ import structlog
 
 from actors.names import NAMESPACE, SESSION_PREFIX, ActorGone, ask
 from actors.session_actor import SessionActor
-from orchestration.config.models import Settings
+from orchestration.config.current import CurrentSettings
 from orchestration.config.session_values import session_values
 from orchestration.errors import (
     DatabaseUnavailable,
@@ -43,10 +43,12 @@ SESSION_CPUS = 0.0001
 class Placement:
     """The sessions' actors, by name. Knows only what Ray and PostgreSQL know too."""
 
-    def __init__(self, settings: Settings, dsn: str, meter: Meter, recovery: RecoveryBook) -> None:
+    def __init__(
+        self, current: CurrentSettings, dsn: str, meter: Meter, recovery: RecoveryBook
+    ) -> None:
         """`recovery` says how long a session whose actors die waits for the next one."""
         self._recovery = recovery
-        self._settings = settings
+        self._current = current
         self._dsn = dsn
         self._meter = meter
         self._open: dict[str, str] = {}
@@ -62,6 +64,11 @@ class Placement:
     def open(self) -> Mapping[str, str]:
         """Actor names by session; an ended one is among them until its grace is over."""
         return self._open
+
+    @property
+    def actors(self) -> list[str]:
+        """All that there are, with a session or without."""
+        return [*self._open.values(), *self._warm]
 
     @property
     def warm_actors(self) -> int:
@@ -175,7 +182,7 @@ class Placement:
 
     def top_up(self) -> None:
         """Start actors until as many are warm, or about to be, as the settings say."""
-        while len(self._warm) + len(self._starting) < self._settings.sessions.warm_actors:
+        while len(self._warm) + len(self._starting) < self._current.now.sessions.warm_actors:
             start = asyncio.create_task(self._new_actor())
             self._starting.append(start)
             start.add_done_callback(self._started)
@@ -247,6 +254,7 @@ class Placement:
     async def _new_actor(self) -> str:
         name = f"{SESSION_PREFIX}{uuid.uuid4().hex[:12]}"
         self._busy.add(name)
+        settings = self._current.now
         actor: Any = (
             ray.remote(SessionActor)
             .options(
@@ -260,7 +268,7 @@ class Placement:
                 scheduling_strategy="SPREAD",
                 enable_task_events=False,
             )
-            .remote(name, self._dsn, session_values(self._settings), self._settings.log_level)
+            .remote(name, self._dsn, session_values(settings), settings.log_level)
         )
         try:
             await ask(actor.ready.remote(), "new session actor")

@@ -13,7 +13,7 @@ import ray
 from actors.dispatcher_engines import DispatcherEngines
 from actors.names import COORDINATOR, NAMESPACE, ask
 from actors.reports import Reports
-from orchestration.errors import Unavailable
+from orchestration.errors import JsonObject, Unavailable
 from orchestration.logs import configure_logs
 from orchestration.metrics.meter import Meter
 from orchestration.session.exchange import (
@@ -52,6 +52,7 @@ class SessionActor:
         self._name = name
         self._dsn = dsn
         self._values = values
+        self._version = 0
         self._pool: Pool | None = None
         self._journal: PostgresJournal | None = None
         self._runner: SessionRunner | None = None
@@ -99,6 +100,20 @@ class SessionActor:
     async def correct(self, correction: Correction | None, corrected_by: str) -> int:
         return await (await self._running()).correct(correction, corrected_by)
 
+    async def apply(self, version: int, values: SessionValues, log_level: str) -> int:
+        """Work by this version of the settings from now on, unless a later one was here first.
+        Returns the version that holds now."""
+        if version >= self._version:
+            configure_logs(log_level)
+            self._version, self._values = version, values
+            if self._runner is not None:
+                self._runner.apply(values)
+        return self._version
+
+    async def configure(self, settings: JsonObject) -> None:
+        """Work by these settings of the session's own from now on; they are stored."""
+        (await self._running()).configure(settings)
+
     async def go_away(self, reason: str, retry_ms: int) -> None:
         """The service stops in `retry_ms`: tell the sender."""
         if self._runner is not None:
@@ -141,7 +156,7 @@ class SessionActor:
             await self._runner.stop()
         journal = await self._connected()
         claim = await journal.claim(session_id, self._name)
-        values = self._values.with_overrides(claim.session.spec.settings)
+        values = self._values
         recordings = Recordings(self._archive(), ChunkFileStore(Path(values.recordings_dir or "")))
         runner = SessionRunner(
             claim,
@@ -153,6 +168,8 @@ class SessionActor:
             self._reports.meter,
         )
         await runner.start()
+        # They may have changed meanwhile.
+        runner.apply(self._values)
         return runner
 
     async def _connected(self) -> PostgresJournal:

@@ -27,6 +27,8 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
      'd266c17e12252330881121a9788f4e1b6128228c69f91dd70d8ff5fe55f7ed0c'),
     ('0019_alerts.sql',
      'b6dfed689e4814536be90d5be6ad9f46f2d24c96e38294e3fdefa08b42f122a6'),
+    ('0020_settings.sql',
+     '1b4eb0f000d017945fd5c4372fe992e418aa8bc4d25d10cfa53c0648f6b52a0f'),
     ('0021_session_data.sql',
      '2e565f8fefdbe360c4c396efc165941cb13273eed68241c675a7b084077b5ec8'),
     ('0022_google_meet.sql',
@@ -564,6 +566,19 @@ CREATE TABLE bot_sessions.alert_posts (
 
 CREATE INDEX alert_posts_due ON bot_sessions.alert_posts (webhook, change_id)
     WHERE outcome IS NULL;
+
+-- Settings changed while the service runs: what lies over its file and environment, by version.
+CREATE TABLE bot_sessions.settings_versions (
+    version               bigint PRIMARY KEY CHECK (version > 0),
+    overrides             jsonb NOT NULL CHECK (jsonb_typeof(overrides) = 'object'),
+    changed_by            text NOT NULL,
+    changed_at            timestamptz NOT NULL,
+    comment               text NOT NULL DEFAULT '',
+    -- [{"setting", "before", "after"}], without secrets.
+    differences           jsonb NOT NULL CHECK (jsonb_typeof(differences) = 'array'),
+    -- SHA-256 of all settings that held with it, to find that file or environment have changed.
+    settings_digest       text NOT NULL
+);
 
 -- What each chunk was, search over what was said in all sessions, and what was erased.
 

@@ -145,7 +145,31 @@ class LimitReached(OrchestrationError):
     close_code = 1013
 
 
+class SettingsRefused(OrchestrationError):
+    """A change of the settings would not do; `faults` names each value, and why."""
+
+    code = "settings_refused"
+    http_status = 422
+    close_code = 4000
+
+
+class SettingsConflict(OrchestrationError):
+    """The settings have changed since the caller looked at them."""
+
+    code = "settings_conflict"
+    http_status = 409
+    close_code = 4009
+
+
 # What is not there, or no longer
+
+
+class UnknownSettings(OrchestrationError):
+    """The settings have no version of this number, or no longer."""
+
+    code = "unknown_settings"
+    http_status = 404
+    close_code = 4004
 
 
 class UnknownSession(OrchestrationError):

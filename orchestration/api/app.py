@@ -39,13 +39,15 @@ from orchestration.api.session_data import session_data_router
 from orchestration.api.session_export import session_export_router
 from orchestration.api.sessions import sessions_router
 from orchestration.api.settings import settings_router
+from orchestration.api.settings_changes import settings_changes_router
 from orchestration.api.socket_io import SOCKET_IO_PATH, SocketIo
 from orchestration.api.socket_io_client import SocketIoServices
 from orchestration.api.speakers import speakers_router
 from orchestration.api.timing import timing_router
 from orchestration.api.transcripts import transcripts_router
 from orchestration.api.websocket_routes import websocket_router
-from orchestration.config.models import Settings
+from orchestration.config.current import CurrentSettings
+from orchestration.services.settings_desk import SettingsControl
 from orchestration.session.engine_calls import Engines
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.data_ports import DataArchive
@@ -57,7 +59,8 @@ class EdgeEngines(Engines, EngineDirectory, Protocol):
 
 
 def create_api(
-    settings: Settings,
+    settings: CurrentSettings,
+    control: SettingsControl,
     sessions: Sessions,
     archive: DataArchive,
     engines: EdgeEngines,
@@ -68,7 +71,8 @@ def create_api(
     """The application of one process.
 
     Args:
-        settings: limits, the key's hash, allowed origins.
+        settings: the settings that hold here: limits, the key's hash, allowed origins.
+        control: where settings are changed.
         sessions: the running sessions.
         archive: what is stored.
         engines: the whisper and translation pools, for what this service makes of them.
@@ -76,19 +80,25 @@ def create_api(
         measures: the figures of all nodes.
         web_dir: the live page: `index.html` at `/`, all files below `/static/`.
     """
-    rules = AccessRules(settings.server, archive)
+    held = settings.now
+    rules = AccessRules(held.server, archive)
     registry = ConnectionRegistry(
-        settings.server.websocket_max_connections, settings.server.websocket_max_per_address
+        held.server.websocket_max_connections, held.server.websocket_max_per_address
+    )
+    settings.on_change(
+        lambda now: registry.limit(
+            now.server.websocket_max_connections, now.server.websocket_max_per_address
+        )
     )
     measures.sample(lambda meter: sample_connections(meter, registry))
     health = HealthCache(sessions)
     detached = Detached()
-    audio = settings.audio
+    audio = held.audio
     uploads = Uploads(audio, sessions, archive, detached)
     senders = ChunkSenders(sessions, archive, detached, audio.chunk_sender_idle_s)
-    hub = LiveHub(sessions, archive, settings.live.viewer_queue_events)
-    files = ChunkFileStore(settings.recordings_dir)
-    recordings = Recordings(archive, files, kept=settings.sessions.record)
+    hub = LiveHub(sessions, archive, held.live.viewer_queue_events)
+    files = ChunkFileStore(held.recordings_dir)
+    recordings = Recordings(archive, files, kept=held.sessions.record)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -122,17 +132,18 @@ def create_api(
     install_problem_handlers(app)
     app.include_router(health_router(health))
     app.include_router(alerts_router(health, archive))
-    app.include_router(metrics_router(health, settings.server, registry))
+    app.include_router(metrics_router(health, settings, registry))
     app.include_router(prometheus_router(measures))
-    app.include_router(access_router(settings.server, rules, archive))
-    app.include_router(settings_router(settings))
-    app.include_router(sessions_router(sessions, archive, settings.sessions.chunking))
+    app.include_router(access_router(held.server, rules, archive))
+    app.include_router(settings_router(settings, control))
+    app.include_router(settings_changes_router(control))
+    app.include_router(sessions_router(sessions, archive, settings))
     app.include_router(
-        transcripts_router(archive, recordings, settings.data_dir / "recordings_under_way")
+        transcripts_router(archive, recordings, held.data_dir / "recordings_under_way")
     )
     app.include_router(session_data_router(archive))
     app.include_router(
-        session_export_router(archive, recordings, settings.data_dir / "recordings_under_way")
+        session_export_router(archive, recordings, held.data_dir / "recordings_under_way")
     )
     app.include_router(search_router(archive))
     app.include_router(erasures_router(sessions, archive))
@@ -145,7 +156,7 @@ def create_api(
     app.include_router(gateway_router())
     app.include_router(timing_router(archive))
     app.include_router(live_router(settings, hub, archive))
-    app.include_router(websocket_router(settings.server, registry))
+    app.include_router(websocket_router(settings, registry))
     app.mount(SOCKET_IO_PATH, SocketIo(SocketIoServices(settings, hub, archive, engines, health)))
     _add_pages(app, web_dir)
     return app

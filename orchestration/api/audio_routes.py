@@ -29,6 +29,7 @@ from orchestration.api.sessions import check_overrides
 from orchestration.audio.decoding import DecodeLimits
 from orchestration.audio.pcm import PcmFormat, check_format
 from orchestration.audio.presets import PRESETS, STAGES, all_stages, stage_json
+from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
 from orchestration.errors import BadAudio, BadRequest, JsonObject, OrchestrationError, UnknownJob
 from orchestration.services.decoding import decode
@@ -148,11 +149,11 @@ class AudioConfig(BaseModel):
 
 
 def audio_router(
-    settings: Settings, archive: Archive, uploads: Uploads, senders: ChunkSenders
+    current: CurrentSettings, archive: Archive, uploads: Uploads, senders: ChunkSenders
 ) -> APIRouter:
     """`/api/audio`: upload, jobs, chunk, stats."""
     router = APIRouter(prefix="/api/audio", tags=["audio"])
-    limits = settings.audio
+    limits = current.now.audio
     results = _Results(archive, uploads)
 
     @router.post(
@@ -188,7 +189,7 @@ def audio_router(
                     return facts
                 if wanted.session_id is not None:
                     await archive.session(wanted.session_id)
-                order = _order(wanted, name, size, file.file, settings)
+                order = _order(wanted, name, size, file.file, current.now)
                 job = await uploads.start(order, place)
             except BaseException:
                 await form.close()
@@ -238,7 +239,7 @@ def audio_router(
     @router.get("/config")
     async def config() -> AudioConfig:
         """What sessions get that do not say: `audio.preset`."""
-        return _config({"preset": limits.preset})
+        return _config({"preset": current.now.audio.preset})
 
     @router.post("/config")
     async def check_config(body: AudioSetting) -> AudioConfig:

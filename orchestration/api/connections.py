@@ -65,8 +65,7 @@ class ConnectionRegistry:
 
     def __init__(self, max_connections: int, max_per_address: int) -> None:
         """`max_per_address` is not for loopback addresses: behind one there may be a proxy."""
-        self._max_connections = max_connections
-        self._max_per_address = max_per_address
+        self.limit(max_connections, max_per_address)
         self._open: dict[str, Connection] = {}
         self._by_address: Counter[str] = Counter()
         self.opened = 0
@@ -75,6 +74,11 @@ class ConnectionRegistry:
         self.peak_unix_ms: int | None = None
         self.received = Traffic()
         self.sent = Traffic()
+
+    def limit(self, max_connections: int, max_per_address: int) -> None:
+        """Let this many in from now on; nobody is put out."""
+        self._max_connections = max_connections
+        self._max_per_address = max_per_address
 
     def __len__(self) -> int:
         return len(self._open)

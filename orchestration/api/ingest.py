@@ -41,7 +41,8 @@ from orchestration.api.server_messages import (
 from orchestration.api.session_ids import check_session_id
 from orchestration.api.session_line import SessionIsOver, SessionLine
 from orchestration.audio.pcm import PcmFormat
-from orchestration.config.models import IngestSettings, Settings
+from orchestration.config.current import CurrentSettings
+from orchestration.config.models import IngestSettings
 from orchestration.errors import (
     BadAudio,
     BadRequest,
@@ -259,7 +260,7 @@ def _new_connection_id() -> str:
 
 
 def ingest_router(
-    settings: Settings, sessions: Sessions, archive: Archive, detached: Detached
+    current: CurrentSettings, sessions: Sessions, archive: Archive, detached: Detached
 ) -> APIRouter:
     """`/ws/ingest/{session_id}`."""
     router = APIRouter()
@@ -275,6 +276,7 @@ def ingest_router(
         await websocket.accept()
         connection_id = _new_connection_id()
         line = SessionLine(session_id, connection_id, sessions, archive)
+        settings = current.now
         idle = IdleWatch(settings.server.websocket_idle_timeout_s)
         connection = IngestConnection(websocket, line, connection_id, settings.ingest, idle)
         log = _log.bind(session_id=session_id, connection_id=connection_id)

@@ -31,6 +31,7 @@ from orchestration.api.server_messages import (
 )
 from orchestration.api.session_ids import check_session_id
 from orchestration.api.sessions import session_json
+from orchestration.config.current import CurrentSettings
 from orchestration.config.models import LiveSettings, Settings
 from orchestration.errors import BadRequest, JsonObject, JsonValue, OrchestrationError
 from orchestration.session.events import segment_json
@@ -204,7 +205,7 @@ class LiveConnection:
         await self._websocket.send_text(text)
 
 
-def live_router(settings: Settings, hub: LiveHub, archive: Archive) -> APIRouter:
+def live_router(current: CurrentSettings, hub: LiveHub, archive: Archive) -> APIRouter:
     """`/ws/live/{session_id}`."""
     router = APIRouter()
 
@@ -218,7 +219,7 @@ def live_router(settings: Settings, hub: LiveHub, archive: Archive) -> APIRouter
             await deny(websocket, error)
             return
         await websocket.accept()
-        connection = LiveConnection(websocket, session_id, after, hub, archive, settings)
+        connection = LiveConnection(websocket, session_id, after, hub, archive, current.now)
         code, reason = await _outcome(connection, session_id)
         await close(websocket, code, reason)
 

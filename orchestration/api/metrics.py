@@ -10,7 +10,7 @@ from orchestration.api.connections import ConnectionRegistry
 from orchestration.api.health import HealthCache, ServicesSummary, services_json
 from orchestration.api.ingest_queue import ingest_backlog
 from orchestration.api.websocket_routes import WebSocketStats, websocket_stats
-from orchestration.config.models import ServerSettings
+from orchestration.config.current import CurrentSettings
 from orchestration.session.events import iso_utc
 from orchestration.storage.pool import connection_waiters
 
@@ -36,7 +36,7 @@ class MetricsView(BaseModel):
 
 
 def metrics_router(
-    cache: HealthCache, server: ServerSettings, registry: ConnectionRegistry
+    cache: HealthCache, current: CurrentSettings, registry: ConnectionRegistry
 ) -> APIRouter:
     """`/api/metrics`."""
     router = APIRouter(prefix="/api", tags=["health"])
@@ -51,7 +51,7 @@ def metrics_router(
             health_stats=ServicesSummary.model_validate(
                 services_json(report, now_unix_ms)["summary"]
             ),
-            websocket_stats=websocket_stats(server, registry, now_unix_ms),
+            websocket_stats=websocket_stats(current.now.server, registry, now_unix_ms),
             system=dict(report.system),
             queues={**report.queues, **_own_queues()},
             recovery=dict(report.recovery),

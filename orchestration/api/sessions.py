@@ -10,7 +10,9 @@ from orchestration.api.erasure_views import ErasureView, erasure_view
 from orchestration.api.ports import Sessions
 from orchestration.api.session_ids import SESSION_ID_PATTERN, SessionId, new_session_id
 from orchestration.audio.presets import all_stages
+from orchestration.config.current import CurrentSettings
 from orchestration.config.models import ChunkingSettings
+from orchestration.config.versions import merge_patched
 from orchestration.errors import BadRequest, JsonObject
 from orchestration.session.events import SessionStatus, iso_utc
 from orchestration.session.fields import clean_name
@@ -47,6 +49,14 @@ class CreateSession(BaseModel):
     settings: dict[str, JsonValue] = Field(
         {}, description="Overrides of the service's chunking: `chunk_ms`, `overlap_ms` and so on."
     )
+
+
+class ConfigureSession(BaseModel):
+    """What to change of a session's own settings."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"settings": {"chunk_ms": 6000}}})
+
+    settings: dict[str, JsonValue]
 
 
 class SessionView(BaseModel):
@@ -131,9 +141,7 @@ def _spec(body: CreateSession, defaults: ChunkingSettings) -> SessionSpec:
     )
 
 
-def sessions_router(
-    sessions: Sessions, archive: Archive, chunking_defaults: ChunkingSettings
-) -> APIRouter:
+def sessions_router(sessions: Sessions, archive: Archive, current: CurrentSettings) -> APIRouter:
     """`/api/sessions`."""
     router = APIRouter(prefix="/api/sessions", tags=["sessions"])
 
@@ -146,7 +154,7 @@ def sessions_router(
     )
     async def create(body: CreateSession, request: Request, response: Response) -> SessionView:
         """Create a session. The same id with the same body finds it again, with 200."""
-        row, created = await sessions.create(_spec(body, chunking_defaults))
+        row, created = await sessions.create(_spec(body, current.now.sessions.chunking))
         response.status_code = 201 if created else 200
         response.headers["Location"] = f"/api/sessions/{row.spec.session_id}"
         return view(row, request)
@@ -168,6 +176,19 @@ def sessions_router(
     async def one(session_id: SessionId, request: Request) -> SessionView:
         """One session."""
         return view(await archive.session(session_id), request)
+
+    @router.patch("/{session_id}")
+    async def configure(
+        session_id: SessionId, body: ConfigureSession, request: Request
+    ) -> SessionView:
+        """Change a running session's own settings: a JSON merge patch, null takes a value away.
+
+        Each stream takes them up with its next chunk; no word is lost by it.
+        """
+        row = await archive.session(session_id)
+        own = merge_patched(row.spec.settings, body.settings)
+        check_overrides(own, current.now.sessions.chunking)
+        return view(await sessions.configure(session_id, own), request)
 
     @router.post("/{session_id}/end")
     async def end(session_id: SessionId, request: Request) -> SessionView:

@@ -2,23 +2,19 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 import orchestration
+from orchestration.api.settings_views import ChangeView, changes
 from orchestration.audio.presets import PRESETS
-from orchestration.config.differences import Difference, differences, without_secrets
+from orchestration.config.current import CurrentSettings
+from orchestration.config.differences import differences, without_secrets
 from orchestration.config.loader import check_safe, validated
 from orchestration.config.models import ServicesSettings, Settings
-from orchestration.errors import ConfigurationError
-
-
-class ChangeView(BaseModel):
-    """One setting by its dotted place; secrets are hidden."""
-
-    setting: str
-    before: JsonValue
-    after: JsonValue
+from orchestration.errors import ConfigurationError, Unavailable
+from orchestration.services.settings_desk import SettingsControl, SettingsState
+from orchestration.session.events import iso_utc
 
 
 class FaultView(BaseModel):
@@ -28,11 +24,31 @@ class FaultView(BaseModel):
     reason: str
 
 
-class SettingsView(BaseModel):
-    """All settings that hold, without secrets, and those among them that are not the default."""
+class AppliedView(BaseModel):
+    """A process, and the version of the settings by which it works; `at` is when it said so."""
 
+    process: str
+    version: int
+    at: str
+
+
+class SettingsView(BaseModel):
+    """All settings that hold, without secrets, and those among them that are not the default.
+
+    `stored` are those changed by the API, over the file and the environment. `after_restart` is
+    what the file says otherwise, for the next start. `fault` says why the file, or what is stored,
+    is not followed; what held before holds on. `applied` tells who has which version; it is empty
+    while the coordinator is away.
+    """
+
+    version: int
     settings: dict[str, JsonValue]
     changed: list[ChangeView]
+    stored: dict[str, JsonValue]
+    after_restart: list[ChangeView]
+    config_file: str | None
+    fault: str | None
+    applied: list[AppliedView]
 
 
 class SettingsProposal(BaseModel):
@@ -73,22 +89,24 @@ class ClientConfig(BaseModel):
     live_limits: dict[str, JsonValue]
 
 
-def settings_router(settings: Settings) -> APIRouter:
-    """`/api/config` and `/api/settings`."""
+def settings_router(current: CurrentSettings, control: SettingsControl) -> APIRouter:
+    """`GET` of `/api/config` and `/api/settings`, and whether other settings would do."""
     router = APIRouter(prefix="/api", tags=["configuration"])
 
     @router.get("/config")
     async def config() -> ClientConfig:
         """What a page or a bot needs to know before it starts."""
-        return _client_config(settings)
+        return _client_config(current.now)
 
     @router.get("/settings")
-    async def current() -> SettingsView:
-        """The settings this service was started with, secrets hidden."""
-        defaults = Settings(data_dir=settings.data_dir)
-        return SettingsView(
-            settings=without_secrets(settings), changed=_changes(differences(defaults, settings))
-        )
+    async def settings(response: Response) -> SettingsView:
+        """The settings that hold, secrets hidden, and where they come from."""
+        try:
+            state = await control.state()
+        except Unavailable:
+            state = SettingsState(current.version, current.now, {}, (), None, None)
+        response.headers["ETag"] = f'"{state.version}"'
+        return _settings_view(state)
 
     @router.post("/settings/validate")
     async def validate(body: SettingsProposal) -> ValidationView:
@@ -97,7 +115,7 @@ def settings_router(settings: Settings) -> APIRouter:
         A value of an object is laid over the one that holds key by key; lists are taken whole.
         """
         try:
-            proposed = validated(settings.model_dump(mode="json"), body.settings)
+            proposed = validated(current.now.model_dump(mode="json"), body.settings)
             check_safe(proposed)
         except ConfigurationError as error:
             faults = error.facts["faults"]
@@ -108,7 +126,7 @@ def settings_router(settings: Settings) -> APIRouter:
                 changes=[],
             )
         return ValidationView(
-            valid=True, faults=[], changes=_changes(differences(settings, proposed))
+            valid=True, faults=[], changes=changes(differences(current.now, proposed))
         )
 
     return router
@@ -141,5 +159,18 @@ def _service(name: Literal["whisper", "translation"], services: ServicesSettings
     )
 
 
-def _changes(found: tuple[Difference, ...]) -> list[ChangeView]:
-    return [ChangeView(setting=one.place, before=one.before, after=one.after) for one in found]
+def _settings_view(state: SettingsState) -> SettingsView:
+    held = state.settings
+    return SettingsView(
+        version=state.version,
+        settings=without_secrets(held),
+        changed=changes(differences(Settings(data_dir=held.data_dir), held)),
+        stored=state.overrides,
+        after_restart=changes(state.after_restart),
+        config_file=state.config_file,
+        fault=state.fault,
+        applied=[
+            AppliedView(process=one.process, version=one.version, at=iso_utc(one.unix_ms))
+            for one in state.applied
+        ],
+    )

@@ -198,7 +198,7 @@ class SocketIo:
             await problem_for(error)(scope, receive, send)
             return
         transport = Transport(
-            receive, send, self._services.settings.server.websocket_idle_timeout_s
+            receive, send, self._services.current.now.server.websocket_idle_timeout_s
         )
         scope["orchestration.transport"] = transport
         try:

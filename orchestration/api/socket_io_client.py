@@ -15,7 +15,7 @@ from orchestration.api.live import Viewing, parse_after
 from orchestration.api.live_hub import LAST_STATUSES, LiveHub
 from orchestration.api.server_messages import encode_message
 from orchestration.api.session_ids import check_session_id
-from orchestration.config.models import Settings
+from orchestration.config.current import CurrentSettings
 from orchestration.errors import (
     BadRequest,
     JsonObject,
@@ -45,7 +45,7 @@ _log = structlog.get_logger(__name__)
 class SocketIoServices:
     """What clients are served from."""
 
-    settings: Settings
+    current: CurrentSettings
     hub: LiveHub
     archive: Archive
     engines: Engines
@@ -255,7 +255,7 @@ class SocketIoClient:
             session_id,
             after,
             self._services.archive,
-            self._services.settings.live,
+            self._services.current.now.live,
             self._tell_text,
             (self._scheme, self._host),
         )

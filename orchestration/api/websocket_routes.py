@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from orchestration.api.connections import Connection, ConnectionRegistry
 from orchestration.api.session_ids import SESSION_ID_PATTERN
+from orchestration.config.current import CurrentSettings
 from orchestration.config.models import ServerSettings
 from orchestration.session.events import iso_utc
 
@@ -64,7 +65,7 @@ class WebSocketStats(BaseModel):
     timestamp: str
 
 
-def websocket_router(server: ServerSettings, registry: ConnectionRegistry) -> APIRouter:
+def websocket_router(current: CurrentSettings, registry: ConnectionRegistry) -> APIRouter:
     """`/api/websocket`: connections and stats."""
     router = APIRouter(prefix="/api/websocket", tags=["websocket"])
 
@@ -85,7 +86,7 @@ def websocket_router(server: ServerSettings, registry: ConnectionRegistry) -> AP
     @router.get("/stats")
     async def stats() -> WebSocketStats:
         """How many are connected and were, and what went either way."""
-        return websocket_stats(server, registry, time.time_ns() // 1_000_000)
+        return websocket_stats(current.now.server, registry, time.time_ns() // 1_000_000)
 
     return router
 

@@ -133,11 +133,8 @@ class Chunker:
         self._onset: deque[VoiceWindow] = deque()
 
     def apply(self, policy: ChunkingPolicy) -> None:
-        """Cut as this policy says from the next chunk on; what was cut stays as it is.
-
-        The next chunk of an utterance still begins where the last cut left it, by the overlap that
-        held then, and ends behind that cut whatever the new lengths are.
-        """
+        """Cut as this policy says from now on. The next chunk of an utterance still begins by the
+        overlap of the last cut, and ends behind that cut."""
         self._policy = policy
         # A cut leaves so much, that with the overlap it makes a final chunk worth hearing.
         self._left_by_cut = max(0, policy.shortest_chunk - policy.overlap)

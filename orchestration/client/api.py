@@ -92,6 +92,11 @@ class OrchestrationClient:
         """End a session as if its bot had; returns at once with its new status."""
         return await self._json("POST", _session_path(session_id, "/end"))
 
+    async def configure_session(self, session_id: str, settings: JsonObject) -> JsonObject:
+        """Change a running session's own settings by a merge patch."""
+        body: JsonObject = {"settings": settings}
+        return await self._json("PATCH", _session_path(session_id), body=body)
+
     async def delete_session(self, session_id: str) -> JsonObject:
         """Remove a session, its rows and its files; returns the receipt."""
         return await self._json("DELETE", _session_path(session_id))
@@ -244,6 +249,50 @@ class OrchestrationClient:
         """All alerts that are kept, newest first, by the page: those with ids below `before`."""
         return await self._json("GET", "/api/alerts", query={"state": "all", "before": before})
 
+    async def settings(self) -> JsonObject:
+        """`{version, settings, changed, stored, after_restart, config_file, fault, applied}`."""
+        return await self._json("GET", "/api/settings")
+
+    async def change_settings(
+        self, settings: JsonObject, *, comment: str = "", version: int | None = None
+    ) -> JsonObject:
+        """Lay a merge patch over what is stored; `{version, updated, changes, …}`.
+
+        Raises:
+            SettingsRefused: nothing has changed; the facts have every fault.
+            SettingsConflict: the settings are at another version than `version`.
+        """
+        body: JsonObject = {"settings": settings, "comment": comment, "version": version}
+        return await self._json("POST", "/api/settings", body=body)
+
+    async def reset_settings(self, places: Sequence[str] | None = None) -> JsonObject:
+        """Go back to what file and environment say, at these dotted places or everywhere."""
+        body: JsonObject = {"settings": None if places is None else list(places)}
+        return await self._json("POST", "/api/settings/reset", body=body)
+
+    async def roll_settings_back(self, version: int) -> JsonObject:
+        """Have hold again what an earlier version stored."""
+        return await self._json("POST", "/api/settings/rollback", body={"to": version})
+
+    async def settings_history(
+        self, *, before: int | None = None, limit: int | None = None
+    ) -> JsonObject:
+        """One page, newest first: `{items, next_before}`."""
+        query = {"before": before, "limit": limit}
+        return await self._json("GET", "/api/settings/history", query=query)
+
+    async def import_settings(self, text: str) -> JsonObject:
+        """Have the settings of a YAML text, and no others, stored over file and environment."""
+        path = "/api/settings/import"
+        async with self._request("POST", path, data=text.encode()) as response:
+            return await self._body(response)
+
+    async def export_settings(self, *, whole: bool = False) -> str:
+        """What is stored over file and environment as YAML; with `whole` all that holds."""
+        query = {"all": "true"} if whole else None
+        async with self._request("GET", "/api/settings/export", query=query) as response:
+            return await response.text("utf-8")
+
     @asynccontextmanager
     async def websocket(
         self, path: str, query: dict[str, Any] | None = None
@@ -300,12 +349,13 @@ class OrchestrationClient:
         *,
         query: dict[str, Any] | None = None,
         body: JsonObject | None = None,
+        data: bytes | None = None,
         accept: tuple[int, ...] = (),
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         url = self.base_url + path
         try:
             async with self._session.request(
-                method, url, params=_present(query), json=body
+                method, url, params=_present(query), json=body, data=data
             ) as response:
                 if response.status >= 400 and response.status not in accept:
                     raise error_for_problem(response.status, await self._body(response))

@@ -1,4 +1,4 @@
-"""`orchestration config`: what a configuration says, before a service is started with it."""
+"""`orchestration config`: what a configuration says, and the settings of a running service."""
 
 import json
 import os
@@ -7,12 +7,18 @@ from typing import Any
 
 import click
 
+from orchestration.commands.settings import RUNNING_COMMANDS
+
 CONFIG_FILE = click.Path(path_type=Path)
 
 
 @click.group("config")
 def config_command() -> None:
-    """Look at configurations without starting anything."""
+    """Look at configurations, and change the settings of a running service."""
+
+
+for _command in RUNNING_COMMANDS:
+    config_command.add_command(_command)
 
 
 @config_command.command("check")

@@ -31,14 +31,15 @@ def running_service(
     A signal ends the block quietly. Raises ConfigurationError, PortInUse, ClusterError and their
     kin when it cannot start.
     """
-    from orchestration.config.loader import load_settings
+    from orchestration.config.layers import Layers
 
-    settings = load_settings({**os.environ, **overrides}, config)
+    layers = Layers.read({**os.environ, **overrides}, config)
+    settings = layers.settings()
     click.echo(f"Data in {settings.data_dir}\nLoading Ray …", err=True)
     # Ray costs a second and much memory to import, which the other commands do without.
     from serve_app import Service
 
-    service = Service(settings)
+    service = Service(settings, layers)
     signals.install()
     try:
         urls = service.start(lambda step: click.echo(f"{step} …", err=True))

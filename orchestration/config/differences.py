@@ -46,6 +46,11 @@ def without_secrets(settings: Settings) -> dict[str, Any]:
     return hidden
 
 
+def has_password(text: str) -> bool:
+    """Whether a text is a URL with a password in it."""
+    return bool(_PASSWORD_IN_URL.search(text) or _PASSWORD_IN_QUERY.search(text))
+
+
 def _shown(place: str, value: Any) -> Any:
     return HIDDEN if value and place.rpartition(".")[2] in SECRETS else _hide(value)
 

@@ -29,14 +29,22 @@ def load_settings(environ: Mapping[str, str], config_file: Path | None = None) -
     Raises:
         ConfigurationError: a value is malformed, unknown or unsafe; the message names it.
     """
-    named = environ.get(CONFIG_FILE_VARIABLE)
-    path = config_file or (Path(named) if named else None)
+    path = named_file(environ, config_file)
     in_file = file_layer(path)[0] if path else {}
-    settings = validated(
-        {"data_dir": str(_default_data_dir(environ))}, in_file, environment_layer(environ)
-    )
+    settings = validated(lowest_layer(environ), in_file, environment_layer(environ))
     check_safe(settings)
     return settings
+
+
+def named_file(environ: Mapping[str, str], config_file: Path | None = None) -> Path | None:
+    """`config_file`, else the one that ORCHESTRATION_CONFIG names, else none."""
+    named = environ.get(CONFIG_FILE_VARIABLE)
+    return config_file or (Path(named) if named else None)
+
+
+def lowest_layer(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The defaults that depend on the machine."""
+    return {"data_dir": str(_default_data_dir(environ))}
 
 
 def validated(*layers: Mapping[str, Any]) -> Settings:

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orchestration.health.signatures import signing_key
+from orchestration.session.values import ChunkingValues
 
 
 class Model(BaseModel):
@@ -89,12 +90,9 @@ class ChunkingSettings(Model):
 
     @model_validator(mode="after")
     def lengths_fit(self) -> "ChunkingSettings":
-        if self.chunk_ms - self.overlap_ms < 500:
-            raise ValueError("overlap_ms must be below chunk_ms by at least 500")
-        if self.overlap_ms and self.overlap_ms - self.guard_ms < 1000:
-            raise ValueError("overlap_ms must exceed guard_ms by at least 1000")
-        if self.max_chunk_ms < self.chunk_ms:
-            raise ValueError("max_chunk_ms must not be below chunk_ms")
+        fault = ChunkingValues(**self.model_dump()).fault
+        if fault is not None:
+            raise ValueError(fault)
         return self
 
 

@@ -98,6 +98,16 @@ class HttpGateway:
         self._meter = meter
         self._client: aiohttp.ClientSession | None = None
 
+    def apply(self, upstreams: Mapping[str, Sequence[GatewayUpstream]]) -> None:
+        """These services from now on; requests under way go on where they are."""
+        for name in self._pools.keys() - {name for name, members in upstreams.items() if members}:
+            del self._pools[name]
+        for name, members in upstreams.items():
+            if name in self._pools:
+                self._pools[name].apply(members, now_ms(self._clock()))
+            elif members:
+                self._pools[name] = pool_of(members)
+
     def snapshot(self) -> dict[str, tuple[UpstreamSnapshot, ...]]:
         """Each pool as it stands, by its name."""
         return {name: pool.balancer.snapshot() for name, pool in self._pools.items()}
@@ -135,7 +145,7 @@ class HttpGateway:
                 break
             tried.add(lease.name)
             is_last = len(tried) == self._tries or not pool.balancer.count_untried(tried)
-            passage = Passage(pool, lease, self._clock, not is_last)
+            passage = Passage(pool, pool.targets[lease.name], lease, self._clock, not is_last)
             try:
                 return await self._attempt(passage, request, len(tried))
             except _NotServed as fault:

@@ -38,12 +38,18 @@ class Pool:
     targets: dict[str, Target]
     balancer: Balancer
 
+    def apply(self, upstreams: Sequence[GatewayUpstream], now_ms: int) -> None:
+        """These services from now on. Who stays keeps its record, and may have another key."""
+        self.targets = _targets(upstreams)
+        self.balancer.apply(_weights(upstreams), now_ms)
+
 
 @dataclass(slots=True)
 class Passage:
     """One try at a service, until its answer has been passed on. It ends once."""
 
     pool: Pool
+    target: Target
     lease: Lease
     clock: Callable[[], float]
     may_be_tried_again: bool
@@ -51,10 +57,6 @@ class Passage:
     is_over: bool = False
     answered_ms: int | None = None
     response: aiohttp.ClientResponse | None = None
-
-    @property
-    def target(self) -> Target:
-        return self.pool.targets[self.lease.name]
 
     def answer_began(self, response: aiohttp.ClientResponse) -> None:
         self.response = response
@@ -89,12 +91,17 @@ class Passage:
 
 def pool_of(upstreams: Sequence[GatewayUpstream]) -> Pool:
     """A pool of these services, each named by its URL."""
+    balancer = Balancer(_weights(upstreams), all_may_be_out=True, ejects_slow=False)
+    return Pool(_targets(upstreams), balancer)
+
+
+def _targets(upstreams: Sequence[GatewayUpstream]) -> dict[str, Target]:
     targets = [_target(upstream) for upstream in upstreams]
-    weights = {
-        target.name: upstream.weight for target, upstream in zip(targets, upstreams, strict=True)
-    }
-    balancer = Balancer(weights, all_may_be_out=True, ejects_slow=False)
-    return Pool({one.name: one for one in targets}, balancer)
+    return {one.name: one for one in targets}
+
+
+def _weights(upstreams: Sequence[GatewayUpstream]) -> dict[str, int]:
+    return {_target(upstream).name: upstream.weight for upstream in upstreams}
 
 
 def _target(upstream: GatewayUpstream) -> Target:

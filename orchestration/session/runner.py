@@ -15,6 +15,7 @@ import structlog
 
 from orchestration.errors import (
     Fenced,
+    JsonObject,
     OrchestrationError,
     SessionEnded,
     TakenOver,
@@ -73,7 +74,11 @@ class SessionRunner:
         meter: Meter,
     ) -> None:
         self._journal = journal
-        self._values = values
+        self._given = values
+        self._overrides = claim.session.spec.settings
+        own = values.with_overrides(self._overrides)
+        # Settings may have changed since the session's own were checked against them.
+        self._values = values = values if own.chunking.fault else own
         self._on_finished = on_finished
         self._session = Session(claim, values, _now_ms())
         self._claim = claim
@@ -226,9 +231,27 @@ class SessionRunner:
         self._signal()
 
     def apply(self, values: SessionValues) -> None:
-        """Be governed by these values from the next step on."""
-        self._session.apply(values)
+        """Be governed by these values from the next step on, under what the session has of its own.
+
+        Where the two do not fit each other the session stays as it is, and says so.
+        """
+        self._given = values
+        own = values.with_overrides(self._overrides)
+        if own == self._values:
+            return
+        if own.chunking.fault:
+            self._log.warning("settings_do_not_fit_session", reason=own.chunking.fault)
+            message = f"Changed settings do not fit this session's own: {own.chunking.fault}."
+            self._session.alert("warning", "settings_not_applied", message)
+        else:
+            self._values = own
+            self._session.apply(own)
         self._wake.set()
+
+    def configure(self, overrides: JsonObject) -> None:
+        """Have these settings of the session's own, in place of those it has."""
+        self._overrides = overrides
+        self.apply(self._given)
 
     async def end(self) -> None:
         """End the session as if its sender had said so."""

@@ -22,6 +22,17 @@ class ChunkingValues:
     speech_margin_ms: int = 300
     voice_mode: int = 2
 
+    @property
+    def fault(self) -> str | None:
+        """Why these lengths do not fit each other; None if they do."""
+        if self.chunk_ms - self.overlap_ms < 500:
+            return "overlap_ms must be below chunk_ms by at least 500"
+        if self.overlap_ms and self.overlap_ms - self.guard_ms < 1000:
+            return "overlap_ms must exceed guard_ms by at least 1000"
+        if self.max_chunk_ms < self.chunk_ms:
+            return "max_chunk_ms must not be below chunk_ms"
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class SessionValues:

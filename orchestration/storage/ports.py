@@ -495,6 +495,10 @@ class Archive(AlertLog, TimingArchive, SpeakerArchive, Protocol):
 
     async def assign_actor(self, session_id: str, actor_name: str | None) -> None: ...
 
+    async def set_session_settings(self, session_id: str, settings: JsonObject) -> SessionRow:
+        """Replace the session's own settings."""
+        ...
+
     async def delete_session(self, session_id: str) -> Mapping[str, int]:
         """Remove every row of a session; returns the number removed by table."""
         ...

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from orchestration.errors import BadRequest, SessionConflict
+from orchestration.errors import BadRequest, JsonObject, SessionConflict
 from orchestration.session.events import DurableEvent, SessionStatus, TranslatedText
 from orchestration.storage.erasure_ports import RemovedFiles
 from orchestration.storage.frame_reader import read_frames_after
@@ -80,6 +80,8 @@ INSERT INTO bot_sessions.sessions (session_id, meeting_id, meeting_title, langua
     target_languages, settings, idempotency_hash)
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (session_id) DO NOTHING RETURNING
 """
+
+SET_SETTINGS = "UPDATE bot_sessions.sessions SET settings = $2 WHERE session_id = $1"
 
 SESSIONS_PAGE = f"""
 SELECT {SESSION_COLUMNS} FROM bot_sessions.sessions
@@ -176,6 +178,11 @@ class PostgresArchive(
             )
         items = [session_from(row) for row in rows[:limit]]
         return Page(items, _encode_cursor(items[-1]) if len(rows) > limit and items else None)
+
+    async def set_session_settings(self, session_id: str, settings: JsonObject) -> SessionRow:
+        async with database(self._pool) as connection:
+            await connection.execute(SET_SETTINGS, session_id, settings)
+            return await _session(connection, session_id)
 
     async def assign_actor(self, session_id: str, actor_name: str | None) -> None:
         async with database(self._pool) as connection:

@@ -44,7 +44,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
             await asyncio.to_thread(service.stop)
 
 
-@pytest.mark.parametrize("disturbance", ["none", "restarts", "stalls", "forced"])
+@pytest.mark.parametrize("disturbance", ["none", "restarts", "stalls", "forced", "settings"])
 def test_seams_lose_and_double_no_word(disturbance: Disturbance) -> None:
     figures = run_seams(SEAMS, disturbance=disturbance)
     assert figures.failures == []

@@ -11,12 +11,14 @@ from pathlib import Path
 import uvicorn
 
 from orchestration.api.app import create_api
+from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
 from orchestration.metrics.local import LocalFigures
 from orchestration.services.gateway import HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySessions
+from tests.doubles.local_settings import LocalSettings
 from tests.doubles.scripted_engines import ScriptedEngines
 
 
@@ -26,8 +28,9 @@ def main() -> None:
     sessions, engines = InMemorySessions(archive), ScriptedEngines()
     whisper = [GatewayUpstream(url) for url in sys.argv[3:]]
     gateway = HttpGateway({"whisper": whisper}, timeout_s=1, tries=1)
-    settings, measures = Settings(data_dir=data_dir), LocalFigures()
-    app = create_api(settings, sessions, archive, engines, gateway, measures, data_dir)
+    current, measures = CurrentSettings(Settings(data_dir=data_dir)), LocalFigures()
+    control = LocalSettings(current)
+    app = create_api(current, control, sessions, archive, engines, gateway, measures, data_dir)
     uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
 
 

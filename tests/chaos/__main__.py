@@ -20,6 +20,7 @@ from tests.chaos.network import run_cuts, run_rudeness
 from tests.chaos.outages import OUTAGES, run_outages
 from tests.chaos.seams import Disturbance, run_seams
 from tests.chaos.service_under_test import ServiceUnderTest
+from tests.chaos.settings_changes import run_settings_changes
 from tests.chaos.tables import (
     flapping_table,
     kills_table,
@@ -27,6 +28,7 @@ from tests.chaos.tables import (
     outages_table,
     seams_table,
     sessions_table,
+    settings_table,
 )
 
 
@@ -97,11 +99,20 @@ def seams(options: argparse.Namespace) -> bool:
     return all(not one.failures and not one.pending_samples for one in figures)
 
 
+async def settings(scene: Scene) -> bool:
+    figures = await run_settings_changes(
+        scene.service, scene.folder, seed=scene.options.seed, changes=scene.options.changes
+    )
+    print(settings_table(figures), sessions_table(figures.sessions), sep="\n")
+    return figures.is_right
+
+
 PARTS: Mapping[str, Callable[[Scene], Awaitable[bool]]] = {
     "kills": kills,
     "outages": outages,
     "network": network,
     "flapping": flapping,
+    "settings": settings,
 }
 """The parts that need a running service."""
 
@@ -114,6 +125,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--victims", nargs="+", default=ALL_VICTIMS, choices=ALL_VICTIMS)
     parser.add_argument("--outage", type=float, default=60, help="seconds of each outage")
     parser.add_argument("--seconds", type=float, default=300, help="of network and flapping")
+    parser.add_argument("--changes", type=int, default=100, help="of the settings")
     parser.add_argument("--seams", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder to keep the service's data and logs in")

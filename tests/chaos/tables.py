@@ -10,6 +10,7 @@ from tests.chaos.network import NetworkFigures
 from tests.chaos.outages import OutagesFigures
 from tests.chaos.seams import SeamFigures
 from tests.chaos.service_under_test import SESSION_ACTOR
+from tests.chaos.settings_changes import SettingsFigures
 
 ACTOR_BAR_S, OTHERS_BAR_S = 3, 15
 MB = 1_000_000
@@ -69,6 +70,25 @@ def _session_row(name: str, sessions: Sequence[SessionFigures]) -> tuple[object,
         sum(one.events_unlike for one in sessions),
         sum(one.samples_astray for one in sessions),
     )
+
+
+def settings_table(figures: SettingsFigures) -> str:
+    head = (
+        *("accepted", "refused", "to sessions p50 s", "max s", "to everybody p50 s", "max s"),
+        *("never", "half changed"),
+    )
+    reach_s, everybody_s = figures.reach_s or (0.0,), figures.everybody_s or (0.0,)
+    row = (
+        figures.accepted,
+        figures.refused,
+        f"{median(reach_s):.2f}",
+        f"{max(reach_s):.2f}",
+        f"{median(everybody_s):.2f}",
+        f"{max(everybody_s):.2f}",
+        figures.never_reached,
+        figures.unlike,
+    )
+    return _table(head, [row])
 
 
 def network_table(figures: Sequence[NetworkFigures]) -> str:

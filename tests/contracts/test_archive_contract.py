@@ -448,3 +448,12 @@ async def test_a_claim_finds_the_streams_clocks_and_their_timelines(
 
     assert claim.clocks == {0: stream_clock(80_000)}
     assert claim.timeline == later
+
+
+async def test_a_sessions_own_settings_are_replaced(archive: PostgresArchive) -> None:
+    await archive.create_session(SessionSpec("own", settings={"chunk_ms": 5000}), b"")
+    row = await archive.set_session_settings("own", {"overlap_ms": 3000})
+    assert row.spec.settings == {"overlap_ms": 3000}
+    assert await archive.session("own") == row
+    with pytest.raises(UnknownSession):
+        await archive.set_session_settings("nobody", {})

@@ -14,6 +14,7 @@ import uvicorn
 from orchestration.api.app import create_api
 from orchestration.api.gateway import Gateway
 from orchestration.api.ports import Sessions
+from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
 from orchestration.errors import JsonObject
 from orchestration.logs import configure_logs
@@ -21,8 +22,10 @@ from orchestration.metrics.local import LocalFigures
 from orchestration.services.gateway import HttpGateway
 from orchestration.storage.data_ports import DataArchive
 from orchestration.storage.ports import SessionSpec
+from orchestration.storage.settings_ports import SettingsStore
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
+from tests.doubles.local_settings import LocalSettings
 from tests.doubles.scripted_engines import ScriptedEngines
 
 
@@ -74,6 +77,7 @@ async def api_server(
     *,
     gateway: Gateway | None = None,
     measures: LocalFigures | None = None,
+    store: SettingsStore | None = None,
     **settings: Any,
 ) -> AsyncIterator[ApiServer]:
     """Serve the API over doubles with these settings; the page is a one-line index.html."""
@@ -81,7 +85,7 @@ async def api_server(
     sessions = InMemorySessions(archive)
     engines = ScriptedEngines()
     async with (
-        served(data_dir, sessions, archive, engines, gateway, measures, **settings) as host,
+        served(data_dir, sessions, archive, engines, gateway, measures, store, **settings) as host,
         aiohttp.ClientSession() as client,
     ):
         yield ApiServer(host, archive, sessions, engines, client)
@@ -95,6 +99,7 @@ async def served(
     engines: ScriptedEngines | None = None,
     gateway: Gateway | None = None,
     measures: LocalFigures | None = None,
+    store: SettingsStore | None = None,
     **settings: Any,
 ) -> AsyncIterator[str]:
     """Serve the API over any sessions, archive, engines and gateway; yields its host and port."""
@@ -105,9 +110,11 @@ async def served(
     (web_dir / "app.js").write_text("export {};")
     engines = engines or ScriptedEngines()
     gateway = gateway or HttpGateway({}, timeout_s=1, tries=1)
-    served = Settings(data_dir=data_dir, **settings)
     measures = measures or LocalFigures()
-    app = create_api(served, sessions, archive, engines, gateway, measures, web_dir)
+    current = CurrentSettings(Settings(data_dir=data_dir, **settings))
+    control = LocalSettings(current, store)
+    await control.desk.restore()
+    app = create_api(current, control, sessions, archive, engines, gateway, measures, web_dir)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
     server = _Server(config)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from orchestration.errors import SessionConflict, UnknownSession
+from orchestration.errors import JsonObject, SessionConflict, UnknownSession
 from orchestration.session.events import DurableEvent, SessionStatus
 from orchestration.storage.ports import (
     JournalFrame,
@@ -89,6 +89,12 @@ class InMemoryArchive(
         rows = [one.row for one in reversed(self.stored.values())]
         wanted = [row for row in rows if statuses is None or row.status in statuses]
         return page_of(wanted, limit, cursor)
+
+    async def set_session_settings(self, session_id: str, settings: JsonObject) -> SessionRow:
+        stored = self.of(session_id)
+        spec = replace(stored.row.spec, settings=settings)
+        stored.row = replace(stored.row, spec=spec)
+        return stored.row
 
     async def assign_actor(self, session_id: str, actor_name: str | None) -> None:
         stored = self.of(session_id)

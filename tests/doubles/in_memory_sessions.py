@@ -26,6 +26,7 @@ from orchestration.errors import (
     FramesAfterEnd,
     JsonObject,
     OrchestrationError,
+    SessionEnded,
     TakenOver,
     Unavailable,
 )
@@ -279,6 +280,11 @@ class InMemorySessions:
         if stored.row.status not in ("completed", "failed"):
             stored.set_status("ending")
         return stored.row
+
+    async def configure(self, session_id: str, settings: JsonObject) -> SessionRow:
+        if self.archive.of(session_id).row.status in ("completed", "failed"):
+            raise SessionEnded("The session has ended.", {"session_id": session_id})
+        return await self.archive.set_session_settings(session_id, settings)
 
     async def repair(self, session_id: str) -> int:
         self.archive.of(session_id)

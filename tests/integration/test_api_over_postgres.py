@@ -25,7 +25,7 @@ from orchestration.services.ports import (
 from orchestration.session.inputs import AudioFrame
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
-from orchestration.session.values import SessionValues
+from orchestration.session.values import ChunkingValues, SessionValues
 from orchestration.speakers.corrections import (
     CORRECTED_BY,
     Correction,
@@ -118,6 +118,11 @@ class RunningSessions:
         await runner.start()
         self._runners[session_id] = runner
 
+    def apply(self, values: SessionValues) -> None:
+        """The service's settings have changed."""
+        for runner in self._runners.values():
+            runner.apply(values)
+
     async def _finished(self) -> None:
         self.finished.set()
 
@@ -131,6 +136,11 @@ class RunningSessions:
     async def end(self, session_id: str) -> SessionRow:
         await self._runners[session_id].end()
         return await self._archive.session(session_id)
+
+    async def configure(self, session_id: str, settings: JsonObject) -> SessionRow:
+        row = await self._archive.set_session_settings(session_id, settings)
+        self._runners[session_id].configure(settings)
+        return row
 
     async def repair(self, session_id: str) -> int:
         self.finished.clear()
@@ -443,3 +453,22 @@ async def test_what_is_known_of_a_sender_s_clock_is_told_and_survives_its_sessio
 def messages(one: Delivery) -> range:
     """A frame, and with some of them a stamp."""
     return range(1 if one.stamp_s is None else 2)
+
+
+async def test_changed_settings_that_do_not_fit_a_sessions_own_leave_it_as_it_was(
+    service: Service,
+) -> None:
+    client = service.client
+    body = {"session_id": "own", "settings": {"overlap_ms": 3000}}
+    async with client.post(f"{service.url}/api/sessions", json=body) as response:
+        assert response.status == 201
+    async with client.ws_connect(f"{service.url}/ws/live/own?after=0") as viewer:
+        await viewer.receive_json()
+        service.sessions.apply(SessionValues(chunking=ChunkingValues(chunk_ms=3200)))
+        async with asyncio.timeout(10):
+            while (event := await viewer.receive_json())["type"] != "alert":
+                pass
+        assert event["code"] == "settings_not_applied"
+        url = f"{service.url}/api/sessions/own"
+        async with client.patch(url, json={"settings": {"overlap_ms": None}}) as response:
+            assert (await response.json())["settings"] == {}

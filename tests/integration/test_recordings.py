@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from orchestration.audio.pcm import PcmFormat
+from orchestration.config.layers import Layers
 from orchestration.config.models import SessionPolicy, Settings
 from orchestration.errors import EngineError, UnknownSession
 from orchestration.metrics.meter import Tally
@@ -207,7 +208,8 @@ async def test_deleting_a_session_removes_its_files_and_its_rows(service: Servic
     await service.shrunk_to(100)
     await runner.stop()
     assert service.files()
-    await RunningCoordinator(service.settings, service.dsn, "none").delete(SESSION)
+    coordinator = RunningCoordinator(Layers.of(service.settings), service.dsn, "none")
+    await coordinator.delete(SESSION)
     assert list(service.settings.recordings_dir.iterdir()) == []
     assert await service.pool.fetchval("SELECT count(*) FROM bot_sessions.audio_files") == 0
     with pytest.raises(UnknownSession):

@@ -6,6 +6,7 @@ import pytest
 
 from actors import placement
 from actors.placement import LEAKED_AFTER_MS, Placement
+from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
 from orchestration.errors import DatabaseUnavailable, Unavailable, UnknownSession
 from orchestration.health.recovery import POLICIES, RecoveryBook
@@ -32,7 +33,8 @@ class Bench:
 
         monkeypatch.setattr(placement, "_now_ms", lambda: self.now_ms)
         monkeypatch.setattr(placement, "_end_actor", self.ended.append)
-        self.placement = Placed(Settings(data_dir=data_dir), "", Tally(), self.recovery)
+        current = CurrentSettings(Settings(data_dir=data_dir))
+        self.placement = Placed(current, "", Tally(), self.recovery)
 
     def done(self, action: str) -> int:
         return dict(self.recovery.report(self.now_ms).done)[action]  # type: ignore[index]

@@ -368,6 +368,31 @@ def test_any_stream_is_cut_without_loss_overlong_chunks_or_disorder(
     assert_silence_holds_blips_at_most(stream)
 
 
+@given(st.lists(policies(), min_size=30, max_size=30), STEPS)
+@settings(max_examples=200, deadline=None)
+def test_policies_that_change_in_mid_speech_lose_nothing_and_never_cut_backwards(
+    policies: list[ChunkingPolicy], steps: list[Step]
+) -> None:
+    stream = Stream(policies[0])
+    for policy, step in zip(policies, steps, strict=False):
+        stream.chunker.apply(policy)
+        if step.kind == "gap":
+            stream.skip(step.duration)
+        elif step.kind == "stall":
+            stream.stall()
+        else:
+            stream.play(step.kind == "speech", step.duration, pull=False)
+        stream.pull(step.pulls)
+        assert_every_sample_has_one_fate(stream)
+    stream.end()
+    assert_every_sample_has_one_fate(stream)
+    assert not stream.chunker.has_pending
+    for before, after in pairwise(stream.chunks):
+        assert before.end <= after.end
+        assert before.start < after.start <= before.end or before.is_final
+    assert not stream.chunks or stream.chunks[-1].is_final
+
+
 @given(STEPS)
 @settings(max_examples=50, deadline=None)
 def test_needed_audio_never_moves_back_and_chunks_never_begin_before_it(

@@ -10,6 +10,8 @@ import pytest
 
 from orchestration.api.connection_figures import sample_connections
 from orchestration.api.connections import Connection, ConnectionRegistry
+from orchestration.config.current import CurrentSettings
+from orchestration.config.layers import Layers
 from orchestration.config.models import Settings
 from orchestration.errors import EngineError, LimitReached, UnsupportedLanguagePair
 from orchestration.health.alerts import AlertBook, Figure
@@ -222,12 +224,13 @@ async def the_coordinator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Re
         async def place(self, session_id: str) -> str:
             return "session-2"
 
-    coordinator = WithoutRay(Settings(data_dir=tmp_path), "", "none")
+    coordinator = WithoutRay(Layers.of(Settings(data_dir=tmp_path)), "", "none")
     for _ in range(2):
         await coordinator.create(SessionSpec("weekly"))
     ended: list[str] = []
     monkeypatch.setattr(placement, "_end_actor", ended.append)
-    actors = Moving(Settings(data_dir=tmp_path), "", tally, RecoveryBook())
+    current = CurrentSettings(Settings(data_dir=tmp_path))
+    actors = Moving(current, "", tally, RecoveryBook())
     actors.adopt({"weekly": "session-1"}, ["session-1"])
     await actors.replace("weekly", "session-1")
     assert ended == ["session-1"]
