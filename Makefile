@@ -89,5 +89,5 @@ lock: setup-dev  ## renew the lock files from pyproject.toml
 	  --constraint requirements/dev.lock --output-file requirements/bench.lock pyproject.toml requirements/build.in
 
 clean:           ## remove .venv, caches and the data of this clone
-	rm -rf $(VENV) .data .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .data .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

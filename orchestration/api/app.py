@@ -31,8 +31,9 @@ from orchestration.api.live_hub import LiveHub
 from orchestration.api.metrics import metrics_router
 from orchestration.api.openai import openai_router
 from orchestration.api.ports import Measures, Sessions
-from orchestration.api.problems import ProblemView, UnexpectedErrors, install_problem_handlers
+from orchestration.api.problems import UnexpectedErrors, install_problem_handlers
 from orchestration.api.prometheus import prometheus_router
+from orchestration.api.reference.document import DocumentedApi
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.search import search_router
 from orchestration.api.session_data import session_data_router
@@ -109,15 +110,11 @@ def create_api(
         await gateway.close()
         await detached.finish()
 
-    app = FastAPI(
+    app = DocumentedApi(
         title="Orchestration",
         summary="Meeting audio in, one named and translated transcript out.",
         version=orchestration.__version__,
         lifespan=lifespan,
-        responses={
-            "4XX": {"model": ProblemView, "description": "What the caller got wrong"},
-            422: {"model": ProblemView, "description": "Not as documented"},
-        },
         docs_url=None,
         redoc_url=None,
         middleware=[

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -22,6 +22,7 @@ from orchestration.errors import (
     TakenOver,
 )
 from orchestration.services.decoding import Decoding, open_decoding
+from orchestration.session.fields import MAX_STREAM
 from orchestration.session.inputs import EndOfStreams, ParticipantRef, StreamSpec
 from orchestration.storage.ports import Archive, SessionSpec, StreamRow
 
@@ -213,7 +214,7 @@ class Uploads:
         fmt = self.limits().format
         try:
             taken = await sender.connect()
-            job.stream = max(taken, default=-1) + 1
+            job.stream = free_stream(taken)
             spec = StreamSpec(job.stream, fmt, job.order.participant)
             await sender.open_stream(spec)
         except SessionIsOver:
@@ -285,6 +286,15 @@ class Uploads:
             for stored in await self._archive.segments(job.order.session_id)
             if stored.segment.stream == job.stream
         )
+
+
+def free_stream(taken: Collection[int]) -> int:
+    """The number behind all that are taken, else the lowest that is free: a session has at most
+    `max_streams` of them."""
+    behind = max(taken, default=-1) + 1
+    if behind <= MAX_STREAM:
+        return behind
+    return next(number for number in range(MAX_STREAM + 1) if number not in taken)
 
 
 def pending_ms_of(row: StreamRow) -> int:

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Annotated, BinaryIO, TypeVar
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, WithJsonSchema
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from orchestration.api.audio_chunks import ChunkSenders, StoredChunk
+from orchestration.api.audio_form_schemas import CHUNK_SCHEMA, UPLOAD_SCHEMA
 from orchestration.api.audio_forms import (
     MAX_FORM_FIELDS,
     ChunkForm,
@@ -26,6 +27,7 @@ from orchestration.api.audio_views import UploadJobView, UploadResult, job_view,
 from orchestration.api.coverage import stream_coverages
 from orchestration.api.session_ids import SESSION_ID_PATTERN, new_session_id
 from orchestration.api.sessions import check_overrides
+from orchestration.api.setting_schemas import PRESET_SCHEMA, STAGES_SCHEMA
 from orchestration.audio.decoding import DecodeLimits
 from orchestration.audio.pcm import PcmFormat, check_format
 from orchestration.audio.presets import PRESETS, STAGES, all_stages, stage_json
@@ -47,53 +49,6 @@ CHUNK_DURATION_S = 60
 """Audio of one chunk that comes as a file."""
 
 Answer = TypeVar("Answer")
-
-_FILE = {"type": "string", "format": "binary"}
-UPLOAD_SCHEMA: dict[str, object] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": _FILE,
-                        "session_id": {"type": "string", "example": "weekly"},
-                        "language": {"type": "string", "example": "en"},
-                        "target_languages": {"type": "string", "example": '["pt"]'},
-                        "transcription": {"type": "boolean", "default": True},
-                        "speaker_diarization": {"type": "boolean", "default": True},
-                        "config": {"type": "string", "example": '{"title": "Interview"}'},
-                    },
-                }
-            }
-        },
-    }
-}
-CHUNK_SCHEMA: dict[str, object] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": ChunkForm.model_json_schema()},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file", "session_id", "sequence"],
-                    "properties": {
-                        "file": _FILE,
-                        "session_id": {"type": "string"},
-                        "stream": {"type": "integer", "default": 0},
-                        "sequence": {"type": "integer"},
-                        "encoding": {"type": "string", "enum": ["s16le", "f32le", "file"]},
-                        "sample_rate": {"type": "integer", "default": 16000},
-                        "channels": {"type": "integer", "default": 1},
-                    },
-                }
-            },
-        },
-    }
-}
 
 
 class ChunkResult(BaseModel):
@@ -136,8 +91,8 @@ class AudioSetting(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"example": {"preset": "noisy", "stages": {}}})
 
-    preset: str = "default"
-    stages: dict[str, JsonValue] = {}
+    preset: Annotated[str, WithJsonSchema(PRESET_SCHEMA)] = "default"
+    stages: Annotated[dict[str, JsonValue], WithJsonSchema(STAGES_SCHEMA)] = {}
 
 
 class AudioConfig(BaseModel):
@@ -372,10 +327,10 @@ def _order(
 ) -> UploadOrder:
     who = wanted.config.participant
     participant = ParticipantRef(who.id, who.name) if who else None
-    if wanted.session_id is not None:
-        return UploadOrder(name, size, file, None, wanted.session_id, participant)
     overrides: JsonObject = dict(wanted.config.settings)
     check_overrides(overrides, settings.sessions.chunking)
+    if wanted.session_id is not None:
+        return UploadOrder(name, size, file, None, wanted.session_id, participant)
     spec = SessionSpec(
         session_id=new_session_id(),
         title=wanted.config.title or name,

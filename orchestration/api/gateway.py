@@ -33,6 +33,10 @@ and once."""
 PATH_PARAMETER: dict[str, object] = {
     "parameters": [{"name": "path", "in": "path", "required": True, "schema": {"type": "string"}}]
 }
+OWN_ANSWERS: dict[int | str, dict[str, object]] = {
+    200: {"description": "The service's own answer"},
+    "default": {"description": "The service's own answer, of another status"},
+}
 
 
 class Gateway(Protocol):
@@ -127,7 +131,8 @@ def gateway_router() -> APIRouter:
                     f"Passed to a {service} service that is due and well, and its answer back."
                 ),
                 operation_id=f"{method.lower()}_{service}",
-                responses={200: {"description": "The service's own answer"}},
+                response_class=Response,
+                responses=OWN_ANSWERS,
                 openapi_extra=PATH_PARAMETER,
             )
     return router

@@ -38,6 +38,7 @@ MAX_DURATION_S = 4 * 3600
 MAX_FILES_AT_ONCE = 2
 """Files under way in one process; one more gets 429."""
 MAX_PROMPT_CHARACTERS = 2_000
+LANGUAGE_PATTERN = r"^[A-Za-z]{2,3}$"
 READ_BYTES = 2**20
 
 ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
@@ -50,7 +51,7 @@ class TranscriptionForm(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     model: str = Field(min_length=1, max_length=200)
-    language: str | None = Field(None, pattern=r"^[A-Za-z]{2,3}$")
+    language: str | None = Field(None, pattern=LANGUAGE_PATTERN)
     prompt: str = Field("", max_length=MAX_PROMPT_CHARACTERS)
     response_format: ResponseFormat = "json"
     temperature: float = Field(0, ge=0, le=1)
@@ -71,16 +72,37 @@ FORM_SCHEMA: dict[str, object] = {
                     "required": ["file", "model"],
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
-                        "model": {"type": "string", "example": "whisper-1"},
-                        "language": {"type": "string", "example": "en"},
-                        "prompt": {"type": "string"},
+                        "model": {
+                            "type": "string",
+                            "minLength": 1,
+                            "maxLength": 200,
+                            "example": "whisper-1",
+                        },
+                        "language": {
+                            "type": "string",
+                            "pattern": LANGUAGE_PATTERN,
+                            "example": "en",
+                        },
+                        "prompt": {
+                            "type": "string",
+                            "maxLength": MAX_PROMPT_CHARACTERS,
+                            "example": "Names: Ana, Bruno.",
+                        },
                         "response_format": {
                             "type": "string",
                             "enum": ["json", "text", "srt", "verbose_json", "vtt"],
+                            "default": "json",
+                        },
+                        "temperature": {
+                            "type": "number",
+                            "minimum": 0,
+                            "maximum": 1,
+                            "default": 0,
                         },
                         "timestamp_granularities[]": {
                             "type": "array",
                             "items": {"type": "string", "enum": ["word", "segment"]},
+                            "example": ["segment"],
                         },
                     },
                 }
@@ -88,6 +110,14 @@ FORM_SCHEMA: dict[str, object] = {
         },
     }
 }
+
+
+class TranscriptionView(BaseModel):
+    """The transcript; `verbose_json` has times, segments and words besides, as OpenAI's."""
+
+    model_config = ConfigDict(extra="allow")
+
+    text: str
 
 
 class ModelView(BaseModel):
@@ -119,6 +149,7 @@ def openai_router(engines: Engines) -> APIRouter:
     @router.post(
         TRANSCRIPTIONS_PATH.removeprefix("/v1"),
         openapi_extra=FORM_SCHEMA,
+        response_model=TranscriptionView,
         responses={200: {"description": "The transcript, in the format asked for"}},
     )
     async def transcriptions(request: Request) -> Response:

@@ -8,11 +8,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.errors import JsonObject, OrchestrationError
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MAX_VALIDATION_ERRORS = 20
 """A body with more mistakes is told of the first ones only."""
 
@@ -87,11 +89,28 @@ def install_problem_handlers(app: FastAPI) -> None:
         code = phrase.lower().replace(" ", "_").replace("-", "_")
         response = problem(error.status_code, code, str(error.detail))
         response.headers.update(error.headers or {})
+        allowed = _allowed_methods(app, request) if error.status_code == 405 else ""
+        if allowed:
+            response.headers["Allow"] = allowed
         return response
 
     app.add_exception_handler(OrchestrationError, on_named)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
+
+
+def _allowed_methods(app: FastAPI, request: Request) -> str:
+    """All methods of a path; a single route knows only its own (RFC 9110, 15.5.6)."""
+    allowed = [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in app.router.routes
+        )
+    ]
+    # A mounted application takes every method, and names its own.
+    return "" if request.method in allowed else ", ".join(allowed)
 
 
 class UnexpectedErrors:

@@ -4,11 +4,20 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from orchestration.api.erasure_views import ErasureView, erasure_view
 from orchestration.api.ports import Sessions
 from orchestration.api.session_ids import SESSION_ID_PATTERN, SessionId, new_session_id
+from orchestration.api.setting_schemas import OVERRIDES_SCHEMA
 from orchestration.audio.presets import all_stages
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import ChunkingSettings
@@ -46,9 +55,7 @@ class CreateSession(BaseModel):
     title: str | None = Field(None, max_length=MAX_TITLE_CHARACTERS)
     language: Language | None = Field(None, description="The language spoken, if it is known.")
     target_languages: list[Language] = Field([], max_length=MAX_TARGET_LANGUAGES)
-    settings: dict[str, JsonValue] = Field(
-        {}, description="Overrides of the service's chunking: `chunk_ms`, `overlap_ms` and so on."
-    )
+    settings: Annotated[dict[str, JsonValue], WithJsonSchema(OVERRIDES_SCHEMA)] = {}
 
 
 class ConfigureSession(BaseModel):

@@ -34,6 +34,8 @@ CONNECT = "0"
 """How a packet of Socket.IO begins that asks for a client to be taken in."""
 PACKET_TYPES = frozenset("123456")
 """What a client's packet may begin with."""
+FAREWELL = "1"
+"""How the packet begins with which a client closes."""
 SEND_TIMEOUT_S = 20
 """A client that takes nothing for so long is cut off."""
 
@@ -148,6 +150,9 @@ class Transport:
             return
         if len(data) > MAX_PACKET_BYTES:
             self.cut(TooLarge("The packet is too large."))
+        elif isinstance(data, str) and data[:1] == FAREWELL and not self._cut.done():
+            # Engine.IO would forget the client, and leave its connection open and unanswered.
+            self._cut.set_result(None)
         elif isinstance(data, str) and data[:1] not in PACKET_TYPES:
             self.cut(BadRequest("This is not a packet of Engine.IO."))
 

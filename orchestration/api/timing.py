@@ -51,7 +51,8 @@ class RealignRequest(BaseModel):
     """
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"session_id": "weekly", "sources": ["captions"]}}
+        strict=True,
+        json_schema_extra={"example": {"session_id": "weekly", "sources": ["captions"]}},
     )
 
     session_id: str = Field(pattern=SESSION_ID_PATTERN)

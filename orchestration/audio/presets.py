@@ -115,7 +115,9 @@ def all_stages(setting: JsonValue) -> tuple[Stage, ...]:
     if not isinstance(name, str) or name not in PRESETS:
         raise BadRequest(f"audio.preset is one of {', '.join(PRESETS)}.", {"field": "audio.preset"})
     changes = _object(body.get("stages", {}), "audio.stages", set(STAGES))
-    return tuple(_stage(stage, PRESETS[name].get(stage), changes.get(stage)) for stage in STAGES)
+    return tuple(
+        _stage(stage, PRESETS[name].get(stage), changes.get(stage, {})) for stage in STAGES
+    )
 
 
 def stage_json(stage: Stage) -> JsonObject:
@@ -131,7 +133,7 @@ def stage_json(stage: Stage) -> JsonObject:
 def _stage(name: str, preset: Mapping[str, float] | None, change: JsonValue) -> Stage:
     where = f"audio.stages.{name}"
     known = {"enabled", "gain_in_db", "gain_out_db", "parameters"}
-    own = _object({} if change is None else change, where, known)
+    own = _object(change, where, known)
     enabled = own.get("enabled", preset is not None)
     if not isinstance(enabled, bool):
         raise BadRequest(f"{where}.enabled is true or false.", {"field": f"{where}.enabled"})

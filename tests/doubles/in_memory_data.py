@@ -22,6 +22,7 @@ from orchestration.storage.ports import (
     SessionRow,
     StoredSegment,
 )
+from tests.doubles.cursors import first_row
 
 
 @dataclass
@@ -136,7 +137,7 @@ class InMemoryData:
 
 def page_of(rows: Sequence[Row], limit: int, cursor: str | None) -> Page[Row]:
     """The rows from where the cursor says, which is their number."""
-    start = int(cursor or 0)
+    start = first_row(cursor)
     more = start + limit < len(rows)
     return Page(rows[start : start + limit], str(start + limit) if more else None)
 

@@ -20,6 +20,7 @@ from orchestration.timing.alignment import (
     TimeWindow,
     accuracy_of,
 )
+from tests.doubles.cursors import first_row
 
 
 @dataclass
@@ -58,7 +59,7 @@ class InMemoryTiming(ABC):
             _moved(row, moved_ns.get(row.source, 0)) for row in stored.rows if row.source in sources
         ]
         within = [row for row in wanted if window.overlaps(_window(row), tolerance_ns)]
-        first = int(cursor or 0)
+        first = first_row(cursor)
         more = first + limit < len(within)
         return TimelinePage(within[first : first + limit], str(first + limit) if more else None)
 

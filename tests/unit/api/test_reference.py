@@ -1,0 +1,133 @@
+"""The OpenAPI document says all that a caller needs.
+
+A new route needs an entry under its `METHOD /path` in the module of `orchestration/api/reference`
+that its kin are in: a summary, an example of its JSON, and the errors that it raises itself.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from orchestration.api.app import create_api
+from orchestration.api.reference.document import OPEN_OPERATIONS, OPERATIONS
+from orchestration.config.models import Settings
+from orchestration.metrics.local import LocalFigures
+from orchestration.services.gateway import HttpGateway
+from tests.doubles.in_memory_archive import InMemoryArchive
+from tests.doubles.in_memory_sessions import InMemorySessions
+from tests.doubles.scripted_engines import ScriptedEngines
+
+Operation = dict[str, Any]
+
+
+def document_of(data_dir: Path) -> dict[str, Any]:
+    archive = InMemoryArchive()
+    gateway = HttpGateway({}, timeout_s=1, tries=1)
+    api = create_api(
+        Settings(data_dir=data_dir),
+        InMemorySessions(archive),
+        archive,
+        ScriptedEngines(),
+        gateway,
+        LocalFigures(),
+        data_dir,
+    )
+    return api.openapi()
+
+
+DOCUMENT = document_of(Path("/nonexistent"))
+NAMED = {
+    f"{method.upper()} {path}": operation
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+}
+every_operation = pytest.mark.parametrize("name", NAMED)
+
+
+def media_of(operation: Operation, problems: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Status, media type and description of each answer."""
+    for status, answer in operation["responses"].items():
+        for media_type, media in answer.get("content", {}).items():
+            if (media_type == "application/problem+json") == problems:
+                yield status, media_type, media
+
+
+def assert_valid(example: Any, schema: dict[str, Any]) -> None:
+    whole = {**schema, "components": DOCUMENT["components"]}
+    jsonschema.Draft202012Validator(whole).validate(example)
+
+
+def assert_every_field_has_an_example(name: str, schema: dict[str, Any]) -> None:
+    for field, one in schema["properties"].items():
+        if one.get("format") != "binary":
+            example = one.get("example", one.get("default"))
+            assert example is not None, f"{name} has no example of {field}"
+            assert_valid(example, one)
+
+
+def test_no_entry_is_of_a_route_that_is_gone() -> None:
+    assert OPERATIONS.keys() - NAMED.keys() == set()
+
+
+@every_operation
+def test_every_operation_has_an_entry_a_tag_and_words(name: str) -> None:
+    operation = NAMED[name]
+    assert name in OPERATIONS, f"{name} has no entry in orchestration/api/reference"
+    assert operation["summary"] == OPERATIONS[name].summary
+    assert operation["tags"]
+    assert operation["description"]
+
+
+@every_operation
+def test_every_answer_has_an_example_of_its_type(name: str) -> None:
+    operation = NAMED[name]
+    for status, media_type, media in media_of(operation, problems=False):
+        assert "example" in media, f"{name} has no example of its {status} {media_type}"
+        if media_type == "application/json":
+            assert media["schema"], f"{name} has an answer without a type"
+            assert_valid(media["example"], media["schema"])
+
+
+@every_operation
+def test_every_request_has_an_example_of_its_type(name: str) -> None:
+    operation = NAMED[name]
+    for parameter in operation.get("parameters", []):
+        assert parameter["schema"]
+        if parameter.get("required"):
+            assert_valid(parameter["example"], parameter["schema"])
+    for media_type, media in operation.get("requestBody", {}).get("content", {}).items():
+        schema = media["schema"]
+        if "$ref" in schema:
+            schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        if media_type == "multipart/form-data":
+            assert_every_field_has_an_example(name, schema)
+            continue
+        example = media.get("example", schema.get("example"))
+        assert example is not None, f"{name} has no example of its body"
+        assert_valid(example, schema)
+
+
+@every_operation
+def test_every_operation_names_its_problems_with_examples(name: str) -> None:
+    operation = NAMED[name]
+    statuses = set()
+    for status, _, media in media_of(operation, problems=True):
+        statuses.add(status)
+        assert media["examples"]
+        for code, example in media["examples"].items():
+            assert example["value"]["code"] == code
+            assert example["value"]["status"] == int(status)
+            assert_valid(example["value"], media["schema"])
+    assert "500" in statuses
+    if name not in OPEN_OPERATIONS:
+        assert {"401", "403"} <= statuses
+    if operation.get("parameters") or "requestBody" in operation:
+        assert "422" in statuses
+
+
+def test_every_operation_but_health_wants_the_key() -> None:
+    assert DOCUMENT["security"] == [{"key": []}]
+    assert {name for name, one in NAMED.items() if "security" in one} == OPEN_OPERATIONS
