@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import quote
 
 import aiohttp
 
+from orchestration.client.calls import session_path
 from orchestration.client.problems import error_for_problem
+from orchestration.client.service_calls import ServiceCalls
+from orchestration.client.stored_data import StoredDataCalls
 from orchestration.errors import JsonObject, JsonValue, ServiceUnreachable
 
 CONNECT_TIMEOUT_S = 10
@@ -30,7 +32,7 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 TranscriptFormat = Literal["json", "txt", "srt", "vtt"]
 
 
-class OrchestrationClient:
+class OrchestrationClient(StoredDataCalls, ServiceCalls):
     """A service at `base_url`, as in `http://127.0.0.1:3000`; use as an async context manager."""
 
     def __init__(self, base_url: str, api_key: str | None = None) -> None:
@@ -79,7 +81,7 @@ class OrchestrationClient:
         return await self._json("POST", "/api/sessions", body=body)
 
     async def session(self, session_id: str) -> JsonObject:
-        return await self._json("GET", _session_path(session_id))
+        return await self._json("GET", session_path(session_id))
 
     async def sessions(
         self, *, status: str | None = None, limit: int | None = None, cursor: str | None = None
@@ -90,7 +92,7 @@ class OrchestrationClient:
 
     async def end_session(self, session_id: str) -> JsonObject:
         """End a session as if its bot had; returns at once with its new status."""
-        return await self._json("POST", _session_path(session_id, "/end"))
+        return await self._json("POST", session_path(session_id, "/end"))
 
     async def configure_session(self, session_id: str, settings: JsonObject) -> JsonObject:
         """Change a running session's own settings by a merge patch."""
@@ -99,7 +101,7 @@ class OrchestrationClient:
 
     async def delete_session(self, session_id: str) -> JsonObject:
         """Remove a session, its rows and its files; returns the receipt."""
-        return await self._json("DELETE", _session_path(session_id))
+        return await self._json("DELETE", session_path(session_id))
 
     async def erase_person(
         self,
@@ -119,35 +121,35 @@ class OrchestrationClient:
     async def transcript(self, session_id: str, *, language: str | None = None) -> JsonObject:
         """`{session_id, status, language, segments, coverage}`."""
         query = {"format": "json", "language": language}
-        return await self._json("GET", _session_path(session_id, "/transcript"), query=query)
+        return await self._json("GET", session_path(session_id, "/transcript"), query=query)
 
     async def transcript_text(
         self, session_id: str, form: TranscriptFormat, *, language: str | None = None
     ) -> str:
         """The transcript as the file that the service makes of it."""
         query = {"format": form, "language": language}
-        path = _session_path(session_id, "/transcript")
+        path = session_path(session_id, "/transcript")
         async with self._request("GET", path, query=query) as response:
             return await response.text("utf-8")
 
     async def coverage(self, session_id: str) -> JsonObject:
-        return await self._json("GET", _session_path(session_id, "/coverage"))
+        return await self._json("GET", session_path(session_id, "/coverage"))
 
     async def events(self, session_id: str, *, after: int = 0) -> JsonObject:
         """Durable events with a sequence number above `after`."""
         query = {"after": after}
-        return await self._json("GET", _session_path(session_id, "/events"), query=query)
+        return await self._json("GET", session_path(session_id, "/events"), query=query)
 
     async def recording(self, session_id: str, stream: int) -> AsyncIterator[bytes]:
         """A stream's audio as FLAC, piece by piece."""
-        path = _session_path(session_id, "/recording")
+        path = session_path(session_id, "/recording")
         async with self._request("GET", path, query={"stream": stream}) as response:
             async for piece in response.content.iter_chunked(65_536):
                 yield piece
 
     async def export_session(self, session_id: str) -> AsyncIterator[bytes]:
         """All that is stored of a session as one ZIP archive, piece by piece."""
-        async with self._request("GET", _session_path(session_id, "/export")) as response:
+        async with self._request("GET", session_path(session_id, "/export")) as response:
             async for piece in response.content.iter_chunked(65_536):
                 yield piece
 
@@ -155,7 +157,7 @@ class OrchestrationClient:
 
     async def speakers(self, session_id: str) -> JsonObject:
         """Everybody who was there or spoke: `{session_id, items, unnamed_labels}`."""
-        return await self._json("GET", _session_path(session_id, "/speakers"))
+        return await self._json("GET", session_path(session_id, "/speakers"))
 
     async def map_speaker(
         self,
@@ -202,7 +204,7 @@ class OrchestrationClient:
         self, session_id: str, *, limit: int | None = None, cursor: str | None = None
     ) -> JsonObject:
         """One page of what people said about who spoke, in order: `{items, next_cursor}`."""
-        path = _session_path(session_id, "/speakers/corrections")
+        path = session_path(session_id, "/speakers/corrections")
         return await self._json("GET", path, query={"limit": limit, "cursor": cursor})
 
     async def correlations(
@@ -225,7 +227,7 @@ class OrchestrationClient:
         return await self._json("POST", "/api/audio/correlations", body=body)
 
     async def _correct(self, session_id: str, kind: str, body: JsonObject) -> JsonObject:
-        path = _session_path(session_id, f"/speakers/{kind}")
+        path = session_path(session_id, f"/speakers/{kind}")
         return await self._json("POST", path, body=body)
 
     # The service
@@ -381,13 +383,14 @@ class OrchestrationClient:
         )
 
 
-def _present(query: dict[str, Any] | None) -> dict[str, str]:
-    return {key: str(value) for key, value in (query or {}).items() if value is not None}
+def _present(query: dict[str, Any] | None) -> list[tuple[str, str]]:
+    return [
+        (key, str(one))
+        for key, value in (query or {}).items()
+        if value is not None
+        for one in (value if isinstance(value, list) else [value])
+    ]
 
 
 def _given(**fields: JsonValue) -> JsonObject:
     return {key: value for key, value in fields.items() if value is not None}
-
-
-def _session_path(session_id: str, rest: str = "") -> str:
-    return f"/api/sessions/{quote(session_id, safe='')}{rest}"

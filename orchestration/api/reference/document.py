@@ -13,6 +13,7 @@ from orchestration.api.reference import (
     gateway,
     health,
     sessions,
+    speakers,
     stored_data,
     timing,
 )
@@ -33,6 +34,7 @@ OPERATIONS: Final[Operations] = {
     **gateway.OPERATIONS,
     **health.OPERATIONS,
     **sessions.OPERATIONS,
+    **speakers.OPERATIONS,
     **stored_data.OPERATIONS,
     **timing.OPERATIONS,
 }
@@ -144,7 +146,8 @@ def _add_problems(name: str, operation: dict[str, Any], entry: Operation | None)
         found.setdefault(str(number), {})[code] = _example(number, code, detail)
     for status, examples in found.items():
         answer = responses.setdefault(status, {"description": http.HTTPStatus(int(status)).phrase})
-        content = answer.setdefault("content", {})
+        content: dict[str, Any] = {}
+        answer["content"] = content
         content[PROBLEM_MEDIA_TYPE] = {
             "schema": _PROBLEM_SCHEMA,
             "examples": {code: {"value": example} for code, example in examples.items()},

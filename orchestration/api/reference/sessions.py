@@ -1,6 +1,7 @@
 """Sessions, and what is stored of them."""
 
 from orchestration.api.reference.operation import OF_A_LIST, OF_A_SESSION, Operation, Operations
+from orchestration.api.reference.speakers import STATISTICS
 from orchestration.errors import (
     BadRequest,
     JsonObject,
@@ -182,6 +183,7 @@ OPERATIONS: Operations = {
                 }
             ],
             "clock_changes": [],
+            "correlation": STATISTICS,
         },
         problems=OF_A_SESSION,
     ),

@@ -4,41 +4,28 @@ A new route needs an entry under its `METHOD /path` in the module of `orchestrat
 that its kin are in: a summary, an example of its JSON, and the errors that it raises itself.
 """
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jsonschema
 import pytest
 
-from orchestration.api.app import create_api
 from orchestration.api.reference.document import OPEN_OPERATIONS, OPERATIONS
-from orchestration.config.models import Settings
-from orchestration.metrics.local import LocalFigures
-from orchestration.services.gateway import HttpGateway
-from tests.doubles.in_memory_archive import InMemoryArchive
-from tests.doubles.in_memory_sessions import InMemorySessions
-from tests.doubles.scripted_engines import ScriptedEngines
+from tests.doubles.api_server import api_server
 
 Operation = dict[str, Any]
 
 
-def document_of(data_dir: Path) -> dict[str, Any]:
-    archive = InMemoryArchive()
-    gateway = HttpGateway({}, timeout_s=1, tries=1)
-    api = create_api(
-        Settings(data_dir=data_dir),
-        InMemorySessions(archive),
-        archive,
-        ScriptedEngines(),
-        gateway,
-        LocalFigures(),
-        data_dir,
-    )
-    return api.openapi()
+async def served_document() -> dict[str, Any]:
+    with TemporaryDirectory() as data_dir:
+        async with api_server(Path(data_dir)) as server:
+            return (await server.json("GET", "/openapi.json"))[1]
 
 
-DOCUMENT = document_of(Path("/nonexistent"))
+DOCUMENT = asyncio.run(served_document())
 NAMED = {
     f"{method.upper()} {path}": operation
     for path, methods in DOCUMENT["paths"].items()
