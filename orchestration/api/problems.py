@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem bodies, for HTTP and for WebSockets refused before the upgrade."""
 
 import http
+import json
 
 import structlog
 from fastapi import FastAPI, Request
@@ -35,6 +36,12 @@ class ProblemView(BaseModel):
 
 class ProblemResponse(JSONResponse):
     media_type = PROBLEM_MEDIA_TYPE
+
+    def render(self, content: JsonObject) -> bytes:
+        """UTF-8; what a caller sent and is told of may hold half a surrogate pair."""
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(
+            "utf-8", "replace"
+        )
 
 
 def problem(status: int, code: str, detail: str, facts: JsonObject | None = None) -> Response:

@@ -9,8 +9,10 @@ from orchestration.errors import JsonObject, OrchestrationError
 
 
 def encode_message(body: JsonObject) -> str:
-    """A message as it goes over the wire."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """A message as it goes over the wire. Half a surrogate pair, which a sender may have put in
+    by an escape and is told of, becomes `?`: UTF-8 has no form for it."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def welcome_message(welcome: Welcome, limits: IngestSettings) -> JsonObject:

@@ -12,6 +12,7 @@ from orchestration.storage.speaker_ports import (
     StoredCorrelation,
     StoredSpeakers,
 )
+from tests.doubles.cursors import first_row
 
 
 @dataclass
@@ -36,7 +37,7 @@ class InMemorySpeakers(ABC):
     async def speaker_corrections(
         self, session_id: str, limit: int, cursor: str | None
     ) -> CorrectionPage:
-        rows, first = self.spoken_of(session_id).corrections, int(cursor or 0)
+        rows, first = self.spoken_of(session_id).corrections, first_row(cursor)
         more = first + limit < len(rows)
         return CorrectionPage(rows[first : first + limit], str(first + limit) if more else None)
 
@@ -49,7 +50,7 @@ class InMemorySpeakers(ABC):
             if (row.start_ns is None and from_ns <= 0)
             or (row.start_ns is not None and row.start_ns < to_ns and (row.end_ns or 0) > from_ns)
         ]
-        first = int(cursor or 0)
+        first = first_row(cursor)
         more = first + limit < len(within)
         return CorrelationPage(within[first : first + limit], str(first + limit) if more else None)
 

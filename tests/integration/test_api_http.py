@@ -422,6 +422,21 @@ async def test_what_is_not_there_is_a_problem(
     assert (problem["status"], problem["code"]) == (status, code)
 
 
+async def test_half_a_surrogate_pair_in_what_is_refused_is_no_error_of_ours(
+    server: ApiServer,
+) -> None:
+    body = b'{"preset": "default", "stages": {"\\ud800": 1}}'
+    headers = {"Content-Type": "application/json"}
+    status, problem = await server.json("POST", "/api/audio/config", data=body, headers=headers)
+    assert (status, problem["code"]) == (400, "bad_request")
+
+
+async def test_a_405_names_every_method_of_its_path(server: ApiServer) -> None:
+    async with server.client.patch(server.url + "/api/sessions") as response:
+        assert response.status == 405
+        assert set(response.headers["Allow"].split(", ")) >= {"GET", "POST"}
+
+
 @pytest.mark.parametrize("path", ["/", "/static/app.js", "/docs", "/openapi.json"])
 async def test_pages_come_with_their_security_headers(server: ApiServer, path: str) -> None:
     async with server.client.get(server.url + path) as response:

@@ -427,6 +427,14 @@ async def test_an_unknown_message_is_answered_and_let_pass(server: ApiServer) ->
         await acked(socket, 0)
 
 
+async def test_half_a_surrogate_pair_is_answered_like_any_other_text(server: ApiServer) -> None:
+    await server.session()
+    async with server.ingest() as socket:
+        await greeted(socket)
+        await socket.send_str('{"type": "\\ud800"}')
+        assert (await until(socket, "error"))["fatal"] is False
+
+
 async def test_facts_over_the_rate_wait_and_none_is_lost(tmp_path: Path) -> None:
     async with api_server(tmp_path, ingest={"max_facts_per_s": 20}) as server:
         session = await server.session()
