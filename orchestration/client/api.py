@@ -97,7 +97,7 @@ class OrchestrationClient(StoredDataCalls, ServiceCalls):
     async def configure_session(self, session_id: str, settings: JsonObject) -> JsonObject:
         """Change a running session's own settings by a merge patch."""
         body: JsonObject = {"settings": settings}
-        return await self._json("PATCH", _session_path(session_id), body=body)
+        return await self._json("PATCH", session_path(session_id), body=body)
 
     async def delete_session(self, session_id: str) -> JsonObject:
         """Remove a session, its rows and its files; returns the receipt."""

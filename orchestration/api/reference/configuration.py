@@ -26,8 +26,14 @@ OPERATIONS: Operations = {
     "GET /api/settings": Operation(
         "The settings that hold",
         {
+            "version": 4,
             "settings": {"log_level": "INFO", "live": {"snapshot_segments": 500}},
             "changed": [{"setting": "live.snapshot_segments", "before": 1000, "after": 500}],
+            "stored": {"live": {"snapshot_segments": 500}},
+            "after_restart": [],
+            "config_file": None,
+            "fault": None,
+            "applied": [],
         },
     ),
     "POST /api/settings/validate": Operation(

@@ -13,6 +13,7 @@ from orchestration.api.reference import (
     gateway,
     health,
     sessions,
+    settings,
     speakers,
     stored_data,
     timing,
@@ -34,6 +35,7 @@ OPERATIONS: Final[Operations] = {
     **gateway.OPERATIONS,
     **health.OPERATIONS,
     **sessions.OPERATIONS,
+    **settings.OPERATIONS,
     **speakers.OPERATIONS,
     **stored_data.OPERATIONS,
     **timing.OPERATIONS,
@@ -127,7 +129,8 @@ def _add_parameters(operation: dict[str, Any]) -> None:
 
 def _add_examples(operation: dict[str, Any], entry: Operation) -> None:
     if entry.body is not None:
-        operation["requestBody"]["content"]["application/json"]["example"] = entry.body
+        for media in operation["requestBody"]["content"].values():
+            media["example"] = entry.body
     for (status, media_type), example in entry.answers.items():
         answer = operation["responses"].setdefault(status, {"description": "As it comes"})
         answer.setdefault("content", {}).setdefault(media_type, {})["example"] = example
