@@ -34,11 +34,12 @@ from orchestration.health.recovery import RecoveryBook, RecoveryReport
 from orchestration.logs import configure_logs
 from orchestration.metrics.catalogue import SESSIONS_CREATED
 from orchestration.services.settings_desk import SettingsChange, SettingsState
+from orchestration.session.status import OPEN_STATUSES
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
 from orchestration.storage.pool import Pool, connect_pool, sample_connections
-from orchestration.storage.ports import OPEN_STATUSES, SessionRow, SessionSpec
+from orchestration.storage.ports import SessionRow, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.recordings import Recordings
 

@@ -13,7 +13,8 @@ from actors.names import NAMESPACE, ask, dispatcher_name
 from actors.placement import Placement, session_actor
 from orchestration.errors import OrchestrationError, UnknownSession
 from orchestration.health.recovery import Action, RecoveryBook, RecoveryReport
-from orchestration.storage.ports import OPEN_STATUSES, Archive
+from orchestration.session.status import OPEN_STATUSES
+from orchestration.storage.ports import Archive
 
 log = structlog.get_logger(__name__)
 

@@ -23,8 +23,9 @@ from orchestration.config.current import CurrentSettings
 from orchestration.config.models import ChunkingSettings
 from orchestration.config.versions import merge_patched
 from orchestration.errors import BadRequest, JsonObject
-from orchestration.session.events import SessionStatus, iso_utc
+from orchestration.session.events import iso_utc
 from orchestration.session.fields import clean_name
+from orchestration.session.status import SessionStatus
 from orchestration.storage.ports import Archive, SessionRow, SessionSpec
 
 MAX_TITLE_CHARACTERS = 500

@@ -15,8 +15,8 @@ from orchestration.api.session_ids import SessionId
 from orchestration.api.sessions import Language
 from orchestration.api.time_ranges import WHOLE_NS, TimeRange
 from orchestration.errors import LimitReached, NoRecording
-from orchestration.session.events import SessionStatus
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM
+from orchestration.session.status import SessionStatus
 from orchestration.storage.data_ports import DataArchive
 from orchestration.storage.ports import Archive
 from orchestration.storage.recordings import Recordings

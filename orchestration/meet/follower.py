@@ -33,7 +33,7 @@ from orchestration.meet.values import (
     TranscriptEntry,
 )
 from orchestration.session.inputs import ParticipantSighting
-from orchestration.session.session import TERMINAL
+from orchestration.session.status import TERMINAL
 from orchestration.speakers.corrections import restored_corrections
 from orchestration.storage.ports import Archive, SessionJournal, SessionRow
 

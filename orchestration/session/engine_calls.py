@@ -12,8 +12,9 @@ from orchestration.errors import OrchestrationError, UnsupportedLanguagePair
 from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.repairs import Repair
-from orchestration.session.session import Session, TranscribeOrder
+from orchestration.session.session import Session
 from orchestration.session.session_meter import SessionMeter
+from orchestration.session.transcription import TranscribeOrder
 from orchestration.storage.ports import SessionJournal
 
 REPAIR_CHUNK = -1

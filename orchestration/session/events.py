@@ -16,10 +16,6 @@ from orchestration.transcript.segments import Segment, SpeakerName
 NS_PER_SECOND = 1_000_000_000
 NS_PER_MS = 1_000_000
 
-SessionStatus = Literal[
-    "created", "active", "delayed", "ending", "completed", "failed", "abandoned"
-]
-
 
 @dataclass(frozen=True, slots=True)
 class DurableEvent:

@@ -4,12 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestration.errors import JsonObject
-from orchestration.session.events import (
-    DurableEvent,
-    PassingEvent,
-    SessionStatus,
-    speaker_json,
-)
+from orchestration.session.events import DurableEvent, PassingEvent, speaker_json
+from orchestration.session.status import SessionStatus
 from orchestration.storage.ports import (
     ChunkRow,
     CorrectionRow,

@@ -41,8 +41,9 @@ from orchestration.session.live_log import LiveLog
 from orchestration.session.recorder import Recorder
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.repairs import Repair
-from orchestration.session.session import TERMINAL, Session, SessionStep
+from orchestration.session.session import Session, SessionStep
 from orchestration.session.session_meter import SessionMeter
+from orchestration.session.status import TERMINAL
 from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.chunk_files import ChunkFileStore

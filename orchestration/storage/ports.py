@@ -12,8 +12,9 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 from orchestration.errors import JsonObject
 from orchestration.services.ports import AudioQuality
-from orchestration.session.events import DurableEvent, SessionStatus, TranslatedText
+from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec
+from orchestration.session.status import SessionStatus
 from orchestration.storage.alert_ports import AlertLog
 from orchestration.storage.speaker_ports import SpeakerArchive
 from orchestration.storage.timing_ports import TimingArchive
@@ -22,14 +23,6 @@ from orchestration.timing.stream_timeline import TimelinePiece
 from orchestration.transcript.segments import CorrelationType, Segment, SpeakerName
 
 Row = TypeVar("Row")
-
-OPEN_STATUSES: tuple[SessionStatus, ...] = (
-    "created",
-    "active",
-    "delayed",
-    "ending",
-    "abandoned",
-)
 
 
 @dataclass(frozen=True, slots=True)

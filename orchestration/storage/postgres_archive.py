@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from orchestration.errors import BadRequest, JsonObject, SessionConflict
-from orchestration.session.events import DurableEvent, SessionStatus, TranslatedText
+from orchestration.session.events import DurableEvent, TranslatedText
+from orchestration.session.status import SessionStatus
 from orchestration.storage.erasure_ports import RemovedFiles
 from orchestration.storage.frame_reader import read_frames_after
 from orchestration.storage.pool import Connection, Pool, database, unknown_session

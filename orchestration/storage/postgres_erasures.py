@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from orchestration.session.status import OPEN_STATUSES
 from orchestration.storage import erasure_statements as sql
 from orchestration.storage.erasure_ports import (
     ERASED_NAME,
@@ -16,7 +17,6 @@ from orchestration.storage.erasure_ports import (
     RemovedFiles,
 )
 from orchestration.storage.pool import Connection, Pool, database
-from orchestration.storage.ports import OPEN_STATUSES
 from orchestration.storage.rows import Row, optional_text
 
 

@@ -7,6 +7,7 @@ import asyncpg
 from orchestration.errors import BadAudio, Fenced, JsonValue, OrchestrationError
 from orchestration.session.events import DurableEvent
 from orchestration.session.inputs import StreamSpec
+from orchestration.session.status import OPEN_STATUSES
 from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS
 from orchestration.storage import journal_statements as sql
 from orchestration.storage import recording_statements as recording_sql
@@ -14,7 +15,6 @@ from orchestration.storage import speaker_statements as speaker_sql
 from orchestration.storage.frame_reader import read_frames, read_frames_after
 from orchestration.storage.pool import Connection, Pool, database, unknown_session
 from orchestration.storage.ports import (
-    OPEN_STATUSES,
     ChunkRow,
     Claim,
     JournalFact,

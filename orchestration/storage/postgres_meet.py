@@ -7,8 +7,8 @@ from orchestration.meet.roster_changes import KnownParticipant
 from orchestration.meet.schedule import MeetJob, Outcome
 from orchestration.meet.values import MEETING_CODE_PATTERN, Presence
 from orchestration.session.events import iso_utc
+from orchestration.session.status import OPEN_STATUSES
 from orchestration.storage.pool import Pool, database
-from orchestration.storage.ports import OPEN_STATUSES
 from orchestration.storage.stored_text import encode_json, storable_text
 
 # Sessions that are created and over between two looks are found by their age.

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from orchestration.errors import JsonObject, SessionConflict, UnknownSession
-from orchestration.session.events import DurableEvent, SessionStatus
+from orchestration.session.events import DurableEvent
+from orchestration.session.status import SessionStatus
 from orchestration.storage.ports import (
     JournalFrame,
     Page,

@@ -24,7 +24,7 @@ from orchestration.services.ports import (
     TranscriptionRequest,
     VoiceSpan,
 )
-from orchestration.session.session import TranscribeOrder
+from orchestration.session.transcription import TranscribeOrder
 from tests.score.known_meetings import DATA, KnownMeeting
 from tests.score.platform import Span
 from tests.score.replay import Answer, replay

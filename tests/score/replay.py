@@ -15,7 +15,9 @@ from orchestration.audio.pcm import PcmFormat
 from orchestration.services.ports import Hypothesis
 from orchestration.session.events import NS_PER_MS, DurableEvent
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
-from orchestration.session.session import TERMINAL, Session, SessionStep, TranscribeOrder
+from orchestration.session.session import Session, SessionStep
+from orchestration.session.status import TERMINAL
+from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
 from orchestration.storage.ports import Claim, SessionRow, SessionSpec
 from tests.score.known_meetings import KnownMeeting

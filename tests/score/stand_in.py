@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 
 from orchestration.services.ports import Hypothesis, HypothesisSegment, HypothesisWord
-from orchestration.session.session import TranscribeOrder
+from orchestration.session.transcription import TranscribeOrder
 from tests.score.known_meetings import KnownMeeting, Person, Turn
 from tests.score.replay import Answer
 

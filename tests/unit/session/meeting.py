@@ -17,7 +17,8 @@ from orchestration.session.inputs import (
     StreamSpec,
 )
 from orchestration.session.intake import Judgement
-from orchestration.session.session import Session, SessionStep, TranscribeOrder
+from orchestration.session.session import Session, SessionStep
+from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
 from orchestration.storage.ports import Claim, SessionRow, SessionSpec, StreamRow
 

@@ -18,7 +18,8 @@ from orchestration.session.inputs import (
     SpeakerFact,
     StreamSpec,
 )
-from orchestration.session.session import Session, TranscribeOrder
+from orchestration.session.session import Session
+from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
 from orchestration.storage.ports import (
     Claim,

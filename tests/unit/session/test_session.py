@@ -21,7 +21,7 @@ from orchestration.session.inputs import (
     SpeakerFact,
     StreamSpec,
 )
-from orchestration.session.session import TRANSITIONS
+from orchestration.session.status import TRANSITIONS
 from orchestration.session.values import SessionValues
 from tests.unit.session.meeting import RATE, ZERO_UNIX_MS, Meeting, silence, speech, words
 

@@ -7,7 +7,8 @@ import pytest
 from orchestration.services.ports import Hypothesis
 from orchestration.session.events import NS_PER_MS
 from orchestration.session.inputs import AudioFrame, ClockFact, StreamSpec
-from orchestration.session.session import Session, TranscribeOrder
+from orchestration.session.session import Session
+from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
 from orchestration.storage.ports import Claim, StreamRow
 from tests.unit.session.meeting import (
