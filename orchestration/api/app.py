@@ -42,6 +42,7 @@ from orchestration.api.sessions import sessions_router
 from orchestration.api.settings import settings_router
 from orchestration.api.settings_changes import settings_changes_router
 from orchestration.api.socket_io import SOCKET_IO_PATH, SocketIo
+from orchestration.api.socket_io_audio import SocketIoSender
 from orchestration.api.socket_io_client import SocketIoServices
 from orchestration.api.speakers import speakers_router
 from orchestration.api.timing import timing_router
@@ -154,7 +155,9 @@ def create_api(
     app.include_router(timing_router(archive))
     app.include_router(live_router(settings, hub, archive))
     app.include_router(websocket_router(settings, registry))
-    app.mount(SOCKET_IO_PATH, SocketIo(SocketIoServices(settings, hub, archive, engines, health)))
+    sender = SocketIoSender(settings, senders)
+    socket_io = SocketIoServices(settings, hub, archive, engines, health, sender)
+    app.mount(SOCKET_IO_PATH, SocketIo(socket_io))
     _add_pages(app, web_dir)
     return app
 

@@ -1,25 +1,39 @@
-"""Audio in chunks of some seconds, for bots that do not stream.
+"""Audio in chunks of some seconds, and who speaks when, for bots that do not stream.
 
 A chunk is one frame of its stream, numbered by the bot: it is journaled before it is answered, a
-repeat is stored once, and one that skips a number is refused with the number that is expected.
+repeat is stored once, and one that skips a number is refused with the number that is expected. So
+it is with facts. What has no number follows what is stored, however often it comes.
 """
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from orchestration.api.audio_sender import SessionSender
 from orchestration.api.connection import Detached
 from orchestration.api.ports import Sessions
 from orchestration.api.session_line import SessionIsOver
-from orchestration.errors import ChunkOutOfOrder, SessionEnded, TakenOver
-from orchestration.session.inputs import AudioFrame, StreamSpec
+from orchestration.errors import BadRequest, ChunkOutOfOrder, SessionEnded, TakenOver
+from orchestration.session.inputs import AudioFrame, SpeakerFact, StreamSpec
 from orchestration.storage.ports import Archive
 
 MAX_SENDERS = 1000
-"""Sessions with a sender by HTTP in one process; the one unused for longest gives way."""
+"""Sessions with such a sender in one process; the one unused for longest gives way."""
 REMEMBERED_CHUNKS = 1000
 """Chunks of a stream whose first samples are remembered, as the session remembers their hashes."""
+
+Stored = TypeVar("Stored")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFact:
+    """What became of a fact. `repeated`: it was durable before."""
+
+    fact: int
+    next_fact: int
+    repeated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +48,7 @@ class StoredChunk:
 
 
 class ChunkSender:
-    """One session's sender by HTTP. Chunks of one session go one after the other."""
+    """One session's sender by HTTP and Socket.IO. Its chunks and facts go one after the other."""
 
     def __init__(
         self, session_id: str, sessions: Sessions, archive: Archive, detached: Detached
@@ -47,17 +61,18 @@ class ChunkSender:
         self._positions: dict[int, tuple[int, int]] = {}
         self._specs: dict[int, StreamSpec] = {}
         self._first_samples: OrderedDict[tuple[int, int], int] = OrderedDict()
+        self._next_fact = 0
         self._turn = asyncio.Lock()
         self.used_at_s = 0.0
 
     async def store(
-        self, spec: StreamSpec, sequence: int, first_sample: int | None, pcm: bytes
+        self, spec: StreamSpec, sequence: int | None, first_sample: int | None, pcm: bytes
     ) -> StoredChunk:
         """Store one chunk; returns when it is durable.
 
         Args:
             spec: its stream, which is opened if the session does not know it.
-            sequence: its number in the stream, from 0.
+            sequence: its number in the stream, from 0; None for the next one.
             first_sample: where it begins; None for the end of the chunk before.
             pcm: whole samples in the stream's format.
 
@@ -67,14 +82,29 @@ class ChunkSender:
             BadAudio: its stream has another format, or it lies before what is stored.
             SessionEnded: the session takes no more audio.
         """
+        return await self._in_turn(lambda: self._store(spec, sequence, first_sample, pcm))
+
+    async def tell(self, fact: SpeakerFact, numbered: bool) -> StoredFact:
+        """Store one fact; returns when it is durable.
+
+        Args:
+            fact: its number counts where it is `numbered`; else it becomes the next one.
+
+        Raises:
+            BadRequest: facts before it are missing.
+            SessionEnded: the session takes no more.
+        """
+        return await self._in_turn(lambda: self._tell(fact, numbered))
+
+    async def _in_turn(self, attempt: Callable[[], Awaitable[Stored]]) -> Stored:
         async with self._turn:
             self.used_at_s = asyncio.get_running_loop().time()
             try:
-                return await self._store(spec, sequence, first_sample, pcm)
+                return await attempt()
             except TakenOver:
                 # Another replica, or another bot, spoke since. This request is the newest word.
                 self._forget()
-                return await self._store(spec, sequence, first_sample, pcm)
+                return await attempt()
             except SessionIsOver:
                 self._forget()
                 raise SessionEnded(
@@ -91,8 +121,21 @@ class ChunkSender:
     def is_busy(self) -> bool:
         return self._turn.locked()
 
+    async def _tell(self, fact: SpeakerFact, numbered: bool) -> StoredFact:
+        sender = await self._connected()
+        expected = self._next_fact
+        number = fact.fact if numbered else expected
+        if number > expected:
+            raise BadRequest(
+                f"Fact {number} came before fact {expected}; send again from there.",
+                {"fact": number, "expected": expected},
+            )
+        await sender.push(replace(fact, fact=number))
+        self._next_fact = max(expected, number + 1)
+        return StoredFact(number, self._next_fact, repeated=number < expected)
+
     async def _store(
-        self, spec: StreamSpec, sequence: int, first_sample: int | None, pcm: bytes
+        self, spec: StreamSpec, sequence: int | None, first_sample: int | None, pcm: bytes
     ) -> StoredChunk:
         sender = await self._connected()
         if self._specs.get(spec.stream) != spec:
@@ -100,6 +143,8 @@ class ChunkSender:
             self._specs[spec.stream] = spec
             self._positions[spec.stream] = (position.next_seq, position.next_sample)
         next_seq, next_sample = self._positions[spec.stream]
+        if sequence is None:
+            sequence = next_seq
         key = (spec.stream, sequence)
         first = first_sample
         if first is None:
@@ -129,7 +174,7 @@ class ChunkSender:
         if self._sender is None:
             sender = SessionSender(self._session_id, self._sessions, self._archive)
             await sender.connect()
-            self._sender = sender
+            self._sender, self._next_fact = sender, sender.next_fact
         return self._sender
 
     def _forget(self) -> None:
@@ -139,7 +184,7 @@ class ChunkSender:
 
 
 class ChunkSenders:
-    """The senders by HTTP of one process; those that fall silent are let go."""
+    """The senders by HTTP and Socket.IO of one process; those that fall silent are let go."""
 
     def __init__(
         self, sessions: Sessions, archive: Archive, detached: Detached, idle_s: float

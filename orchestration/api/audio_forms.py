@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar
 
 from fastapi import Request
@@ -13,13 +14,22 @@ from starlette.types import Message
 
 from orchestration.api.session_ids import SESSION_ID_PATTERN
 from orchestration.api.sessions import MAX_TARGET_LANGUAGES, MAX_TITLE_CHARACTERS, Language
-from orchestration.errors import BadRequest, TooLarge
+from orchestration.audio.decoding import DecodeLimits
+from orchestration.audio.pcm import PcmFormat, check_format
+from orchestration.errors import BadAudio, BadRequest, TooLarge
+from orchestration.services.decoding import decode
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM, clean_name
+from orchestration.session.inputs import ParticipantRef, StreamSpec
 
 FORM_OVERHEAD_BYTES = 65_536
 """What a form may hold beside its file."""
 MAX_FORM_FIELDS = 40
 MAX_FILE_NAME_CHARACTERS = 200
+CHUNK_DURATION_S = 60
+"""Audio of one chunk."""
+
+AUDIO_FIELDS = ("audio_data", "chunk_data", "audio")
+"""Where the audio of a chunk may be."""
 
 SessionIdText = Annotated[str, StringConstraints(pattern=SESSION_ID_PATTERN)]
 
@@ -78,9 +88,7 @@ class ChunkForm(BaseModel):
     sample_rate: int = 16_000
     channels: int = 1
     participant: Participant | None = None
-    audio_data: str | None = Field(
-        None, validation_alias=AliasChoices("audio_data", "chunk_data", "audio")
-    )
+    audio_data: str | None = Field(None, validation_alias=AliasChoices(*AUDIO_FIELDS))
 
 
 def counted_request(request: Request, max_bytes: int, limit: str) -> Request:
@@ -143,10 +151,29 @@ async def chunk_form(request: Request) -> tuple[ChunkForm, bytes]:
     except ValueError:
         raise BadRequest("The body is neither JSON nor a form.", {"field": "body"}) from None
     body = _validated(ChunkForm, raw)
+    return body, _decoded(body)
+
+
+def chunk_of(fields: Mapping[str, object]) -> tuple[ChunkForm, bytes]:
+    """A chunk's fields and its audio, base64 or bytes as they are.
+
+    Raises:
+        BadRequest: a field is malformed, or there is no audio.
+    """
+    for name in AUDIO_FIELDS:
+        audio = fields.get(name)
+        if isinstance(audio, bytes):
+            rest = {key: value for key, value in fields.items() if key not in AUDIO_FIELDS}
+            return _validated(ChunkForm, rest), audio
+    body = _validated(ChunkForm, fields)
+    return body, _decoded(body)
+
+
+def _decoded(body: ChunkForm) -> bytes:
     if body.audio_data is None:
         raise BadRequest("The chunk has no audio_data.", {"field": "audio_data"})
     try:
-        return body, base64.b64decode(body.audio_data, validate=True)
+        return base64.b64decode(body.audio_data, validate=True)
     except (binascii.Error, ValueError):
         raise BadRequest("audio_data is not base64.", {"field": "audio_data"}) from None
 
@@ -164,6 +191,30 @@ def file_name(file: UploadFile) -> str:
     """What the sender calls the file, as far as it can be shown."""
     name = (file.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
     return clean_name(name)[:MAX_FILE_NAME_CHARACTERS] or "audio"
+
+
+async def chunk_audio(body: ChunkForm, audio: bytes, max_bytes: int) -> tuple[StreamSpec, bytes]:
+    """A chunk's stream and its samples.
+
+    Raises:
+        BadAudio: no file that can be decoded, not whole samples, or more than `max_bytes`.
+    """
+    who = body.participant
+    participant = ParticipantRef(who.id, who.name) if who else None
+    if body.encoding == "file":
+        limits = DecodeLimits(max_file_bytes=max_bytes, max_duration_ms=CHUNK_DURATION_S * 1000)
+        decoded = await decode(audio, limits)
+        return StreamSpec(body.stream, decoded.format, participant), decoded.pcm
+    form = PcmFormat(body.encoding, body.sample_rate, body.channels)
+    check_format(form)
+    longest = CHUNK_DURATION_S * form.sample_rate * form.sample_bytes
+    if not audio or len(audio) % form.sample_bytes or len(audio) > min(longest, max_bytes):
+        raise BadAudio(
+            f"A chunk of {len(audio)} bytes is not whole samples of {form.sample_bytes} bytes, "
+            f"at least one and at most {CHUNK_DURATION_S} s.",
+            {"bytes": len(audio), "sample_bytes": form.sample_bytes, "max": max_bytes},
+        )
+    return StreamSpec(body.stream, form, participant), audio
 
 
 FormT = TypeVar("FormT", bound=BaseModel)

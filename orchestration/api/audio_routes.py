@@ -17,6 +17,7 @@ from orchestration.api.audio_forms import (
     MAX_FORM_FIELDS,
     ChunkForm,
     UploadForm,
+    chunk_audio,
     chunk_form,
     counted_request,
     file_name,
@@ -29,11 +30,10 @@ from orchestration.api.session_ids import SESSION_ID_PATTERN, new_session_id
 from orchestration.api.sessions import check_overrides
 from orchestration.api.setting_schemas import PRESET_SCHEMA, STAGES_SCHEMA
 from orchestration.audio.decoding import DecodeLimits
-from orchestration.audio.pcm import PcmFormat, check_format
 from orchestration.audio.presets import PRESETS, STAGES, all_stages, stage_json
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
-from orchestration.errors import BadAudio, BadRequest, JsonObject, OrchestrationError, UnknownJob
+from orchestration.errors import BadRequest, JsonObject, OrchestrationError, UnknownJob
 from orchestration.services.decoding import decode
 from orchestration.session.events import iso_utc
 from orchestration.session.fields import MAX_STREAM
@@ -45,8 +45,6 @@ CHUNK_PATH = "/api/audio/chunk"
 LARGEST_BODY_BYTES = 1_073_741_824
 """No setting allows more."""
 SSE_HEARTBEAT_S = 10
-CHUNK_DURATION_S = 60
-"""Audio of one chunk that comes as a file."""
 
 Answer = TypeVar("Answer")
 
@@ -166,7 +164,7 @@ def audio_router(
         """Store some seconds of audio: durable before the answer, once however often it comes."""
         counted = counted_request(request, limits.max_chunk_bytes * 4 // 3, "max_chunk_bytes")
         body, audio = await _in_time(chunk_form(counted), limits.upload_timeout_s)
-        spec, pcm = await _chunk_audio(body, audio, limits.max_chunk_bytes)
+        spec, pcm = await chunk_audio(body, audio, limits.max_chunk_bytes)
         sender = await senders.of(body.session_id)
         stored = await sender.store(spec, body.sequence, body.first_sample, pcm)
         return _chunk_result(body, spec, stored)
@@ -339,25 +337,6 @@ def _order(
         settings=overrides,
     )
     return UploadOrder(name, size, file, spec, spec.session_id, participant)
-
-
-async def _chunk_audio(body: ChunkForm, audio: bytes, max_bytes: int) -> tuple[StreamSpec, bytes]:
-    who = body.participant
-    participant = ParticipantRef(who.id, who.name) if who else None
-    if body.encoding == "file":
-        limits = DecodeLimits(max_file_bytes=max_bytes, max_duration_ms=CHUNK_DURATION_S * 1000)
-        decoded = await decode(audio, limits)
-        return StreamSpec(body.stream, decoded.format, participant), decoded.pcm
-    form = PcmFormat(body.encoding, body.sample_rate, body.channels)
-    check_format(form)
-    longest = CHUNK_DURATION_S * form.sample_rate * form.sample_bytes
-    if not audio or len(audio) % form.sample_bytes or len(audio) > min(longest, max_bytes):
-        raise BadAudio(
-            f"A chunk of {len(audio)} bytes is not whole samples of {form.sample_bytes} bytes, "
-            f"at least one and at most {CHUNK_DURATION_S} s.",
-            {"bytes": len(audio), "sample_bytes": form.sample_bytes, "max": max_bytes},
-        )
-    return StreamSpec(body.stream, form, participant), audio
 
 
 def _chunk_result(body: ChunkForm, spec: StreamSpec, stored: StoredChunk) -> ChunkResult:

@@ -11,7 +11,7 @@ from orchestration.api.connection import Detached
 from orchestration.api.ports import IngestBatch, IngestReply, Notice, Sessions, StreamPosition
 from orchestration.api.session_line import SessionLine
 from orchestration.errors import BadAudio
-from orchestration.session.inputs import AudioFrame, EndOfStreams, StreamSpec
+from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
 from orchestration.storage.ports import Archive
 
 FRAME_MS = 1000
@@ -31,6 +31,8 @@ class SessionSender:
     def __init__(self, session_id: str, sessions: Sessions, archive: Archive) -> None:
         self._connection_id = new_connection_id()
         self._line = SessionLine(session_id, self._connection_id, sessions, archive)
+        self.next_fact = 0
+        """The first fact that the session did not have as this became its sender."""
 
     async def connect(self, streams: Sequence[StreamSpec] = ()) -> dict[int, StreamPosition]:
         """Become the sender; every stream of the session and where it is.
@@ -39,6 +41,7 @@ class SessionSender:
             SessionIsOver, SessionEnded: the session takes no more audio.
         """
         welcome = await self._line.connect(tuple(streams))
+        self.next_fact = welcome.next_fact
         return {one.stream: one for one in welcome.streams}
 
     async def open_stream(self, spec: StreamSpec) -> StreamPosition:
@@ -51,7 +54,7 @@ class SessionSender:
         self._line.add_stream(spec)
         return position
 
-    async def push(self, *items: AudioFrame | EndOfStreams) -> IngestReply:
+    async def push(self, *items: AudioFrame | Fact | EndOfStreams) -> IngestReply:
         """Returns once the items are durable.
 
         Raises:

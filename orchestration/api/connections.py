@@ -48,7 +48,7 @@ class Traffic:
 @dataclass(slots=True, eq=False)
 class Connection:
     """One WebSocket. `kind` is `ingest`, `live`, `socket_io` or `other`; `session_id` the one that
-    its URL names."""
+    its URL names, or that it joined."""
 
     connection_id: str
     kind: str

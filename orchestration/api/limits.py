@@ -153,6 +153,8 @@ class WebSocketGate:
             await problem_for(error)(scope, receive, send)
             return
 
+        scope["orchestration.connection"] = connection
+
         async def counted_receive() -> Message:
             message = await receive()
             if message["type"] == "websocket.receive":

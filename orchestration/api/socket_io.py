@@ -145,9 +145,11 @@ class Transport:
 
     def _check(self, message: Message) -> None:
         """Engine.IO ends with an error at what is not a packet: it does not get to see that."""
-        data = message.get("bytes") or message.get("text") or ""
         if message["type"] != "websocket.receive":
             return
+        data = message.get("bytes")
+        if data is None:
+            data = message.get("text") or ""
         if len(data) > MAX_PACKET_BYTES:
             self.cut(TooLarge("The packet is too large."))
         elif isinstance(data, str) and data[:1] == FAREWELL and not self._cut.done():

@@ -10,11 +10,14 @@ import structlog
 from starlette.datastructures import Headers
 
 from orchestration.api.connection import first_of
-from orchestration.api.health import HealthCache, health_json, services_json
+from orchestration.api.connections import Connection
+from orchestration.api.health import HealthCache
 from orchestration.api.live import Viewing, parse_after
 from orchestration.api.live_hub import LAST_STATUSES, LiveHub
 from orchestration.api.server_messages import encode_message
 from orchestration.api.session_ids import check_session_id
+from orchestration.api.socket_io_audio import SocketIoSender
+from orchestration.api.socket_io_requests import answer_of, status_of
 from orchestration.config.current import CurrentSettings
 from orchestration.errors import (
     BadRequest,
@@ -22,7 +25,6 @@ from orchestration.errors import (
     JsonValue,
     LimitReached,
     OrchestrationError,
-    UnknownService,
 )
 from orchestration.services.ports import TranslationRequest
 from orchestration.session.engine_calls import Engines
@@ -50,6 +52,7 @@ class SocketIoServices:
     archive: Archive
     engines: Engines
     health: HealthCache
+    sender: SocketIoSender
 
 
 class SocketIoClient:
@@ -66,10 +69,10 @@ class SocketIoClient:
         self._sid = sid
         self._scheme = scope["scheme"]
         self._host = Headers(scope=scope).get("host", "localhost")
+        self._connection: Connection = scope["orchestration.connection"]
         self._send_event = send_event
         self._cut = cut
         self._services = services
-        self._session_id: str | None = None
         self._watching: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()
         self._followed: dict[str, str] = {}
@@ -107,6 +110,12 @@ class SocketIoClient:
             return await self._subscribe(body)
         if event == "translation_stream":
             return await self._translate(body)
+        if event == "transcription_stream":
+            stored = await self._services.sender.audio(body, self._session_id)
+            return await self._received("transcription_received", stored)
+        if event == "speaker_stream":
+            stored = await self._services.sender.speaker(body, self._session_id)
+            return await self._received("speaker_received", stored)
         if event == "service_message":
             kind = body.get("type")
             if kind == "heartbeat":
@@ -125,7 +134,7 @@ class SocketIoClient:
 
     async def _subscribe(self, body: JsonObject) -> JsonObject:
         service = _text(body, "service", 64)
-        status = await self._status_of(service)
+        status = await status_of(service, self._services.health)
         answer: JsonObject = {"service": service, "status": status}
         await self._tell("subscribed", answer)
         self._followed[service] = status
@@ -145,39 +154,9 @@ class SocketIoClient:
                     body: JsonObject = {"service": service, "status": self._followed[service]}
                     await self._tell("service_status", {**body, "timestamp": _now()})
 
-    async def _status_of(self, service: str) -> str:
-        report = await self._services.health.report()
-        found = [one.status for one in report.services if one.name == service]
-        if found:
-            return found[0]
-        raise UnknownService(
-            f"No service {service} is watched.",
-            {"services": [one.name for one in report.services]},
-        )
-
     async def _request(self, body: JsonObject) -> JsonObject:
         service, action = _text(body, "target_service", 64), _text(body, "action", 64)
-        report = await self._services.health.report()
-        now_unix_ms = time.time_ns() // 1_000_000
-        data: JsonObject
-        if action == "get_health":
-            data = health_json(report, now_unix_ms)
-        elif action == "get_status":
-            data = {"service": service, "status": await self._status_of(service)}
-        elif action == "get_services":
-            data = services_json(report, now_unix_ms)
-        elif action == "get_models":
-            data = {
-                "models": [
-                    {"name": one.name, "kind": one.kind, "healthy": one.healthy}
-                    for one in report.engines
-                ]
-            }
-        else:
-            raise BadRequest(
-                "This action is not known.",
-                {"actions": ["get_health", "get_status", "get_services", "get_models"]},
-            )
+        data = await answer_of(service, action, self._services.health)
         answer: JsonObject = {
             "source_service": service,
             "response_to": action,
@@ -227,12 +206,22 @@ class SocketIoClient:
 
     # Sessions
 
+    @property
+    def _session_id(self) -> str | None:
+        """The one that was joined; the registry of connections has it."""
+        return self._connection.session_id
+
+    async def _received(self, name: str, stored: JsonObject) -> JsonObject:
+        answer = stored | {"timestamp": _now()}
+        await self._tell(name, answer)
+        return answer
+
     async def _join(self, body: JsonObject) -> JsonObject:
         session_id = check_session_id(_text(body, "session_id", 64))
         after = parse_after(str(body["after"])) if "after" in body else None
         await self._services.archive.session(session_id)
         self._leave()
-        self._session_id = session_id
+        self._connection.session_id = session_id
         answer: JsonObject = {"status": "joined", "session_id": session_id}
         await self._tell("session_joined", answer)
         self._watching = asyncio.create_task(self._watch(session_id, after))
@@ -247,7 +236,7 @@ class SocketIoClient:
     def _leave(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
-        self._watching, self._session_id = None, None
+        self._watching, self._connection.session_id = None, None
 
     async def _watch(self, session_id: str, after: int | None) -> None:
         """Everything that a viewer of the native protocol is told, as events named by type."""
