@@ -7,7 +7,7 @@ DEBIAN := $(VENV)/debian
 OWN_APT := apt-get -qq -o Dir::State::Lists=$$PWD/apt/lists -o Dir::Cache=$$PWD/apt -o Debug::NoLocking=1
 export ORCHESTRATION_DATA_DIR ?= $(CURDIR)/.data
 
-.PHONY: help setup setup-dev system-packages demo run test lint bench chaos score score-clips clean lock
+.PHONY: help setup setup-dev system-packages javascript demo run test lint bench chaos score score-clips clean lock
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 17
@@ -46,13 +46,23 @@ $(VENV)/.installed-bench: requirements/bench.lock $(VENV)/.installed-dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
 	@touch $@
 
+# node and npm of this machine, or else those of a wheel.
+javascript: $(VENV)/.installed-javascript  ## fetch socket.io-client into .venv, for tests
+$(VENV)/.installed-javascript: tests/javascript/package-lock.json requirements/node.lock | $(VENV)/.installed-dev
+	@{ command -v node && command -v npm; } >/dev/null || { \
+	  echo "Installing node into $(VENV), for tests (60 MB)"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/node.lock; }
+	@mkdir -p $(VENV)/javascript && cp tests/javascript/package.json tests/javascript/package-lock.json $(VENV)/javascript/
+	@PATH="$$PATH:$(abspath $(BIN))" npm ci --prefix $(VENV)/javascript --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
 demo: setup      ## play a four-person meeting and watch its transcript grow
 	@$(BIN)/orchestration demo $(ARGS)
 
 run: setup       ## start the service; Ctrl-C stops it
 	@$(BIN)/orchestration up $(ARGS)
 
-test: setup-dev system-packages lint  ## lint, then all tests, the fast ones first
+test: setup-dev system-packages javascript lint  ## lint, then all tests, the fast ones first
 	$(BIN)/python -m pytest -x $(ARGS)
 
 lint: setup-dev  ## ruff and mypy
@@ -87,6 +97,9 @@ lock: setup-dev  ## renew the lock files from pyproject.toml
 	$(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-strip-extras --extra bench \
 	  --constraint requirements/dev.lock --output-file requirements/bench.lock pyproject.toml requirements/build.in
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-strip-extras \
+	  --output-file requirements/node.lock requirements/node.in
 
 clean:           ## remove .venv, caches and the data of this clone
 	rm -rf $(VENV) .data .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis *.egg-info
