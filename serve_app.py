@@ -27,6 +27,7 @@ from actors.health_monitor import HealthMonitor
 from actors.local_service import LocalService
 from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
 from actors.node_measures import NodeMeasures
+from actors.node_roll_call import NodeRollCall
 from actors.reports import Reports
 from actors.session_gateway import RaySessions
 from actors.settings_follower import SettingsFollower
@@ -281,6 +282,7 @@ class Ingress:
             DispatcherEngines(),
             gateway,
             measures,
+            NodeRollCall(),
             WEB_DIR,
         )
 

@@ -1,11 +1,12 @@
 """One light actor per node that holds the Serve handles, so that session actors need not.
 
 `ray.serve` costs a process 30 MB; a node has one dispatcher and many session actors. It also adds
-up what the processes of its node count and measure.
+up what the processes of its node count and measure, and is where its ingress replicas are asked.
 """
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from ray import serve
 from ray.exceptions import RayError, RayTaskError
 
 from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION, DispatcherFigures, NoAnswer
+from orchestration.api.roll_call import RollCall
 from orchestration.errors import EngineError, OrchestrationError
 from orchestration.metrics.meter import Report
 from orchestration.metrics.node_figures import Figures, NodeFigures
@@ -39,6 +41,7 @@ class Dispatcher:
         self._under_way = dict.fromkeys((TRANSCRIPTION, TRANSLATION), 0)
         self._answered = dict.fromkeys((TRANSCRIPTION, TRANSLATION), 0)
         self._lost = 0
+        self._roll_call = RollCall()
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         hypothesis: Hypothesis = await self._work(TRANSCRIPTION, "transcribe", request)
@@ -67,6 +70,17 @@ class Dispatcher:
     async def consumption(self) -> DispatcherFigures:
         """What is under way and what was answered, usefully or not, by deployment."""
         return DispatcherFigures(dict(self._under_way), dict(self._answered), self._lost)
+
+    async def roll_call_wait(self, member: str, seen: int) -> Sequence[tuple[int, Any]]:
+        """For a replica of this node; see `RollCallPlace`."""
+        return await self._roll_call.wait(member, seen)
+
+    async def roll_call_answer(self, member: str, number: int, answer: Any) -> None:
+        await self._roll_call.answer(member, number, answer)
+
+    async def roll_call_ask(self, question: Any) -> Mapping[str, Any]:
+        """The answers of this node's replicas."""
+        return await self._roll_call.ask(question)
 
     async def describe(
         self,

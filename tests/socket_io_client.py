@@ -42,7 +42,7 @@ class Client:
 @asynccontextmanager
 async def connected(server: ApiServer, **headers: str) -> AsyncIterator[Client]:
     client = Client(server.client)
-    await client.io.connect(server.url, headers=headers, transports=["websocket"])
+    await client.io.connect(server.url, headers=headers, transports=["websocket"], wait_timeout=10)
     try:
         yield client
     finally:

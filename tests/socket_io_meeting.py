@@ -25,11 +25,12 @@ class _Client:
             self._changed.notify_all()
 
     async def next(self, event: str, suits: Callable[[Any], bool] = lambda _: True) -> Any:
-        def found() -> tuple[str, Any] | None:
-            return next((one for one in self._told if one[0] == event and suits(one[1])), None)
+        def found() -> list[tuple[str, Any]]:
+            return [one for one in self._told if one[0] == event and suits(one[1])]
 
         async with self._changed:
-            one = await self._changed.wait_for(found)
+            await self._changed.wait_for(found)
+            one = found()[0]
             self._told.remove(one)
         return one[1]
 
@@ -60,7 +61,7 @@ async def meeting(url: str, session_id: str, pcm: bytes) -> dict[str, Any]:
     `pcm` is 16 kHz, mono, s16le.
     """
     client = _Client()
-    await client.io.connect(url, transports=["websocket"])
+    await client.io.connect(url, transports=["websocket"], wait_timeout=10)
     try:
         async with asyncio.timeout(PATIENCE_S):
             return await _meeting(client, session_id, pcm)

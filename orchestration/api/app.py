@@ -35,6 +35,8 @@ from orchestration.api.problems import UnexpectedErrors, install_problem_handler
 from orchestration.api.prometheus import prometheus_router
 from orchestration.api.reference.document import DocumentedApi
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
+from orchestration.api.replicas import Replicas
+from orchestration.api.roll_call import RollCallPlace
 from orchestration.api.search import search_router
 from orchestration.api.session_data import session_data_router
 from orchestration.api.session_export import session_export_router
@@ -68,6 +70,7 @@ def create_api(
     engines: EdgeEngines,
     gateway: Gateway,
     measures: Measures,
+    roll_call: RollCallPlace,
     web_dir: Path,
 ) -> FastAPI:
     """The application of one process.
@@ -80,6 +83,7 @@ def create_api(
         engines: the whisper and translation pools, for what this service makes of them.
         gateway: the services of the pools themselves.
         measures: the figures of all nodes.
+        roll_call: where this replica and its kin are asked.
         web_dir: the live page: `index.html` at `/`, all files below `/static/`.
     """
     held = settings.now
@@ -93,6 +97,7 @@ def create_api(
         )
     )
     measures.sample(lambda meter: sample_connections(meter, registry))
+    replicas = Replicas(roll_call, registry)
     health = HealthCache(sessions)
     detached = Detached()
     audio = held.audio
@@ -104,7 +109,9 @@ def create_api(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        replicas.start()
         yield
+        await replicas.close()
         await health.close()
         await uploads.close()
         await senders.close()
@@ -130,7 +137,7 @@ def create_api(
     install_problem_handlers(app)
     app.include_router(health_router(health))
     app.include_router(alerts_router(health, archive))
-    app.include_router(metrics_router(health, settings, registry))
+    app.include_router(metrics_router(health, settings, replicas))
     app.include_router(prometheus_router(measures))
     app.include_router(access_router(held.server, rules, archive))
     app.include_router(settings_router(settings, control))
@@ -154,7 +161,7 @@ def create_api(
     app.include_router(gateway_router())
     app.include_router(timing_router(archive))
     app.include_router(live_router(settings, hub, archive))
-    app.include_router(websocket_router(settings, registry))
+    app.include_router(websocket_router(settings, replicas))
     sender = SocketIoSender(settings, senders)
     socket_io = SocketIoServices(settings, hub, archive, engines, health, sender)
     app.mount(SOCKET_IO_PATH, SocketIo(socket_io))

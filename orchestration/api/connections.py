@@ -5,7 +5,7 @@ Pure: times are arguments. `limits.py` asks it before a socket is let in and tel
 
 import ipaddress
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from orchestration.errors import LimitReached
@@ -111,13 +111,15 @@ class ConnectionRegistry:
         """How many are open of each kind."""
         return dict(Counter(one.kind for one in self))
 
-    def sessions(self) -> int:
-        """How many sessions the open ones are about."""
-        return len({one.session_id for one in self if one.session_id is not None})
+    @property
+    def sessions(self) -> Iterable[str]:
+        """The sessions that the open ones are about."""
+        return {one.session_id for one in self if one.session_id is not None}
 
     @property
-    def addresses(self) -> int:
-        return len(self._by_address)
+    def addresses(self) -> Iterable[str]:
+        """The addresses of the open ones."""
+        return self._by_address.keys()
 
     def _check(self, address: str) -> None:
         if len(self._open) >= self._max_connections:

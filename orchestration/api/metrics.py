@@ -6,9 +6,9 @@ from collections import Counter
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from orchestration.api.connections import ConnectionRegistry
 from orchestration.api.health import HealthCache, ServicesSummary, services_json
 from orchestration.api.ingest_queue import ingest_backlog
+from orchestration.api.replicas import Replicas
 from orchestration.api.websocket_routes import WebSocketStats, websocket_stats
 from orchestration.config.current import CurrentSettings
 from orchestration.session.events import iso_utc
@@ -18,9 +18,9 @@ from orchestration.storage.pool import connection_waiters
 class MetricsView(BaseModel):
     """What the service counts, units in the names.
 
-    `health_stats`, `recovery` and `alerting` are of the whole service, `system` of the health
-    monitor's node, `websocket_stats` of the replica that answers. So are, of `queues`, what waits
-    between sockets and sessions, and `ingress_database_waiters`; the rest are of all sessions and
+    `health_stats`, `recovery`, `alerting` and `websocket_stats` are of the whole service, `system`
+    of the health monitor's node. Of `queues`, what waits between sockets and sessions and
+    `ingress_database_waiters` are of the replica that answers; the rest are of all sessions and
     dispatchers. `active_alerts` counts them by level.
     """
 
@@ -35,9 +35,7 @@ class MetricsView(BaseModel):
     timestamp: str
 
 
-def metrics_router(
-    cache: HealthCache, current: CurrentSettings, registry: ConnectionRegistry
-) -> APIRouter:
+def metrics_router(cache: HealthCache, current: CurrentSettings, replicas: Replicas) -> APIRouter:
     """`/api/metrics`."""
     router = APIRouter(prefix="/api", tags=["health"])
 
@@ -51,7 +49,7 @@ def metrics_router(
             health_stats=ServicesSummary.model_validate(
                 services_json(report, now_unix_ms)["summary"]
             ),
-            websocket_stats=websocket_stats(current.now.server, registry, now_unix_ms),
+            websocket_stats=await websocket_stats(current.now.server, replicas),
             system=dict(report.system),
             queues={**report.queues, **_own_queues()},
             recovery=dict(report.recovery),

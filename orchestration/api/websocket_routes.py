@@ -6,7 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from orchestration.api.connections import Connection, ConnectionRegistry
+from orchestration.api.connection_answers import (
+    ConnectionFigures,
+    ConnectionsQuestion,
+    ReplicaConnections,
+    merged,
+)
+from orchestration.api.replicas import Replicas
 from orchestration.api.session_ids import SESSION_ID_PATTERN
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import ServerSettings
@@ -34,7 +40,7 @@ class ConnectionView(BaseModel):
 
 
 class ConnectionsView(BaseModel):
-    """Open WebSockets of the replica that answers, oldest first; `total` counts all that match."""
+    """Open WebSockets of all replicas, oldest first; `total` counts all that match."""
 
     connections: list[ConnectionView]
     total: int
@@ -42,7 +48,11 @@ class ConnectionsView(BaseModel):
 
 
 class WebSocketStats(BaseModel):
-    """The WebSockets of the replica that answers, since it started; `replicas` there are."""
+    """The WebSockets of the `replicas_answering`, since each of them started; `replicas` there are.
+
+    The limits are those of each replica. With several, `peak_connections` is the sum of their own
+    peaks, which need not have been at one moment.
+    """
 
     active_connections: int
     peak_connections: int
@@ -62,10 +72,11 @@ class WebSocketStats(BaseModel):
     messages_in_per_second: float
     messages_out_per_second: float
     replicas: int
+    replicas_answering: int
     timestamp: str
 
 
-def websocket_router(current: CurrentSettings, registry: ConnectionRegistry) -> APIRouter:
+def websocket_router(current: CurrentSettings, replicas: Replicas) -> APIRouter:
     """`/api/websocket`: connections and stats."""
     router = APIRouter(prefix="/api/websocket", tags=["websocket"])
 
@@ -75,51 +86,52 @@ def websocket_router(current: CurrentSettings, registry: ConnectionRegistry) -> 
         limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 100,
     ) -> ConnectionsView:
         """Who is connected: address, agent, since when, and what went either way."""
+        found = merged(await replicas.connections(ConnectionsQuestion(session_id, limit)), limit)
         now_unix_ms = time.time_ns() // 1_000_000
-        found = [one for one in registry if session_id in (None, one.session_id)]
         return ConnectionsView(
-            connections=[_view(one, now_unix_ms) for one in found[:limit]],
-            total=len(found),
+            connections=[_view(one, now_unix_ms) for one in found.listed],
+            total=found.matching,
             timestamp=iso_utc(now_unix_ms),
         )
 
     @router.get("/stats")
     async def stats() -> WebSocketStats:
         """How many are connected and were, and what went either way."""
-        return websocket_stats(current.now.server, registry, time.time_ns() // 1_000_000)
+        return await websocket_stats(current.now.server, replicas)
 
     return router
 
 
-def websocket_stats(
-    server: ServerSettings, registry: ConnectionRegistry, now_unix_ms: int
-) -> WebSocketStats:
-    """The WebSockets of this process, counted."""
-    peak_at = registry.peak_unix_ms
+async def websocket_stats(server: ServerSettings, replicas: Replicas) -> WebSocketStats:
+    """The WebSockets of all replicas, counted."""
+    answers = await replicas.connections(ConnectionsQuestion())
+    all_of_them: ReplicaConnections = merged(answers, 0)
+    peak_at = all_of_them.peak_unix_ms
     return WebSocketStats(
-        active_connections=len(registry),
-        peak_connections=registry.peak,
+        active_connections=all_of_them.open,
+        peak_connections=all_of_them.peak,
         peak_at=None if peak_at is None else iso_utc(peak_at),
         max_connections=server.websocket_max_connections,
         max_connections_per_address=server.websocket_max_per_address,
         idle_timeout_seconds=server.websocket_idle_timeout_s,
-        connections_by_kind=registry.by_kind(),
-        addresses=registry.addresses,
-        sessions=registry.sessions(),
-        total_connections=registry.opened,
-        refused_connections=registry.refused,
-        messages_in=registry.received.messages,
-        messages_out=registry.sent.messages,
-        bytes_in=registry.received.bytes,
-        bytes_out=registry.sent.bytes,
-        messages_in_per_second=registry.received.per_s(now_unix_ms),
-        messages_out_per_second=registry.sent.per_s(now_unix_ms),
+        connections_by_kind=all_of_them.by_kind,
+        addresses=len(all_of_them.addresses),
+        sessions=len(all_of_them.sessions),
+        total_connections=all_of_them.opened,
+        refused_connections=all_of_them.refused,
+        messages_in=all_of_them.messages_in,
+        messages_out=all_of_them.messages_out,
+        bytes_in=all_of_them.bytes_in,
+        bytes_out=all_of_them.bytes_out,
+        messages_in_per_second=all_of_them.in_per_s,
+        messages_out_per_second=all_of_them.out_per_s,
         replicas=server.ingress_replicas,
-        timestamp=iso_utc(now_unix_ms),
+        replicas_answering=len(answers),
+        timestamp=iso_utc(time.time_ns() // 1_000_000),
     )
 
 
-def _view(one: Connection, now_unix_ms: int) -> ConnectionView:
+def _view(one: ConnectionFigures, now_unix_ms: int) -> ConnectionView:
     return ConnectionView(
         connection_id=one.connection_id,
         kind=one.kind,
@@ -128,10 +140,10 @@ def _view(one: Connection, now_unix_ms: int) -> ConnectionView:
         session_id=one.session_id,
         connected_at=iso_utc(one.since_unix_ms),
         connected_seconds=max(0, now_unix_ms - one.since_unix_ms) / 1000,
-        messages_in=one.received.messages,
-        messages_out=one.sent.messages,
-        bytes_in=one.received.bytes,
-        bytes_out=one.sent.bytes,
-        messages_in_per_second=one.received.per_s(now_unix_ms),
-        messages_out_per_second=one.sent.per_s(now_unix_ms),
+        messages_in=one.messages_in,
+        messages_out=one.messages_out,
+        bytes_in=one.bytes_in,
+        bytes_out=one.bytes_out,
+        messages_in_per_second=one.in_per_s,
+        messages_out_per_second=one.out_per_s,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from orchestration.api.app import create_api
+from orchestration.api.roll_call import RollCall
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
 from orchestration.metrics.local import LocalFigures
@@ -30,7 +31,9 @@ def main() -> None:
     gateway = HttpGateway({"whisper": whisper}, timeout_s=1, tries=1)
     current, measures = CurrentSettings(Settings(data_dir=data_dir)), LocalFigures()
     control = LocalSettings(current)
-    app = create_api(current, control, sessions, archive, engines, gateway, measures, data_dir)
+    app = create_api(
+        current, control, sessions, archive, engines, gateway, measures, RollCall(), data_dir
+    )
     uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
 
 

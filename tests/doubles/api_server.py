@@ -14,6 +14,7 @@ import uvicorn
 from orchestration.api.app import create_api
 from orchestration.api.gateway import Gateway
 from orchestration.api.ports import Sessions
+from orchestration.api.roll_call import RollCall
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
 from orchestration.errors import JsonObject
@@ -100,6 +101,7 @@ async def served(
     gateway: Gateway | None = None,
     measures: LocalFigures | None = None,
     store: SettingsStore | None = None,
+    roll_call: RollCall | None = None,
     **settings: Any,
 ) -> AsyncIterator[str]:
     """Serve the API over any sessions, archive, engines and gateway; yields its host and port."""
@@ -111,10 +113,13 @@ async def served(
     engines = engines or ScriptedEngines()
     gateway = gateway or HttpGateway({}, timeout_s=1, tries=1)
     measures = measures or LocalFigures()
+    roll_call = roll_call or RollCall()
     current = CurrentSettings(Settings(data_dir=data_dir, **settings))
     control = LocalSettings(current, store)
     await control.desk.restore()
-    app = create_api(current, control, sessions, archive, engines, gateway, measures, web_dir)
+    app = create_api(
+        current, control, sessions, archive, engines, gateway, measures, roll_call, web_dir
+    )
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
     server = _Server(config)

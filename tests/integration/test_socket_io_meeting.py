@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from orchestration.errors import JsonObject
 from orchestration.session.exchange import IngestBatch, IngestReply
 from orchestration.session.inputs import AudioFrame, SampleMoment, SpeakerFact
 from tests.doubles.api_server import api_server
@@ -55,7 +56,11 @@ def hears(session: InMemorySession, monkeypatch: pytest.MonkeyPatch) -> None:
         for item in batch.items:
             if isinstance(item, AudioFrame) and item.seq >= known:
                 line = f"s1:0:{item.seq}"
-                said = {"segment_id": line, "state": "final", "text": f"line {item.seq}"}
+                said: JsonObject = {
+                    "segment_id": line,
+                    "state": "final",
+                    "text": f"line {item.seq}",
+                }
                 session.emit("segment", {"segment": said})
                 session.emit(
                     "translation",

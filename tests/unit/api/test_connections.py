@@ -66,7 +66,7 @@ def test_behind_a_loopback_address_there_may_be_many(address: str) -> None:
     for number in range(3):
         registry.open(connection(number, address))
 
-    assert (len(registry), registry.addresses) == (3, 1)
+    assert (len(registry), len(set(registry.addresses))) == (3, 1)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=60))
@@ -87,7 +87,7 @@ def test_what_is_counted_is_what_is_open(moves: list[tuple[bool, int]]) -> None:
             registry.close(opened.pop(which % len(opened)))
 
         assert list(registry) == opened
-        assert registry.addresses == len({one.address for one in opened})
-        assert registry.sessions() == len({one.session_id for one in opened})
+        assert len(set(registry.addresses)) == len({one.address for one in opened})
+        assert len(set(registry.sessions)) == len({one.session_id for one in opened})
         assert sum(registry.by_kind().values()) == len(opened) <= 4
     assert registry.peak == most

@@ -1,0 +1,129 @@
+"""Two ingress replicas over one archive: clients may come to either."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from orchestration.api.roll_call import RollCall
+from orchestration.errors import JsonObject
+from orchestration.storage.ports import SessionSpec
+from tests.doubles.api_server import ApiServer, served
+from tests.doubles.in_memory_archive import InMemoryArchive
+from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
+from tests.doubles.scripted_engines import ScriptedEngines
+from tests.socket_io_client import connected
+
+PCM = bytes(3200)
+
+
+@dataclass
+class Replicas:
+    one: ApiServer
+    other: ApiServer
+    session: InMemorySession
+
+    async def stats(self) -> list[JsonObject]:
+        """Of both, once each knows of the other."""
+        async with asyncio.timeout(10):
+            while True:
+                said = [
+                    (await server.json("GET", "/api/websocket/stats"))[1]
+                    for server in (self.one, self.other)
+                ]
+                if all(one["replicas_answering"] == 2 for one in said):
+                    return said
+
+
+@pytest.fixture
+async def replicas(tmp_path: Path) -> AsyncIterator[Replicas]:
+    archive = InMemoryArchive()
+    sessions, engines, place = InMemorySessions(archive), ScriptedEngines(), RollCall()
+    server = {"ingress_replicas": 2, "websocket_max_connections": 2}
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    async with (
+        served(folders[0], sessions, archive, engines, roll_call=place, server=server) as first,
+        served(folders[1], sessions, archive, engines, roll_call=place, server=server) as second,
+        aiohttp.ClientSession() as http,
+    ):
+        one, other = (ApiServer(host, archive, sessions, engines, http) for host in (first, second))
+        await sessions.create(SessionSpec("s1"))
+        yield Replicas(one, other, sessions.running["s1"])
+
+
+async def test_either_replica_tells_the_connections_of_both(replicas: Replicas) -> None:
+    async with (
+        connected(replicas.one) as client,
+        replicas.one.live("s1") as viewer,
+        replicas.other.live("s1") as far_viewer,
+    ):
+        await client.message(type="join_session", session_id="s1")
+        await viewer.receive_str()
+        await far_viewer.receive_str()
+        stats = await replicas.stats()
+        lists = [
+            (await server.json("GET", "/api/websocket/connections?session_id=s1&limit=2"))[1]
+            for server in (replicas.one, replicas.other)
+        ]
+        _, metrics = await replicas.other.json("GET", "/api/metrics")
+
+    for said in [*stats, metrics["websocket_stats"]]:
+        assert isinstance(said, dict)
+        assert said["active_connections"] == said["total_connections"] == 3
+        assert said["connections_by_kind"] == {"socket_io": 1, "live": 2}
+        assert (said["sessions"], said["addresses"], said["replicas"]) == (1, 1, 2)
+    kinds = [[one["kind"] for one in body["connections"]] for body in lists]  # type: ignore
+    assert kinds == [["socket_io", "live"]] * 2
+    assert [body["total"] for body in lists] == [3, 3]
+
+
+async def test_what_one_replica_takes_in_the_viewers_at_the_other_hear(replicas: Replicas) -> None:
+    audio = {"session_id": "s1", "audio_data": PCM}
+    async with connected(replicas.one) as sender, connected(replicas.other) as viewer:
+        await viewer.message(type="join_session", session_id="s1")
+        await sender.io.call("transcription_stream", {**audio, "sequence": 0})
+        replicas.session.emit("alert", {"level": "info", "code": "x", "message": "1"})
+        first = await viewer.next("alert")
+    async with connected(replicas.other) as sender, connected(replicas.one) as viewer:
+        repeated = await sender.io.call("transcription_stream", {**audio, "sequence": 0})
+        stored = await sender.io.call("transcription_stream", {**audio, "sequence": 1})
+        replicas.session.emit("alert", {"level": "info", "code": "x", "message": "2"})
+        await viewer.message(type="join_session", session_id="s1", after=first["seq"])
+        resumed = await viewer.next("resumed")
+        second = await viewer.next("alert")
+
+    assert (repeated["status"], stored["status"]) == ("repeated", "stored")
+    assert [frame.seq for frame in replicas.session.stored.frames[0]] == [0, 1]
+    assert (resumed["after"], second["message"]) == (first["seq"], "2")
+
+
+async def test_each_replica_keeps_its_own_limits(replicas: Replicas) -> None:
+    async with connected(replicas.one), connected(replicas.one):
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await replicas.one.live("s1")
+        async with connected(replicas.other) as client:
+            assert (await client.message(type="heartbeat"))["status"] == "ok"
+            stats, _ = await replicas.stats()
+
+    assert (stats["active_connections"], stats["refused_connections"]) == (3, 1)
+    assert stats["peak_connections"] == 3
+
+
+async def test_a_replica_that_is_gone_is_missing_and_holds_nobody_up(tmp_path: Path) -> None:
+    place = RollCall()
+    dead = asyncio.create_task(place.wait("dead", 0))
+    archive = InMemoryArchive()
+    async with (
+        served(tmp_path, InMemorySessions(archive), archive, roll_call=place) as host,
+        aiohttp.ClientSession() as http,
+    ):
+        server = ApiServer(host, archive, InMemorySessions(archive), ScriptedEngines(), http)
+        status, stats = await server.json("GET", "/api/websocket/stats")
+    await dead
+
+    assert (status, stats["replicas_answering"]) == (200, 1)
