@@ -18,6 +18,7 @@ BENCHMARKS = (
     "session_actor",
     "durable_ingest",
     "speech_seams",
+    "fan_out",
     "meeting",
 )
 
