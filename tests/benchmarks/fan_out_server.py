@@ -21,6 +21,7 @@ import uvloop
 
 from orchestration.api.app import create_api
 from orchestration.api.roll_call import RollCall
+from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
 from orchestration.errors import JsonObject
 from orchestration.logs import configure_logs
@@ -29,6 +30,7 @@ from orchestration.services.gateway import HttpGateway
 from orchestration.storage.ports import SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySessions
+from tests.doubles.local_settings import LocalSettings
 from tests.doubles.scripted_engines import ScriptedEngines
 
 SESSION_ID = "s1"
@@ -72,8 +74,10 @@ async def service(data_dir: Path) -> tuple[Any, Tell]:
     async def tell(body: JsonObject) -> None:
         session.emit("segment", body)
 
+    current = CurrentSettings(Settings(data_dir=data_dir))
     api = create_api(
-        Settings(data_dir=data_dir),
+        current,
+        LocalSettings(current),
         sessions,
         archive,
         ScriptedEngines(),
