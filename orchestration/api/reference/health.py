@@ -82,6 +82,7 @@ _CONNECTIONS: JsonObject = {
     "messages_in_per_second": 10.0,
     "messages_out_per_second": 5.1,
     "replicas": 1,
+    "replicas_answering": 1,
     "timestamp": _NOW,
 }
 _HEALTH: JsonObject = {
