@@ -218,7 +218,9 @@ def main() -> None:
     except Refused as refusal:
         say_last(b"E", {"code": refusal.code, "reason": str(refusal)})
     except MemoryError:
-        say_last(b"E", {"code": "unsupported", "reason": "it needs too much memory"})
+        # FFmpeg says so too of a file that has more tracks than it was told to take.
+        reason = "it has too many tracks, or needs too much memory"
+        say_last(b"E", {"code": "unsupported", "reason": reason})
     except (av.error.FFmpegError, OSError, ValueError, LookupError, RuntimeError) as error:
         reason = f"it cannot be read ({type(error).__name__})"
         say_last(b"E", {"code": "unsupported", "reason": reason})

@@ -34,6 +34,8 @@ __all__ = ["DecodeLimits", "DecodedAudio", "Decoding", "decode", "open_decoding"
 
 SCRIPT = Path(decoding.__file__).with_name("decoding_process.py")
 MAX_MESSAGE_BYTES = 1_048_576
+END_S = 1.0
+"""How long a process may take to end by itself once it has said all."""
 _HEADER = struct.Struct(">cI")
 
 
@@ -47,6 +49,8 @@ class Decoding:
         self.damaged_packets = 0
         """Known when the audio is at its end."""
         self.source = SourceInfo("", "", 0, 0, None)
+        self.said_all = False
+        """Whether the process has said its last message."""
 
     async def begin(self) -> None:
         """Wait for what the file says of itself; raises as `open_decoding` says."""
@@ -83,6 +87,7 @@ class Decoding:
         except asyncio.IncompleteReadError:
             raise await self._died() from None
         self._left_s -= loop.time() - began_s
+        self.said_all = kind in (b"D", b"E")
         if kind == b"E":
             raise self._refused(json.loads(body))
         return kind, body
@@ -139,12 +144,12 @@ async def open_decoding(
     finally:
         if file is not source:
             file.close()
+    decoding = Decoding(process, limits)
     try:
-        decoding = Decoding(process, limits)
         await decoding.begin()
         yield decoding
     finally:
-        await _end(process)
+        await _end(process, decoding.said_all)
 
 
 async def decode(
@@ -201,7 +206,12 @@ async def _spawn(file: BinaryIO, limits: DecodeLimits) -> asyncio.subprocess.Pro
         raise Unavailable(f"No process for decoding can be started: {error.strerror}.") from error
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process, said_all: bool) -> None:
+    if said_all:
+        # To kill it while it ends would take its exit code from asyncio, which then warns.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await process.wait()
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.kill()

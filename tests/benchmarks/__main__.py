@@ -9,6 +9,7 @@ import sys
 BENCHMARKS = (
     "audio",
     "stages",
+    "uploads",
     "clock",
     "storage",
     "timing",

@@ -46,7 +46,10 @@ FORMATS: Mapping[str, FileFormat] = {
     "mp3": FileFormat("mp3", "libmp3lame", 44_100),
     "mp3_speech": FileFormat("mp3", "libmp3lame", 16_000, 1),
     "m4a": FileFormat("ipod", "aac"),
+    "m4a_lossless": FileFormat("ipod", "alac"),
     "mp4": FileFormat("mp4", "aac"),
+    "3gp": FileFormat("3gp", "aac", 16_000, 1),
+    "flv": FileFormat("flv", "aac", 44_100),
     "mov": FileFormat("mov", "pcm_s16le"),
     "adts_aac": FileFormat("adts", "aac", 44_100),
     "mkv_flac": FileFormat("matroska", "flac"),
@@ -150,6 +153,11 @@ def hostile_files(reference: str) -> Mapping[str, Callable[[], bytes]]:
         '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static">'
         f"<Period><AdaptationSet><BaseURL>{reference}</BaseURL></AdaptationSet></Period></MPD>"
     )
+    asx = f'<asx version="3.0"><entry><ref href="{reference}"/></entry></asx>'
+    xspf = (
+        '<?xml version="1.0"?><playlist version="1" xmlns="http://xspf.org/ns/0/"><trackList>'
+        f"<track><location>{reference}</location></track></trackList></playlist>"
+    )
     sdp = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n"
     return {
         "nothing": lambda: b"",
@@ -163,6 +171,11 @@ def hostile_files(reference: str) -> Mapping[str, Callable[[], bytes]]:
         "pls_playlist": lambda: f"[playlist]\nFile1={reference}\nNumberOfEntries=1\n".encode(),
         "concat_script": lambda: f"ffconcat version 1.0\nfile '{reference}'\n".encode(),
         "dash_manifest": dash.encode,
+        "asx_playlist": asx.encode,
+        "xspf_playlist": xspf.encode,
+        "asf_reference": lambda: f"[Reference]\nRef1={reference}\n".encode(),
+        "rtsp_redirection": lambda: f"RTSPtext\n{reference}\n".encode(),
+        "cue_sheet": lambda: f'FILE "{reference}" WAVE\n  TRACK 01 AUDIO\n'.encode(),
         "sdp_description": sdp.encode,
         "image": _png,
         "wav_header_alone": lambda: wav[:30],
@@ -190,6 +203,11 @@ def hostile_files(reference: str) -> Mapping[str, Callable[[], bytes]]:
         "flac_damaged": _damaged_flac,
         "forty_tracks": lambda: tone_file(FORMATS["mkv_flac"], 0.1, tracks=40),
         "wav_that_is_a_zip_too": lambda: wav + _zip_bomb(),
+        "wav_in_gzip": lambda: gzip.compress(wav),
+        "pdf_that_is_mp3_too": lambda: b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n" + mp3 + b"\n%%EOF\n",
+        "zip_that_is_mp3_too": lambda: _zip_bomb() + mp3,
+        "gif_that_is_mp3_too": lambda: b"GIF89a\1\0\1\0\0\0\0" + mp3,
+        "playlist_that_is_mp3_too": lambda: hls.encode() + mp3,
         "page_that_is_mp3_too": lambda: b"<html><script>alert(1)</script></html>" + mp3,
         "flac_of_long_silence": lambda: silent_flac(1800),
     }

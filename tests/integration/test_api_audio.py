@@ -117,6 +117,25 @@ async def test_a_file_is_looked_at_without_being_heard(server: ApiServer) -> Non
 
 
 @pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("/dev/zero", "zero"),
+        ("C:\\boot.ini", "boot.ini"),
+        ("http://127.0.0.1/a.m3u8", "a.m3u8"),
+        ("../", "audio"),
+    ],
+)
+async def test_a_files_name_is_shown_and_never_opened(
+    server: ApiServer, sent: str, shown: str
+) -> None:
+    data = aiohttp.FormData({"transcription": "false"}, quote_fields=False)
+    data.add_field("file", FLAC, filename=sent, content_type="audio/flac")
+    status, result = await server.json("POST", "/api/audio/upload", data=data)
+    assert (status, result["filename"], result["file_size"]) == (200, shown, len(FLAC))
+
+
+@pytest.mark.parametrize(
     ("file", "fields", "status", "code"),
     [
         (b"not audio at all" * 10, {}, 415, "unsupported_audio"),

@@ -1,4 +1,4 @@
-"""Files as people upload them: twenty-nine formats, and as many that are broken or mean harm."""
+"""Files as people upload them: over thirty formats, and twice as many that are broken or lie."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,6 +18,7 @@ from orchestration.errors import (
 )
 from orchestration.services.decoding import decode, open_decoding
 from tests.data.make_files import FORMATS, TONE_HZ, TONE_S, hostile_files, tone_file
+from tests.data.make_lying_files import lying_files
 
 Outcome = DecodedAudio | OrchestrationError
 
@@ -61,8 +62,9 @@ async def suffered() -> AsyncIterator[tuple[dict[str, Outcome], list[bytes]]]:
 
     server = await asyncio.start_server(visited, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    files = {name: make() for name, make in hostile_files(f"http://127.0.0.1:{port}/a.wav").items()}
-    yield await outcomes_of(files), visits
+    reference = f"http://127.0.0.1:{port}/a.wav"
+    makers = {**hostile_files(reference), **lying_files(reference)}
+    yield await outcomes_of({name: make() for name, make in makers.items()}), visits
     server.close()
 
 
@@ -82,14 +84,32 @@ STILL_HEARD = {
     "mp3_cut_off",
     "flac_damaged",
     "wav_that_is_a_zip_too",
+    "pdf_that_is_mp3_too",
+    "zip_that_is_mp3_too",
+    "playlist_that_is_mp3_too",
     "page_that_is_mp3_too",
+    "wav_of_infinities",
+    "wav_in_wav_in_wav",
+    "flac_that_claims_ages",
+    "flac_of_a_large_cover",
+    "flac_of_a_vast_cover",
+    "mp3_of_a_large_cover",
+    "mp3_of_two_rates",
+    "ogg_that_claims_ages",
+    "ogg_of_a_tone_then_another",
+    "mp4_that_claims_ages",
+    "webm_before_its_time",
+    "au_that_begins_after_its_end",
 }
-CODES = {"flac_of_long_silence": "audio_expands_too_much"}
+CODES = {
+    "flac_of_long_silence": "audio_expands_too_much",
+    "wav_at_one_hertz": "audio_expands_too_much",
+}
 EITHER = {"noise", "mp3_behind_an_endless_tag", "mp4_with_a_vast_box", "mp4_cut_off"}
 """A decoder may find something in them, or nothing."""
 
 
-@pytest.mark.parametrize("name", hostile_files(""))
+@pytest.mark.parametrize("name", [*hostile_files(""), *lying_files("")])
 def test_a_hostile_file_ends_in_audio_or_in_a_clear_error(
     name: str, suffered: tuple[dict[str, Outcome], list[bytes]]
 ) -> None:
@@ -113,6 +133,21 @@ async def test_a_playlist_of_local_files_opens_none_of_them(name: str, tmp_path:
     local = tmp_path / "local.wav"
     local.write_bytes(tone_file(FORMATS["wav"]))
     found = await outcome(hostile_files(str(local))[name](), DecodeLimits())
+    assert isinstance(found, OrchestrationError)
+    assert found.code == "unsupported_audio"
+
+
+async def test_a_movie_whose_samples_are_in_another_file_opens_it_not(tmp_path: Path) -> None:
+    local = tmp_path / "local.mov"
+    local.write_bytes(tone_file(FORMATS["mov"]))
+    found = await outcome(lying_files(str(local))["mov_of_another_file"](), DecodeLimits())
+    assert isinstance(found, OrchestrationError)
+    assert found.code == "unsupported_audio"
+
+
+async def test_a_file_that_needs_more_memory_than_allowed_is_refused() -> None:
+    cover = lying_files("")["flac_of_a_large_cover"]()
+    found = await outcome(cover, DecodeLimits(max_memory_bytes=4_000_000))
     assert isinstance(found, OrchestrationError)
     assert found.code == "unsupported_audio"
 
