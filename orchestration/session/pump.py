@@ -1,0 +1,95 @@
+"""The pump of a running session: drain it, store, tell, send, and let time pass."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from orchestration.errors import OrchestrationError, Unavailable
+from orchestration.session.engine_calls import EngineCalls
+from orchestration.session.incarnation import Incarnation
+from orchestration.session.process_clock import now_ms, unix_ms
+from orchestration.session.repairing import Repairing
+from orchestration.session.session import Session, SessionStep
+from orchestration.session.session_meter import SessionMeter
+from orchestration.session.status import TERMINAL
+from orchestration.storage.ports import SessionChanges, SessionJournal
+
+TICK_S = 0.25
+"""How often time is let pass."""
+
+STORE_RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Waits between tries to store while the database is away; the last repeats."""
+
+
+class Pump:
+    """Carries out one step of a session after the other."""
+
+    def __init__(
+        self,
+        incarnation: Incarnation,
+        session: Session,
+        journal: SessionJournal,
+        calls: EngineCalls,
+        repairing: Repairing,
+        meter: SessionMeter,
+        abandon_if_due: Callable[[], Awaitable[None]],
+        finish: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`finish` is called when the session's end is stored and told."""
+        self._incarnation = incarnation
+        self._session = session
+        self._journal = journal
+        self._calls = calls
+        self._repairing = repairing
+        self._meter = meter
+        self._abandon_if_due = abandon_if_due
+        self._finish = finish
+
+    async def run(self) -> None:
+        """Until the session has ended or the incarnation is over."""
+        incarnation = self._incarnation
+        next_tick_ms = now_ms()
+        try:
+            while not incarnation.is_replaced and not incarnation.is_finished:
+                await incarnation.woken(TICK_S)
+                if now_ms() >= next_tick_ms:
+                    next_tick_ms = now_ms() + round(TICK_S * 1000)
+                    self._session.tick(now_ms())
+                    await self._abandon_if_due()
+                await self._carry_out(self._session.drain(now_ms()))
+                incarnation.rest()
+        except OrchestrationError as error:
+            incarnation.give_up(error)
+        except Exception:
+            incarnation.log.exception("session_failed")
+            incarnation.give_up(Unavailable("The session's actor failed; it restarts."))
+
+    async def _carry_out(self, step: SessionStep) -> None:
+        for order in step.transcribe:
+            self._incarnation.spawn(self._calls.transcribe(order))
+        for request in step.translate:
+            self._incarnation.spawn(self._calls.translate(request))
+        self._repairing.begin_due()
+        if not step.changes.is_empty():
+            await self._commit(step.changes)
+        self._incarnation.live.tell(tuple(step.changes.events), step.passing)
+        if step.changes.status in TERMINAL:
+            self._incarnation.log.info("session_completed")
+            await self._finish()
+
+    async def _commit(self, changes: SessionChanges) -> None:
+        """Store until it is stored: nothing is told that is not durable."""
+        tries = 0
+        began_s = time.monotonic()
+        while True:
+            try:
+                await self._journal.commit(self._session.session_id, self._session.epoch, changes)
+                self._meter.committed(changes, time.monotonic() - began_s, unix_ms())
+                return
+            except Unavailable as error:
+                wait_s = STORE_RETRY_S[min(tries, len(STORE_RETRY_S) - 1)]
+                if tries == 0:
+                    self._incarnation.log.warning("store_waits", reason=error.message)
+                tries += 1
+                self._meter.commit_repeated()
+                await asyncio.sleep(wait_s)

@@ -1,0 +1,54 @@
+"""Lost ranges are heard again beside what the session does anyway."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from orchestration.session.engine_calls import EngineCalls
+from orchestration.session.incarnation import Incarnation
+from orchestration.session.process_clock import now_ms
+from orchestration.session.repairs import Repair
+from orchestration.session.session import Session
+from orchestration.session.status import TERMINAL
+
+
+class Repairing:
+    """At most one round of repairs is under way."""
+
+    def __init__(
+        self,
+        incarnation: Incarnation,
+        session: Session,
+        calls: EngineCalls,
+        finish: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`finish` ends a session again that was open for its repairs alone."""
+        self.is_under_way = False
+        self._incarnation = incarnation
+        self._session = session
+        self._calls = calls
+        self._finish = finish
+
+    def begin(self) -> int:
+        """Hear again what was lost though its audio is held; returns how many ranges that is."""
+        repairs = [] if self.is_under_way else self._session.plan_repairs()
+        if repairs or self._session.status in TERMINAL:
+            self._spawn(repairs)
+        return len(repairs)
+
+    def begin_due(self) -> None:
+        """Hear again what an outage cost, when it is over."""
+        if not self.is_under_way and (repairs := self._session.due_repairs()):
+            self._spawn(repairs)
+
+    def _spawn(self, repairs: Sequence[Repair]) -> None:
+        self.is_under_way = True
+        self._session.repairs_begin()
+        self._incarnation.spawn(self._run(repairs))
+
+    async def _run(self, repairs: Sequence[Repair]) -> None:
+        await self._calls.repair(repairs)
+        self.is_under_way = False
+        self._session.repairs_end(now_ms())
+        self._incarnation.wake()
+        if self._session.status in TERMINAL:
+            await self._incarnation.settled()
+            await self._finish()
