@@ -19,8 +19,6 @@ PLACES: Mapping[str, str | None] = {
     "gateway.circuit_breaker_threshold": None,
     "monitoring.health_check_interval": "services.health_check_interval_s",
     "monitoring.auto_recovery": None,
-    "services.whisper.health_endpoint": None,
-    "services.translation.health_endpoint": None,
 }
 """Where each value is now. None: it may stand in the file, and the service decides by itself."""
 
@@ -46,9 +44,13 @@ def from_seed_layout(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[s
         elif found:
             moved[str(now)] = value
     for service, kind in KINDS.items():
+        asked, endpoint = _take(rest, f"services.{service}.health_endpoint")
         found, url = _take(rest, f"services.{service}.url")
         if found:
-            moved[f"services.{service}"] = [{"url": url, "kind": kind}]
+            own = {"health_path": endpoint} if asked else {}
+            moved[f"services.{service}"] = [{"url": url, "kind": kind, **own}]
+        elif asked:
+            without_effect.append(f"services.{service}.health_endpoint")
         if isinstance(rest.get("services"), dict) and rest["services"].get(service) == {}:
             del rest["services"][service]
     for section in SECTIONS:

@@ -102,6 +102,14 @@ def test_the_first_layout_of_files_is_understood() -> None:
     assert settings.services.whisper[0].url == "http://w:5001"
     assert settings.services.translation[0].kind == "libretranslate"
     assert "monitoring.auto_recovery" in without_effect
+    assert not [place for place in without_effect if place.startswith("services")]
+    paths = [settings.services.whisper[0].health_path, settings.services.translation[0].health_path]
+    assert paths == ["/health", "/api/health"]
+
+
+def test_a_health_endpoint_of_no_service_has_no_effect() -> None:
+    layer, without_effect = from_seed_layout({"services": {"whisper": {"health_endpoint": "/x"}}})
+    assert (layer, without_effect) == ({"services": {}}, ("services.whisper.health_endpoint",))
 
 
 def test_values_at_todays_places_win_and_unknown_ones_stay_to_be_refused() -> None:
