@@ -39,9 +39,9 @@ from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
 from orchestration.storage.pool import Pool, connect_pool, sample_connections
-from orchestration.storage.ports import SessionRow, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.recordings import Recordings
+from orchestration.storage.values import SessionRow, SessionSpec
 
 log = structlog.get_logger(__name__)
 

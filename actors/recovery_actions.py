@@ -14,7 +14,7 @@ from actors.placement import Placement, session_actor
 from orchestration.errors import OrchestrationError, UnknownSession
 from orchestration.health.recovery import Action, RecoveryBook, RecoveryReport
 from orchestration.session.status import OPEN_STATUSES
-from orchestration.storage.ports import Archive
+from orchestration.storage.archive_ports import Archive
 
 log = structlog.get_logger(__name__)
 

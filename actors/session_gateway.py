@@ -20,8 +20,9 @@ from orchestration.session.exchange import (
 )
 from orchestration.session.inputs import StreamSpec
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
+from orchestration.storage.archive_ports import Archive
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
-from orchestration.storage.ports import Archive, SessionRow, SessionSpec
+from orchestration.storage.values import SessionRow, SessionSpec
 
 REPORT_TIMEOUT_S = 5.0
 """A monitor that has not reported by then is taken for away."""

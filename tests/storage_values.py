@@ -3,7 +3,7 @@
 from orchestration.audio.pcm import PcmFormat
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec
-from orchestration.storage.ports import (
+from orchestration.storage.values import (
     ClockChangeRow,
     JournalFrame,
     ParticipantRow,

@@ -6,17 +6,17 @@ from random import Random
 
 from orchestration.session.fact_codec import fact_json
 from orchestration.session.inputs import CaptionFact, ClockFact, UnixMoment
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Pool
-from orchestration.storage.ports import (
+from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.values import (
     JournalFact,
     RecordedFile,
-    SessionChanges,
     SessionSpec,
     SpeakerIntervalRow,
     StreamProgress,
 )
-from orchestration.storage.postgres_archive import PostgresArchive
-from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.timing.alignment import (
     Source,
     SourceMeasure,

@@ -22,7 +22,7 @@ from orchestration.api.problems import problem_for
 from orchestration.api.sign_in_page import SIGN_IN_PAGE, SIGN_IN_POLICY
 from orchestration.config.models import ServerSettings
 from orchestration.errors import NotAllowed, NotAuthenticated, OrchestrationError
-from orchestration.storage.ports import Archive
+from orchestration.storage.archive_ports import Archive
 
 OPEN_PATH = "/api/health"
 SIGN_IN_PATH = "/api/sign-in"

@@ -17,7 +17,7 @@ from orchestration.api.ports import Sessions
 from orchestration.api.session_line import SessionIsOver
 from orchestration.errors import BadRequest, ChunkOutOfOrder, SessionEnded, TakenOver
 from orchestration.session.inputs import AudioFrame, SpeakerFact, StreamSpec
-from orchestration.storage.ports import Archive
+from orchestration.storage.archive_ports import Archive
 
 MAX_SENDERS = 1000
 """Sessions with such a sender in one process; the one unused for longest gives way."""

@@ -24,7 +24,8 @@ from orchestration.errors import (
 from orchestration.services.decoding import Decoding, open_decoding
 from orchestration.session.fields import MAX_STREAM
 from orchestration.session.inputs import EndOfStreams, ParticipantRef, StreamSpec
-from orchestration.storage.ports import Archive, SessionSpec, StreamRow
+from orchestration.storage.archive_ports import Archive
+from orchestration.storage.values import SessionSpec, StreamRow
 
 CLOSING_SILENCE_MS = 1500
 """Silence behind a file in somebody's session: it ends the last utterance, which in a session of

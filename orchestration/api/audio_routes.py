@@ -38,7 +38,8 @@ from orchestration.services.decoding import decode
 from orchestration.session.events import iso_utc
 from orchestration.session.fields import MAX_STREAM
 from orchestration.session.inputs import ParticipantRef, StreamSpec
-from orchestration.storage.ports import Archive, QualitySummary, SessionSpec
+from orchestration.storage.archive_ports import Archive, QualitySummary
+from orchestration.storage.values import SessionSpec
 
 UPLOAD_PATH = "/api/audio/upload"
 CHUNK_PATH = "/api/audio/chunk"

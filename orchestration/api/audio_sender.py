@@ -12,7 +12,7 @@ from orchestration.api.ports import IngestBatch, IngestReply, Notice, Sessions, 
 from orchestration.api.session_line import SessionLine
 from orchestration.errors import BadAudio
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
-from orchestration.storage.ports import Archive
+from orchestration.storage.archive_ports import Archive
 
 FRAME_MS = 1000
 """Audio of a file in one frame: a file is not live, so that fewer are better."""

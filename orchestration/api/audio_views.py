@@ -7,7 +7,8 @@ from pydantic import BaseModel, JsonValue
 from orchestration.api.audio_jobs import UploadJob
 from orchestration.api.transcripts import SegmentView
 from orchestration.errors import JsonObject
-from orchestration.storage.ports import SessionRow, StoredSegment, StreamRow
+from orchestration.storage.archive_ports import StoredSegment
+from orchestration.storage.values import SessionRow, StreamRow
 from orchestration.transcript.exports import transcript_json
 
 

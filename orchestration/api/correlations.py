@@ -30,7 +30,7 @@ from orchestration.speakers.corrections import (
     MapSpeaker,
     MergeSpeakers,
 )
-from orchestration.storage.ports import Archive
+from orchestration.storage.archive_ports import Archive
 
 
 class CorrelateRequest(BaseModel):

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from orchestration.errors import JsonObject
-from orchestration.storage.ports import Archive, StreamRow
+from orchestration.storage.archive_ports import Archive
+from orchestration.storage.values import StreamRow
 from orchestration.transcript.coverage import StreamCoverage
 
 

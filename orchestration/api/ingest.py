@@ -53,7 +53,7 @@ from orchestration.errors import (
     TakenOver,
 )
 from orchestration.session.inputs import EndOfStreams, StreamSpec
-from orchestration.storage.ports import Archive
+from orchestration.storage.archive_ports import Archive
 from orchestration.timing.service_clock import ServiceClock
 
 PUSH_INTERVAL_S = 0.2

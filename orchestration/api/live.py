@@ -36,7 +36,7 @@ from orchestration.config.models import LiveSettings, Settings
 from orchestration.errors import BadRequest, JsonObject, JsonValue, OrchestrationError
 from orchestration.session.events import segment_json
 from orchestration.session.fields import MAX_INTEGER
-from orchestration.storage.ports import Archive, Snapshot
+from orchestration.storage.archive_ports import Archive, Snapshot
 
 _log = structlog.get_logger(__name__)
 

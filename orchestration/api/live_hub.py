@@ -12,7 +12,7 @@ from orchestration.api.ports import LiveBatch, LiveCursor, SessionLink, Sessions
 from orchestration.api.server_messages import encode_message
 from orchestration.errors import Fenced, LimitReached, OrchestrationError, Unavailable
 from orchestration.session.events import DurableEvent, PassingEvent
-from orchestration.storage.ports import Archive
+from orchestration.storage.archive_ports import Archive
 
 RETRY_S = 1.0
 """Between tries to reach a session that restarts; its viewers wait."""

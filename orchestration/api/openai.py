@@ -22,7 +22,7 @@ from orchestration.services.ports import ENGINE_SAMPLE_RATE
 from orchestration.session.engine_calls import Engines
 from orchestration.session.events import NS_PER_SECOND
 from orchestration.session.file_transcription import FileTranscript, transcribe_file
-from orchestration.storage.ports import StoredSegment
+from orchestration.storage.archive_ports import StoredSegment
 from orchestration.transcript.exports import to_srt, to_vtt
 from orchestration.transcript.lines import Line
 from orchestration.transcript.segments import Segment, TimedWord

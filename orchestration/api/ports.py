@@ -23,7 +23,7 @@ from orchestration.session.exchange import (
 from orchestration.session.inputs import StreamSpec
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
-from orchestration.storage.ports import SessionRow, SessionSpec
+from orchestration.storage.values import SessionRow, SessionSpec
 
 __all__ = [
     "HealthReport",

@@ -22,9 +22,10 @@ from orchestration.api.time_ranges import WHOLE_NS
 from orchestration.api.zip_stream import ZipStream
 from orchestration.errors import JsonObject, JsonValue, NoRecording
 from orchestration.session.events import iso_utc
+from orchestration.storage.archive_ports import StoredSegment
 from orchestration.storage.data_ports import DataArchive
-from orchestration.storage.ports import SessionRow, StoredSegment
 from orchestration.storage.recordings import Recordings
+from orchestration.storage.values import SessionRow
 from orchestration.transcript.exports import srt_cues, to_text, transcript_json, vtt_cues
 
 PAGE = 200

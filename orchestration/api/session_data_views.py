@@ -9,9 +9,10 @@ from orchestration.api.speaker_views import CorrelationStatisticsView
 from orchestration.api.speaker_views import statistics_view as naming_view
 from orchestration.api.transcripts import SegmentView
 from orchestration.session.events import iso_utc, seconds
+from orchestration.storage.archive_ports import SessionStatistics
 from orchestration.storage.data_ports import StoredChunk, StoredCorrelation, StoredTranslation
-from orchestration.storage.ports import ParticipantRow, RecordedFile, SessionStatistics
 from orchestration.storage.speaker_ports import MethodFigures
+from orchestration.storage.values import ParticipantRow, RecordedFile
 
 
 class AudioFileView(BaseModel):

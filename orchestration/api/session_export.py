@@ -12,8 +12,8 @@ from orchestration.api.session_ids import SessionId
 from orchestration.api.sessions import session_json
 from orchestration.errors import JsonObject, LimitReached
 from orchestration.storage.data_ports import DataArchive
-from orchestration.storage.ports import SessionRow
 from orchestration.storage.recordings import Recordings
+from orchestration.storage.values import SessionRow
 
 MAX_EXPORTS_AT_ONCE = 2
 """Archives sent at once by one process; one more is refused with 429."""

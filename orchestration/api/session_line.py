@@ -9,7 +9,7 @@ from orchestration.api.coverage import session_coverage
 from orchestration.api.ports import Notice, SessionLink, Sessions, Welcome
 from orchestration.errors import Fenced, SessionEnded, Unavailable
 from orchestration.session.inputs import StreamSpec
-from orchestration.storage.ports import Archive
+from orchestration.storage.archive_ports import Archive
 
 RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 2.0

@@ -26,7 +26,8 @@ from orchestration.errors import BadRequest, JsonObject
 from orchestration.session.events import iso_utc
 from orchestration.session.fields import clean_name
 from orchestration.session.status import SessionStatus
-from orchestration.storage.ports import Archive, SessionRow, SessionSpec
+from orchestration.storage.archive_ports import Archive
+from orchestration.storage.values import SessionRow, SessionSpec
 
 MAX_TITLE_CHARACTERS = 500
 MAX_MEETING_ID_CHARACTERS = 255

@@ -29,7 +29,7 @@ from orchestration.errors import (
 from orchestration.services.ports import TranslationRequest
 from orchestration.session.engine_calls import Engines
 from orchestration.session.events import iso_utc
-from orchestration.storage.ports import Archive
+from orchestration.storage.archive_ports import Archive
 
 MAX_REQUESTS_AT_ONCE = 4
 """Requests of one client to the engines under way; one more is refused."""

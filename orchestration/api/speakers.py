@@ -28,7 +28,7 @@ from orchestration.speakers.corrections import (
     RenameSpeaker,
     UnmapSpeaker,
 )
-from orchestration.storage.ports import Archive
+from orchestration.storage.archive_ports import Archive
 
 MAX_ID_CHARACTERS = 500
 """A label's id has its upstream's name in it, an attendee's the name of its conference."""

@@ -17,8 +17,8 @@ from orchestration.api.time_ranges import WHOLE_NS, TimeRange
 from orchestration.errors import LimitReached, NoRecording
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM
 from orchestration.session.status import SessionStatus
+from orchestration.storage.archive_ports import Archive
 from orchestration.storage.data_ports import DataArchive
-from orchestration.storage.ports import Archive
 from orchestration.storage.recordings import Recordings
 from orchestration.transcript.exports import to_srt, to_text, to_vtt, transcript_json
 

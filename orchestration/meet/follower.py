@@ -35,7 +35,9 @@ from orchestration.meet.values import (
 from orchestration.session.inputs import ParticipantSighting
 from orchestration.session.status import TERMINAL
 from orchestration.speakers.corrections import restored_corrections
-from orchestration.storage.ports import Archive, SessionJournal, SessionRow
+from orchestration.storage.archive_ports import Archive
+from orchestration.storage.journal_ports import SessionJournal
+from orchestration.storage.values import SessionRow
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,8 @@ from orchestration.session.events import NS_PER_MS, DurableEvent, seconds, speak
 from orchestration.session.inputs import ParticipantSighting
 from orchestration.session.people import participant_event
 from orchestration.speakers.corrections import Corrections
-from orchestration.storage.ports import CorrelationRow, ParticipantRow, SessionChanges
+from orchestration.storage.journal_ports import SessionChanges
+from orchestration.storage.values import CorrelationRow, ParticipantRow
 from orchestration.transcript.segments import TYPE_OF_METHOD, Segment
 
 MAX_SEGMENTS_PER_EVENT = 500

@@ -16,7 +16,7 @@ from orchestration.session.repairs import Repair
 from orchestration.session.session import Session
 from orchestration.session.session_meter import SessionMeter
 from orchestration.session.transcription import TranscribeOrder
-from orchestration.storage.ports import SessionJournal
+from orchestration.storage.journal_ports import SessionJournal
 
 REPAIR_CHUNK = -1
 """The chunk number of a request that repairs; chunks of a stream count from 0."""

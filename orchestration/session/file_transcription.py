@@ -15,7 +15,7 @@ from orchestration.session.engine_calls import Engines
 from orchestration.session.inputs import StreamSpec
 from orchestration.session.stream_pipeline import Heard, StreamPipeline
 from orchestration.session.values import ChunkingValues, SessionValues
-from orchestration.storage.ports import JournalFrame
+from orchestration.storage.values import JournalFrame
 from orchestration.transcript.lines import Line
 from orchestration.transcript.words import Word
 

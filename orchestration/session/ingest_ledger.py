@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import BadAudio, BadRequest, FrameConflict, FramesAfterEnd
 from orchestration.session.inputs import AudioFrame
-from orchestration.storage.ports import JournalFrame
+from orchestration.storage.values import JournalFrame
 
 REMEMBERED_HASHES = 1000
 """Frames per stream whose content is remembered, to tell a repeat from a conflict."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from orchestration.errors import BadAudio, BadRequest, OrchestrationError
 from orchestration.session.ingest_ledger import LedgerBatch, StreamLedger
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
-from orchestration.storage.ports import JournalFrame
+from orchestration.storage.values import JournalFrame
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from dataclasses import replace
 from orchestration.errors import JsonObject
 from orchestration.session.events import DurableEvent, PassingEvent, speaker_json
 from orchestration.session.status import SessionStatus
-from orchestration.storage.ports import (
+from orchestration.storage.journal_ports import SessionChanges
+from orchestration.storage.values import (
     ChunkRow,
     CorrectionRow,
     CorrelationRow,
     ParticipantRow,
     QualityRow,
-    SessionChanges,
     SpeakerIntervalRow,
     TranslationRow,
 )

@@ -26,7 +26,7 @@ from orchestration.speakers.caption_text import Caption
 from orchestration.speakers.corrections import Correction, correction_json, parse_correction
 from orchestration.speakers.correlator import EVERYTHING, Correlator
 from orchestration.speakers.repainting import Repainter
-from orchestration.storage.ports import (
+from orchestration.storage.values import (
     CorrectionRow,
     CorrelationRow,
     ParticipantRow,

@@ -12,7 +12,7 @@ from orchestration.session.repairing import Repairing
 from orchestration.session.session import Session, SessionStep
 from orchestration.session.session_meter import SessionMeter
 from orchestration.session.status import TERMINAL
-from orchestration.storage.ports import SessionChanges, SessionJournal
+from orchestration.storage.journal_ports import SessionChanges, SessionJournal
 
 TICK_S = 0.25
 """How often time is let pass."""

@@ -15,7 +15,8 @@ from orchestration.errors import Fenced, OrchestrationError, RecordingFailed, Un
 from orchestration.session.ingest_ledger import REMEMBERED_HASHES, StreamLedger
 from orchestration.session.stream_pipeline import RESUME_LEAD_MS
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.ports import JournalFrame, RecordedFile, SessionJournal
+from orchestration.storage.journal_ports import SessionJournal
+from orchestration.storage.values import JournalFrame, RecordedFile
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from orchestration.session.fact_codec import parse_fact
 from orchestration.session.ingest_ledger import REMEMBERED_HASHES
 from orchestration.session.process_clock import now_ms
 from orchestration.session.session import Session
-from orchestration.storage.ports import SessionJournal
+from orchestration.storage.journal_ports import SessionJournal
 
 
 async def recover(session: Session, journal: SessionJournal) -> None:

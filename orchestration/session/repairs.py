@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orchestration.services.ports import Hypothesis
 from orchestration.speakers.labels import label_id, steady_labels
-from orchestration.storage.ports import SampleRange
+from orchestration.storage.values import SampleRange
 from orchestration.transcript.hallucination import credible_words
 from orchestration.transcript.lines import AttributedWord, Line, LineBuilder, LinePolicy
 from orchestration.transcript.segments import SpeakerName

@@ -1,6 +1,7 @@
 """The session's timeline as an earlier incarnation left it, and its last words on their samples."""
 
-from orchestration.storage.ports import Claim, StreamRow
+from orchestration.storage.journal_ports import Claim
+from orchestration.storage.values import StreamRow
 from orchestration.timing.clock import SessionClock
 from orchestration.transcript.words import Word
 

@@ -38,7 +38,7 @@ from orchestration.session.status import TERMINAL
 from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.ports import Claim, SessionJournal
+from orchestration.storage.journal_ports import Claim, SessionJournal
 
 log = structlog.get_logger(__name__)
 

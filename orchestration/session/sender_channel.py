@@ -21,7 +21,8 @@ from orchestration.session.process_clock import now_ms
 from orchestration.session.session import Session
 from orchestration.session.session_meter import SessionMeter
 from orchestration.session.status import TERMINAL
-from orchestration.storage.ports import JournalFact, SessionJournal
+from orchestration.storage.journal_ports import SessionJournal
+from orchestration.storage.values import JournalFact
 
 LONG_POLL_S = 10.0
 """A waiting call answers after this, with nothing if there is nothing."""

@@ -37,7 +37,8 @@ from orchestration.session.transcription import TranscribeOrder, Transcription
 from orchestration.session.translation_desk import TranslationDesk
 from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
-from orchestration.storage.ports import Claim, JournalFrame, SessionChanges, TranslationRow
+from orchestration.storage.journal_ports import Claim, SessionChanges
+from orchestration.storage.values import JournalFrame, TranslationRow
 from orchestration.transcript.segments import Segment
 
 

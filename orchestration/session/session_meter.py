@@ -6,7 +6,8 @@ from orchestration.metrics import catalogue
 from orchestration.metrics.meter import Meter
 from orchestration.session.exchange import IngestReply
 from orchestration.session.session import Session
-from orchestration.storage.ports import JournalFrame, SessionChanges
+from orchestration.storage.journal_ports import SessionChanges
+from orchestration.storage.values import JournalFrame
 from orchestration.timing.clock import NS_PER_MS
 
 FATES = ("transcribed", "silent", "lost")

@@ -12,7 +12,7 @@ from orchestration.speakers.corrections import (
     UnmapSpeaker,
 )
 from orchestration.speakers.correlator import Correlator
-from orchestration.storage.ports import CorrelationRow
+from orchestration.storage.values import CorrelationRow
 from orchestration.transcript.segments import Segment, SpeakerName
 
 MAX_NAME_CHARACTERS = 200

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from orchestration.errors import JsonObject
 from orchestration.session.inputs import ClockFact, Fact
-from orchestration.storage.ports import ClockChangeRow, StreamClockRow, TimelineRow
+from orchestration.storage.values import ClockChangeRow, StreamClockRow, TimelineRow
 from orchestration.timing.clock import SessionClock
 from orchestration.timing.stream_clock import (
     BIN_NS,

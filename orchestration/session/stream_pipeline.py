@@ -15,7 +15,7 @@ from orchestration.services.ports import Hypothesis
 from orchestration.session.inputs import StreamSpec
 from orchestration.session.values import ChunkingValues, SessionValues
 from orchestration.speakers.labels import label_id, steady_labels
-from orchestration.storage.ports import JournalFrame, SampleRange, StreamProgress
+from orchestration.storage.values import JournalFrame, SampleRange, StreamProgress
 from orchestration.transcript.coverage import StreamCoverage
 from orchestration.transcript.hallucination import credible_words
 from orchestration.transcript.lines import AttributedWord, Line, LineBuilder, LinePolicy

@@ -11,7 +11,8 @@ from orchestration.session.outbox import Outbox
 from orchestration.session.stream_clocks import StreamClocks
 from orchestration.session.stream_pipeline import StreamPipeline
 from orchestration.session.values import SessionValues
-from orchestration.storage.ports import JournalFrame, SampleRange, SessionChanges, StreamProgress
+from orchestration.storage.journal_ports import SessionChanges
+from orchestration.storage.values import JournalFrame, SampleRange, StreamProgress
 from orchestration.timing.clock import SessionClock
 from orchestration.timing.stream_clock import ClockEstimate
 from orchestration.transcript.words import Word

@@ -15,7 +15,7 @@ from orchestration.session.spoken_languages import SpokenLanguages
 from orchestration.session.stream_pipeline import Heard, SpeakerOf
 from orchestration.session.streams import Streams
 from orchestration.session.values import SessionValues
-from orchestration.storage.ports import ChunkRow, QualityRow
+from orchestration.storage.values import ChunkRow, QualityRow
 from orchestration.transcript.segments import SpeakerName
 from orchestration.transcript.words import Word
 

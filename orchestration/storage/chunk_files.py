@@ -22,7 +22,7 @@ from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import RecordingFailed, Unavailable, UnknownSession
 from orchestration.storage.erasure_ports import RemovedFiles
 from orchestration.storage.flac import AudioRun, FlacError, FlacWriter, decode_flac, run_of
-from orchestration.storage.ports import JournalFrame, RecordedFile
+from orchestration.storage.values import JournalFrame, RecordedFile
 
 SAFE_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PARTIAL_SUFFIX = ".part"

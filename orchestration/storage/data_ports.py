@@ -11,12 +11,9 @@ from typing import Literal, Protocol
 
 from orchestration.errors import JsonObject
 from orchestration.session.events import DurableEvent, TranslatedText
+from orchestration.storage.archive_ports import Page
 from orchestration.storage.erasure_ports import ErasureArchive
-from orchestration.storage.ports import (
-    ChunkRow,
-    Page,
-    ParticipantRow,
-)
+from orchestration.storage.values import ChunkRow, ParticipantRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from orchestration.storage.ports import Archive
+from orchestration.storage.archive_ports import Archive
 
 ErasureKind = Literal["session", "person", "retention"]
 ERASED_NAME = "Erased"

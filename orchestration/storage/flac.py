@@ -9,7 +9,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from orchestration.audio.pcm import FULL_SCALE, PcmFormat
-from orchestration.storage.ports import JournalFrame
+from orchestration.storage.values import JournalFrame
 
 FlacError = soundfile.SoundFileError
 """What libsndfile raises when it cannot write or read."""

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 
 from orchestration.storage.pool import Pool, database, unknown_session
-from orchestration.storage.ports import JournalFrame
 from orchestration.storage.rows import frame_from
+from orchestration.storage.values import JournalFrame
 
 PAGE_FRAMES = 256
 """Frames in memory at once: under 1 MB of ordinary ones, 16 MB of the largest."""

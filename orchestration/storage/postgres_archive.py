@@ -12,21 +12,10 @@ from datetime import datetime
 from orchestration.errors import BadRequest, JsonObject, SessionConflict
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.status import SessionStatus
+from orchestration.storage.archive_ports import Page, QualitySummary, Snapshot, StoredSegment
 from orchestration.storage.erasure_ports import RemovedFiles
 from orchestration.storage.frame_reader import read_frames_after
 from orchestration.storage.pool import Connection, Pool, database, unknown_session
-from orchestration.storage.ports import (
-    JournalFrame,
-    Page,
-    ParticipantRow,
-    QualitySummary,
-    RecordedFile,
-    SessionRow,
-    SessionSpec,
-    Snapshot,
-    StoredSegment,
-    StreamRow,
-)
 from orchestration.storage.postgres_alerts import PostgresAlertLog
 from orchestration.storage.postgres_data import PostgresData
 from orchestration.storage.postgres_erasures import PostgresErasures, add_to_receipt, rows_of
@@ -50,6 +39,14 @@ from orchestration.storage.rows import (
     translated_from,
 )
 from orchestration.storage.stored_text import storable_text
+from orchestration.storage.values import (
+    JournalFrame,
+    ParticipantRow,
+    RecordedFile,
+    SessionRow,
+    SessionSpec,
+    StreamRow,
+)
 
 TABLES_OF_SESSION = (
     "translations",

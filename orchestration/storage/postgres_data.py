@@ -10,6 +10,7 @@ from orchestration.errors import BadRequest
 from orchestration.session.events import DurableEvent
 from orchestration.session.fields import MAX_INTEGER
 from orchestration.storage import data_statements as sql
+from orchestration.storage.archive_ports import Page
 from orchestration.storage.cursors import cursor_at, place_of
 from orchestration.storage.data_ports import (
     FoundLine,
@@ -20,7 +21,6 @@ from orchestration.storage.data_ports import (
     StoredTranslation,
 )
 from orchestration.storage.pool import database, unknown_session
-from orchestration.storage.ports import ChunkRow, Page, ParticipantRow
 from orchestration.storage.postgres_listings import EXISTS, PostgresListings
 from orchestration.storage.rows import (
     Row,
@@ -31,6 +31,7 @@ from orchestration.storage.rows import (
 )
 from orchestration.storage.search_statements import SEARCH, STEMMED_LANGUAGES, UNSTEMMED
 from orchestration.storage.stored_text import storable_text
+from orchestration.storage.values import ChunkRow, ParticipantRow
 
 SEARCH_TIMEOUT_MS = 5000
 """A search that takes longer is refused: its words are in too many lines."""

@@ -4,12 +4,13 @@ from collections import defaultdict
 
 from orchestration.session.events import TranslatedText
 from orchestration.session.fields import MAX_INTEGER
+from orchestration.storage.archive_ports import Page, SessionStatistics, StoredSegment
 from orchestration.storage.cursors import cursor_at, place_of
 from orchestration.storage.pool import Pool, database, unknown_session
-from orchestration.storage.ports import Page, RecordedFile, SessionStatistics, StoredSegment
 from orchestration.storage.recording_statements import FILES_PAGE
 from orchestration.storage.rows import SEGMENT_COLUMNS, file_from, segment_from, translated_from
 from orchestration.storage.stream_clocks import read_changes, read_estimates
+from orchestration.storage.values import RecordedFile
 
 CHANGES_SHOWN = 100
 """Of a session's clock changes, the last."""

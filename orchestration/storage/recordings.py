@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from orchestration.errors import NoRecording
 from orchestration.session.inputs import StreamSpec
+from orchestration.storage.archive_ports import Archive
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.flac import AudioRun, run_of
-from orchestration.storage.ports import Archive
 
 EXPIRE_BATCH = 100
 """Sessions whose recordings are looked up at once to be removed."""

@@ -9,7 +9,8 @@ from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import JsonObject, JsonValue
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec
-from orchestration.storage.ports import (
+from orchestration.storage.stored_text import storable_text
+from orchestration.storage.values import (
     JournalFrame,
     ParticipantRow,
     RecordedFile,
@@ -19,7 +20,6 @@ from orchestration.storage.ports import (
     StreamProgress,
     StreamRow,
 )
-from orchestration.storage.stored_text import storable_text
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
 
 Row: TypeAlias = asyncpg.Record

@@ -6,8 +6,8 @@ from orchestration.errors import JsonObject
 from orchestration.session.events import seconds
 from orchestration.storage import speaker_statements as sql
 from orchestration.storage.pool import Connection
-from orchestration.storage.ports import CorrectionRow, CorrelationRow
 from orchestration.storage.stored_text import storable_text
+from orchestration.storage.values import CorrectionRow, CorrelationRow
 
 
 async def store_corrections(

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Connection
-from orchestration.storage.ports import ClockChangeRow, SessionChanges, StreamClockRow, TimelineRow
+from orchestration.storage.values import ClockChangeRow, StreamClockRow, TimelineRow
 from orchestration.timing.stream_clock import ChangeKind, ClockChange, ClockEstimate
 from orchestration.timing.stream_timeline import MAX_PIECES, TimelinePiece
 

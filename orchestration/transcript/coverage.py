@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from orchestration.audio.sample_ranges import SampleRanges
 from orchestration.errors import JsonObject
 from orchestration.session.events import stream_coverage_json
-from orchestration.storage.ports import SampleRange, StreamProgress
+from orchestration.storage.values import SampleRange, StreamProgress
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from datetime import UTC
 
 from orchestration.errors import JsonObject, JsonValue
 from orchestration.session.events import NS_PER_MS, segment_json
-from orchestration.storage.ports import SessionRow, StoredSegment
+from orchestration.storage.archive_ports import StoredSegment
+from orchestration.storage.values import SessionRow
 
 MAX_CUE_LINE_CHARACTERS = 84
 """A cue with longer text is broken into two lines of about equal length."""

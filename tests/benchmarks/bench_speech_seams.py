@@ -27,7 +27,7 @@ from orchestration.session.ingest_ledger import content_hash
 from orchestration.session.inputs import StreamSpec
 from orchestration.session.stream_pipeline import Heard, StreamPipeline
 from orchestration.session.values import SessionValues
-from orchestration.storage.ports import JournalFrame
+from orchestration.storage.values import JournalFrame
 from tests.benchmarks.figures import machine_line, percentile, row
 from tests.chaos.coded_audio import Samples
 from tests.chaos.seams import nobody

@@ -14,17 +14,12 @@ from collections.abc import Awaitable, Callable
 from orchestration.audio.pcm import PcmFormat
 from orchestration.session.events import DurableEvent
 from orchestration.session.inputs import StreamSpec
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
-from orchestration.storage.ports import (
-    JournalFrame,
-    SampleRange,
-    SessionChanges,
-    SessionSpec,
-    StreamProgress,
-)
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.values import JournalFrame, SampleRange, SessionSpec, StreamProgress
 from orchestration.transcript.segments import Segment, TimedWord
 from tests.database import temporary_server
 

@@ -27,7 +27,7 @@ from orchestration.errors import JsonObject
 from orchestration.logs import configure_logs
 from orchestration.metrics.local import LocalFigures
 from orchestration.services.gateway import HttpGateway
-from orchestration.storage.ports import SessionSpec
+from orchestration.storage.values import SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySessions
 from tests.doubles.local_settings import LocalSettings

@@ -17,7 +17,7 @@ from orchestration.session.ingest_ledger import content_hash
 from orchestration.session.inputs import StreamSpec
 from orchestration.session.stream_pipeline import Heard, StreamPipeline
 from orchestration.session.values import ChunkingValues, SessionValues
-from orchestration.storage.ports import JournalFrame
+from orchestration.storage.values import JournalFrame
 from orchestration.transcript.words import Word
 from tests.chaos.coded_audio import coded_meeting
 from tests.chaos.coded_hearing import CodedHearing, Fragments

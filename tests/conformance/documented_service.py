@@ -10,7 +10,7 @@ from aiohttp import web
 
 from orchestration.services.gateway import HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
-from orchestration.storage.ports import StoredSegment
+from orchestration.storage.archive_ports import StoredSegment
 from tests.doubles.api_server import ApiServer, api_server
 from tests.storage_values import participant, segment
 

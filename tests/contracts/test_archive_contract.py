@@ -8,19 +8,12 @@ import pytest
 
 from orchestration.errors import BadRequest, SessionConflict, UnknownSession
 from orchestration.services.ports import AudioQuality
+from orchestration.storage.archive_ports import QualitySummary, StoredSegment
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Pool
-from orchestration.storage.ports import (
-    ChunkRow,
-    JournalFact,
-    QualityRow,
-    QualitySummary,
-    SampleRange,
-    SessionChanges,
-    SessionSpec,
-    StoredSegment,
-)
 from orchestration.storage.postgres_archive import TABLES_OF_SESSION, PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.values import ChunkRow, JournalFact, QualityRow, SampleRange, SessionSpec
 from tests.storage_values import (
     clock_change,
     event,

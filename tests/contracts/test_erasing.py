@@ -34,18 +34,18 @@ from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.data_ports import SearchQuery
 from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import Person
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Pool
-from orchestration.storage.ports import (
+from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.values import (
     CorrectionRow,
     CorrelationRow,
     JournalFact,
     ParticipantRow,
-    SessionChanges,
     SessionSpec,
     SpeakerIntervalRow,
 )
-from orchestration.storage.postgres_archive import PostgresArchive
-from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.transcript.segments import SpeakerName
 from tests.storage_values import FORMAT, frame, progress, segment, translation
 

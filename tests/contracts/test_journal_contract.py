@@ -9,20 +9,19 @@ import pytest
 from orchestration.errors import BadAudio, BadRequest, Fenced, OrchestrationError, UnknownSession
 from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS
 from orchestration.storage import journal_statements as sql
+from orchestration.storage.journal_ports import Claim, SessionChanges
 from orchestration.storage.pool import Pool
-from orchestration.storage.ports import (
-    Claim,
+from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.values import (
     CorrectionRow,
     CorrelationRow,
     JournalFact,
     JournalFrame,
     ParticipantRow,
     SampleRange,
-    SessionChanges,
     SessionSpec,
 )
-from orchestration.storage.postgres_archive import PostgresArchive
-from orchestration.storage.postgres_journal import PostgresJournal
 from tests.storage_values import (
     ANA,
     FRAME_SAMPLES,

@@ -8,17 +8,17 @@ from orchestration.errors import BadRequest, UnknownSession
 from orchestration.services.ports import AudioQuality
 from orchestration.session.inputs import ParticipantRef
 from orchestration.storage.data_ports import StoredChunk, StoredQuality
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Pool
-from orchestration.storage.ports import (
+from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.values import (
     ChunkRow,
     ParticipantRow,
     QualityRow,
     RecordedFile,
-    SessionChanges,
     SessionSpec,
 )
-from orchestration.storage.postgres_archive import PostgresArchive
-from orchestration.storage.postgres_journal import PostgresJournal
 from tests.storage_values import event, participant, progress, segment, stream_spec, translation
 
 SECOND = 10**9

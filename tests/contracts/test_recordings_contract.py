@@ -8,11 +8,12 @@ import pytest
 from orchestration.errors import Fenced, NoRecording, UnknownSession
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.flac import AudioRun
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Pool
-from orchestration.storage.ports import JournalFrame, RecordedFile, SessionChanges, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
+from orchestration.storage.values import JournalFrame, RecordedFile, SessionSpec
 from tests.storage_values import FORMAT, FRAME_SAMPLES, progress, stream_spec
 
 SESSION = "meeting-1"

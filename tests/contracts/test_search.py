@@ -9,11 +9,12 @@ from orchestration.api.search import marked
 from orchestration.errors import BadRequest
 from orchestration.session.events import TranslatedText
 from orchestration.storage.data_ports import FoundLine, SearchQuery
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Pool
-from orchestration.storage.ports import SessionChanges, SessionSpec, TranslationRow
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.search_statements import SEARCH, STEMMED_LANGUAGES, UNSTEMMED
+from orchestration.storage.values import SessionSpec, TranslationRow
 from orchestration.transcript.segments import SpeakerName
 from tests.storage_values import segment, translation
 

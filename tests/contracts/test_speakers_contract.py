@@ -17,14 +17,14 @@ from orchestration.speakers.corrections import (
     UnmapSpeaker,
     correction_json,
 )
-from orchestration.storage.ports import (
+from orchestration.storage.journal_ports import SessionChanges
+from orchestration.storage.speaker_ports import StoredCorrelation
+from orchestration.storage.values import (
     CorrectionRow,
     CorrelationRow,
     ParticipantRow,
-    SessionChanges,
     SpeakerIntervalRow,
 )
-from orchestration.storage.speaker_ports import StoredCorrelation
 from orchestration.transcript.segments import Segment, SpeakerMethod, SpeakerName
 from tests.storage_values import participant, segment
 from tests.timed_meeting import StoredMeeting, captions

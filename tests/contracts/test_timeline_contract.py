@@ -3,9 +3,10 @@
 import pytest
 
 from orchestration.errors import BadRequest, UnknownSession
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Pool
-from orchestration.storage.ports import SessionChanges, SessionSpec, SpeakerIntervalRow
 from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.values import SessionSpec, SpeakerIntervalRow
 from orchestration.timing.alignment import (
     Source,
     TimeWindow,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestration.errors import UnknownSession
-from orchestration.storage.ports import SessionChanges
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.timing.alignment import (
     DEFAULT_TOLERANCE_NS,
     Source,

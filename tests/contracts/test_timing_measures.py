@@ -7,7 +7,8 @@ from random import Random
 import pytest
 
 from orchestration.session.inputs import ClockFact, SampleMoment
-from orchestration.storage.ports import SessionChanges, SpeakerIntervalRow
+from orchestration.storage.journal_ports import SessionChanges
+from orchestration.storage.values import SpeakerIntervalRow
 from orchestration.timing.alignment import (
     Source,
 )

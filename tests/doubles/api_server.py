@@ -22,8 +22,8 @@ from orchestration.logs import configure_logs
 from orchestration.metrics.local import LocalFigures
 from orchestration.services.gateway import HttpGateway
 from orchestration.storage.data_ports import DataArchive
-from orchestration.storage.ports import SessionSpec
 from orchestration.storage.settings_ports import SettingsStore
+from orchestration.storage.values import SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
 from tests.doubles.local_settings import LocalSettings

@@ -7,17 +7,19 @@ from datetime import UTC, datetime
 from orchestration.errors import JsonObject, SessionConflict, UnknownSession
 from orchestration.session.events import DurableEvent
 from orchestration.session.status import SessionStatus
-from orchestration.storage.ports import (
-    JournalFrame,
+from orchestration.storage.archive_ports import (
     Page,
-    ParticipantRow,
     QualitySummary,
-    RecordedFile,
-    SessionRow,
-    SessionSpec,
     SessionStatistics,
     Snapshot,
     StoredSegment,
+)
+from orchestration.storage.values import (
+    JournalFrame,
+    ParticipantRow,
+    RecordedFile,
+    SessionRow,
+    SessionSpec,
     StreamRow,
 )
 from tests.doubles.in_memory_alerts import InMemoryAlertLog

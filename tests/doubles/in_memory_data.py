@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from orchestration.session.events import DurableEvent
 from orchestration.session.fields import MAX_INTEGER
+from orchestration.storage.archive_ports import Page, Row, StoredSegment
 from orchestration.storage.data_ports import (
     MATCH_END,
     MATCH_START,
@@ -15,13 +16,7 @@ from orchestration.storage.data_ports import (
     StoredCorrelation,
     StoredTranslation,
 )
-from orchestration.storage.ports import (
-    Page,
-    ParticipantRow,
-    Row,
-    SessionRow,
-    StoredSegment,
-)
+from orchestration.storage.values import ParticipantRow, SessionRow
 from tests.doubles.cursors import first_row
 
 

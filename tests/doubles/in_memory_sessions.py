@@ -36,7 +36,7 @@ from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
-from orchestration.storage.ports import JournalFrame, SessionRow, SessionSpec, StreamRow
+from orchestration.storage.values import JournalFrame, SessionRow, SessionSpec, StreamRow
 from tests.doubles.in_memory_archive import InMemoryArchive, StoredSession
 
 LONG_POLL_S = 0.2

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from orchestration.errors import JsonObject
-from orchestration.storage.ports import QualitySummary
+from orchestration.storage.archive_ports import QualitySummary
 from tests.data.make_files import FORMATS, tone_file
 from tests.doubles.api_server import ApiServer, api_server
 

@@ -20,9 +20,10 @@ from orchestration.cli import main
 from orchestration.client.api import OrchestrationClient
 from orchestration.errors import UnknownSession
 from orchestration.session.events import TranslatedText
+from orchestration.storage.archive_ports import StoredSegment
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.ports import SessionSpec, StoredSegment, StreamRow
 from orchestration.storage.recordings import Recordings
+from orchestration.storage.values import SessionSpec, StreamRow
 from orchestration.transcript.exports import to_srt, to_text, to_vtt
 from tests.doubles.api_server import ApiServer, api_server
 from tests.doubles.in_memory_archive import InMemoryArchive, StoredSession

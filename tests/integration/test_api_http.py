@@ -16,11 +16,11 @@ from orchestration.health.alerts import Alert
 from orchestration.health.integrations import Integration
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.storage.alert_ports import AlertChange
-from orchestration.storage.ports import (
+from orchestration.storage.archive_ports import StoredSegment
+from orchestration.storage.values import (
     JournalFrame,
     ParticipantRow,
     SampleRange,
-    StoredSegment,
     StreamProgress,
     StreamRow,
 )

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from orchestration.errors import DatabaseUnavailable, JsonObject
-from orchestration.storage.ports import StoredSegment
+from orchestration.storage.archive_ports import StoredSegment
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
 from tests.doubles.api_server import ApiServer, api_server
 

@@ -36,10 +36,10 @@ from orchestration.storage.erasure_ports import ErasureReceipt, PersonAudio
 from orchestration.storage.erasure_ports import Person as PersonToErase
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import connect_pool
-from orchestration.storage.ports import SessionRow, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
+from orchestration.storage.values import SessionRow, SessionSpec
 from orchestration.timing.service_clock import ServiceClock
 from tests.database import temporary_server
 from tests.doubles.api_server import served

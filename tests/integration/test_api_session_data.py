@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from orchestration.session.events import TranslatedText
+from orchestration.storage.archive_ports import StoredSegment
 from orchestration.storage.data_ports import StoredChunk, StoredCorrelation, StoredQuality
-from orchestration.storage.ports import ChunkRow, RecordedFile, StoredSegment
+from orchestration.storage.values import ChunkRow, RecordedFile
 from tests.doubles.api_server import ApiServer, api_server
 from tests.storage_values import event, participant, segment
 

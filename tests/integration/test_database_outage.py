@@ -13,11 +13,12 @@ import pytest
 from orchestration.errors import DatabaseUnavailable, Fenced
 from orchestration.storage import pool as pool_module
 from orchestration.storage.embedded import EmbeddedPostgres
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
-from orchestration.storage.ports import SessionChanges, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.values import SessionSpec
 from tests.storage_values import event, frame, stream_spec
 
 OPERATIONS: dict[str, Callable[[Pool], Awaitable[object]]] = {

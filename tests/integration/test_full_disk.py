@@ -11,10 +11,10 @@ import pytest
 from orchestration.errors import DatabaseUnavailable
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import connect_pool
-from orchestration.storage.ports import JournalFrame, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_binaries import unprivileged_account
 from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.values import JournalFrame, SessionSpec
 from tests.database import execute, temporary_server
 from tests.storage_values import stream_spec
 

@@ -28,13 +28,14 @@ from orchestration.speakers.corrections import (
     RenameSpeaker,
 )
 from orchestration.storage.chunk_files import ChunkFileStore
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
-from orchestration.storage.ports import ParticipantRow, SessionChanges, SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.postgres_meet import PostgresMeet
 from orchestration.storage.recordings import Recordings
+from orchestration.storage.values import ParticipantRow, SessionSpec
 from orchestration.transcript.segments import Segment
 from tests.database import execute, temporary_server
 from tests.doubles.google_meet_server import GoogleMeetDouble

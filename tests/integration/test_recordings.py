@@ -22,10 +22,10 @@ from orchestration.session.values import SessionValues
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
-from orchestration.storage.ports import SessionSpec
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
+from orchestration.storage.values import SessionSpec
 from tests.database import temporary_database, temporary_server
 
 SESSION = "meeting-1"

@@ -10,7 +10,7 @@ import pytest
 
 from orchestration.api.roll_call import RollCall
 from orchestration.errors import JsonObject
-from orchestration.storage.ports import SessionSpec
+from orchestration.storage.values import SessionSpec
 from tests.doubles.api_server import ApiServer, served
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions

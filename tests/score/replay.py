@@ -19,7 +19,8 @@ from orchestration.session.session import Session, SessionStep
 from orchestration.session.status import TERMINAL
 from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
-from orchestration.storage.ports import Claim, SessionRow, SessionSpec
+from orchestration.storage.journal_ports import Claim
+from orchestration.storage.values import SessionRow, SessionSpec
 from tests.score.known_meetings import KnownMeeting
 from tests.score.platform import STREAM, ZERO_UNIX_MS, Said
 

@@ -11,7 +11,8 @@ from orchestration.session.inputs import AudioFrame, EndOfStreams, StreamSpec
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
-from orchestration.storage.ports import JournalFact, JournalFrame, SessionChanges
+from orchestration.storage.journal_ports import SessionChanges
+from orchestration.storage.values import JournalFact, JournalFrame
 from tests.unit.session.meeting import FORMAT, FRAME, ZERO_UNIX_MS, silence, speech, words
 
 SPOKEN = speech(20) + silence(20)

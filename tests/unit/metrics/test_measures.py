@@ -32,7 +32,7 @@ from orchestration.session.inputs import AudioFrame, EndOfStreams
 from orchestration.session.runner import SessionRunner
 from orchestration.storage.pool import Pool
 from orchestration.storage.pool import sample_connections as sample_database
-from orchestration.storage.ports import SessionSpec
+from orchestration.storage.values import SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.scripted_engines import ScriptedEngines
 from tests.unit.metrics.session_under_measure import (

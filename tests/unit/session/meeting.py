@@ -20,7 +20,8 @@ from orchestration.session.intake import Judgement
 from orchestration.session.session import Session, SessionStep
 from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
-from orchestration.storage.ports import Claim, SessionRow, SessionSpec, StreamRow
+from orchestration.storage.journal_ports import Claim
+from orchestration.storage.values import SessionRow, SessionSpec, StreamRow
 
 RATE = 16_000
 FRAME = RATE // 10

@@ -2,7 +2,7 @@
 
 from orchestration.services.ports import Hypothesis
 from orchestration.session.values import SessionValues
-from orchestration.storage.ports import ChunkRow
+from orchestration.storage.values import ChunkRow
 from tests.unit.session.meeting import Meeting, silence, speech, words
 
 

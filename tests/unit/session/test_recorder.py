@@ -20,7 +20,7 @@ from orchestration.session.ingest_ledger import StreamLedger
 from orchestration.session.recorder import Recorder, StreamFiling
 from orchestration.session.stream_pipeline import RESUME_LEAD_MS
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.ports import JournalFrame, RecordedFile
+from orchestration.storage.values import JournalFrame, RecordedFile
 
 RATE = 8_000
 FILE_MS = 1_000

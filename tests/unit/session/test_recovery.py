@@ -21,13 +21,8 @@ from orchestration.session.inputs import (
 from orchestration.session.session import Session
 from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
-from orchestration.storage.ports import (
-    Claim,
-    JournalFrame,
-    SessionChanges,
-    StreamProgress,
-    StreamRow,
-)
+from orchestration.storage.journal_ports import Claim, SessionChanges
+from orchestration.storage.values import JournalFrame, StreamProgress, StreamRow
 from orchestration.transcript.segments import Segment
 from tests.unit.session.meeting import (
     FORMAT,

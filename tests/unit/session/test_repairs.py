@@ -5,7 +5,7 @@ from orchestration.session.inputs import StreamSpec
 from orchestration.session.repairs import plan_repairs
 from orchestration.session.session import Session
 from orchestration.session.values import SessionValues
-from orchestration.storage.ports import SampleRange, StreamProgress, StreamRow
+from orchestration.storage.values import SampleRange, StreamProgress, StreamRow
 from tests.unit.session.meeting import FORMAT, RATE, Meeting, claim, silence, speech, words
 
 

@@ -10,7 +10,8 @@ from orchestration.session.inputs import AudioFrame, ClockFact, StreamSpec
 from orchestration.session.session import Session
 from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
-from orchestration.storage.ports import Claim, StreamRow
+from orchestration.storage.journal_ports import Claim
+from orchestration.storage.values import StreamRow
 from tests.unit.session.meeting import (
     FORMAT,
     FRAME,

@@ -12,7 +12,7 @@ import soundfile
 from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import RecordingFailed, Unavailable, UnknownSession
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.ports import JournalFrame
+from orchestration.storage.values import JournalFrame
 
 STEREO = PcmFormat("s16le", 48_000, 2)
 NOISE = np.random.default_rng(7)

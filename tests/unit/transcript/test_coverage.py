@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.errors import OrchestrationError
-from orchestration.storage.ports import SampleRange, StreamProgress
+from orchestration.storage.values import SampleRange, StreamProgress
 from orchestration.transcript.coverage import StreamCoverage
 
 RATE = 16_000

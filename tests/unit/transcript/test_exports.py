@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from orchestration.session.events import TranslatedText
-from orchestration.storage.ports import SessionRow, SessionSpec, StoredSegment
+from orchestration.storage.archive_ports import StoredSegment
+from orchestration.storage.values import SessionRow, SessionSpec
 from orchestration.transcript.exports import (
     MAX_CUE_LINE_CHARACTERS,
     to_srt,

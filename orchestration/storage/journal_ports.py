@@ -1,0 +1,191 @@
+"""What one session actor writes, and what it finds when it takes a session."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from orchestration.errors import JsonObject
+from orchestration.session.events import DurableEvent
+from orchestration.session.inputs import StreamSpec
+from orchestration.session.status import SessionStatus
+from orchestration.storage.values import (
+    ChunkRow,
+    ClockChangeRow,
+    CorrectionRow,
+    CorrelationRow,
+    JournalFact,
+    JournalFrame,
+    ParticipantRow,
+    QualityRow,
+    RecordedFile,
+    SessionRow,
+    SpeakerIntervalRow,
+    StreamClockRow,
+    StreamProgress,
+    StreamRow,
+    TimelineRow,
+    TranslationRow,
+)
+from orchestration.transcript.segments import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChanges:
+    """All that one step of a session changes; stored in one transaction, or not at all."""
+
+    events: Sequence[DurableEvent] = ()
+    segments: Sequence[Segment] = ()
+    translations: Sequence[TranslationRow] = ()
+    participants: Sequence[ParticipantRow] = ()
+    speaker_intervals: Sequence[SpeakerIntervalRow] = ()
+    corrections: Sequence[CorrectionRow] = ()
+    correlations: Sequence[CorrelationRow] = ()
+    streams: Sequence[StreamProgress] = ()
+    qualities: Sequence[QualityRow] = ()
+    clocks: Sequence[StreamClockRow] = ()
+    clock_changes: Sequence[ClockChangeRow] = ()
+    timeline: Sequence[TimelineRow] = ()
+    chunks: Sequence[ChunkRow] = ()
+    status: SessionStatus | None = None
+    status_detail: str | None = None
+    zero_unix_ms: int | None = None
+    facts_told: int | None = None
+    """Facts before this number have had their effect with these changes."""
+
+    def is_empty(self) -> bool:
+        return not (
+            self.events
+            or self.segments
+            or self.translations
+            or self.participants
+            or self.speaker_intervals
+            or self.corrections
+            or self.correlations
+            or self.streams
+            or self.qualities
+            or self.clocks
+            or self.clock_changes
+            or self.timeline
+            or self.chunks
+            or self.status
+            or self.zero_unix_ms
+            or self.facts_told
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an actor incarnation finds when it takes a session: everything to go on from."""
+
+    session: SessionRow
+    epoch: int
+    streams: Sequence[StreamRow]
+    last_event_seq: int
+    next_fact: int
+    segment_counts: Mapping[int, int]
+    """Final segments stored so far, by stream."""
+    untranslated: Sequence[tuple[Segment, str]]
+    """Final segments with a target language whose translation is not stored."""
+    recent_segments: Sequence[Segment] = ()
+    """Each stream's last final segments, in order: the words that a seam is stitched to."""
+    facts_told: int = 0
+    """Facts before this number have had their effect; later ones are to be told."""
+    repaintable: Sequence[Segment] = ()
+    """The session's newest final segments, in order: those whose names may change still."""
+    corrections: Sequence[JsonObject] = ()
+    """What people said about who spoke, in order."""
+    clocks: Mapping[int, StreamClockRow] = field(default_factory=dict)
+    """What is known of the streams' clocks."""
+    timeline: Sequence[TimelineRow] = field(default_factory=list)
+    """The last pieces of the streams' timelines, in order of stream and sample."""
+    participants: Sequence[ParticipantRow] = ()
+    """Everybody known so far: not all of them come from facts."""
+
+
+class SessionJournal(Protocol):
+    """One session actor's writes. Every write checks the epoch.
+
+    Raises:
+        Fenced: a newer incarnation has claimed the session.
+        UnknownSession: the session is deleted.
+        DatabaseUnavailable: PostgreSQL does not answer; nothing is known to be stored.
+    """
+
+    async def claim(self, session_id: str, actor_name: str) -> Claim:
+        """Take the session: raises its epoch, so that older incarnations' writes are refused."""
+        ...
+
+    async def claimed_by(self, actor_name: str) -> str | None:
+        """The open session this actor name holds, for an actor that restarts."""
+        ...
+
+    async def open_streams(self, session_id: str, epoch: int, specs: Sequence[StreamSpec]) -> None:
+        """Store new streams; known ones stay as they are."""
+        ...
+
+    async def append(
+        self,
+        session_id: str,
+        epoch: int,
+        frames: Sequence[JournalFrame],
+        facts: Sequence[JournalFact],
+    ) -> None:
+        """Journal frames and facts durably, each once however often it is sent."""
+        ...
+
+    async def end_streams(
+        self, session_id: str, epoch: int, last_seq_by_stream: Mapping[int, int]
+    ) -> None:
+        """Store where the sender said its streams end."""
+        ...
+
+    async def commit(self, session_id: str, epoch: int, changes: SessionChanges) -> None:
+        """Store one step's changes in one transaction."""
+        ...
+
+    def frames_from(self, session_id: str, stream: int, sample: int) -> AsyncIterator[JournalFrame]:
+        """Journaled frames of a stream that end after `sample`, in order of seq."""
+        ...
+
+    def frames_after(self, session_id: str, stream: int, seq: int) -> AsyncIterator[JournalFrame]:
+        """Journaled frames of a stream after `seq`, in order of seq."""
+        ...
+
+    async def last_files(self, session_id: str) -> Mapping[int, RecordedFile]:
+        """The last recorded file of each stream that has one."""
+        ...
+
+    async def add_file(self, session_id: str, epoch: int, file: RecordedFile) -> None:
+        """Store that a file is there and durable; one that is known stays as it is."""
+        ...
+
+    async def shrink(
+        self,
+        session_id: str,
+        epoch: int,
+        stream: int,
+        *,
+        lead_samples: int,
+        keep_frames: int,
+        max_frames: int,
+        only_filed: bool,
+    ) -> int:
+        """Remove a stream's oldest frames, at most `max_frames`; returns how many went.
+
+        Only those go that end `lead_samples` before the stored frontier, are not among the newest
+        `keep_frames` (their hashes tell repeats, and the newest one says where the stream is: keep
+        one at least), and, with `only_filed`, are in a recorded file.
+        """
+        ...
+
+    async def final_segments(self, session_id: str) -> Sequence[Segment]:
+        """All final segments in order of start."""
+        ...
+
+    async def facts(self, session_id: str) -> Sequence[JournalFact]:
+        """All journaled facts, in order."""
+        ...
+
+    async def recent_hashes(self, session_id: str, limit: int) -> Mapping[tuple[int, int], bytes]:
+        """Content hashes of each stream's last `limit` frames, by (stream, seq)."""
+        ...
