@@ -35,7 +35,8 @@ from actors.settings_gateway import RaySettings
 from orchestration.api.app import create_api
 from orchestration.config.current import CurrentSettings
 from orchestration.config.layers import Layers
-from orchestration.config.models import ServicesSettings, Settings, UpstreamSettings
+from orchestration.config.models import Settings
+from orchestration.config.service_models import ServicesSettings, UpstreamSettings
 from orchestration.errors import ConfigurationError
 from orchestration.logs import configure_logs
 from orchestration.metrics.meter import Meter

@@ -9,7 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 from actors.names import ask
 from actors.reports import Reports
 from actors.settings_follower import SettingsFollower
-from orchestration.config.models import BalancingSettings, Settings, UpstreamSettings
+from orchestration.config.models import Settings
+from orchestration.config.service_models import BalancingSettings, UpstreamSettings
 from orchestration.errors import ConfigurationError, EngineError, Unavailable
 from orchestration.services.balancing.limits import LimitBounds
 from orchestration.services.pool_members import EngineT, PoolPolicy, WeightedEngine

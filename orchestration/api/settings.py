@@ -11,7 +11,8 @@ from orchestration.audio.presets import PRESETS
 from orchestration.config.current import CurrentSettings
 from orchestration.config.differences import differences, without_secrets
 from orchestration.config.loader import check_safe, validated
-from orchestration.config.models import ServicesSettings, Settings
+from orchestration.config.models import Settings
+from orchestration.config.service_models import ServicesSettings
 from orchestration.errors import ConfigurationError, Unavailable
 from orchestration.services.settings_desk import SettingsControl, SettingsState
 from orchestration.session.events import iso_utc

@@ -7,19 +7,15 @@ need, because pydantic costs each process memory.
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from orchestration.config.section import Section
+from orchestration.config.service_models import ServicesSettings
 from orchestration.health.signatures import signing_key
 from orchestration.session.values import ChunkingValues
 
 
-class Model(BaseModel):
-    """Settings are frozen and refuse unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ServerSettings(Model):
+class ServerSettings(Section):
     """Where the service listens and whom it lets in."""
 
     host: str = "127.0.0.1"
@@ -37,7 +33,7 @@ class ServerSettings(Model):
     sign_in_lifetime_s: int = Field(12 * 3600, ge=60)
 
 
-class IngestSettings(Model):
+class IngestSettings(Section):
     """Limits of the ingest protocol; each is named in the error that it causes."""
 
     hello_timeout_s: float = Field(10, gt=0)
@@ -62,7 +58,7 @@ class IngestSettings(Model):
         return self
 
 
-class LiveSettings(Model):
+class LiveSettings(Section):
     """Limits of the live protocol."""
 
     snapshot_segments: int = Field(1000, ge=1)
@@ -72,7 +68,7 @@ class LiveSettings(Model):
     """Durable events waiting for one viewer; one more closes it with 1013."""
 
 
-class ChunkingSettings(Model):
+class ChunkingSettings(Section):
     """How a stream is cut; lengths in milliseconds."""
 
     chunk_ms: int = Field(4000, ge=1000, le=28_000)
@@ -96,7 +92,7 @@ class ChunkingSettings(Model):
         return self
 
 
-class SessionPolicy(Model):
+class SessionPolicy(Section):
     """Limits and defaults of sessions."""
 
     max_open: int = Field(1000, ge=1)
@@ -118,109 +114,7 @@ class SessionPolicy(Model):
     chunking: ChunkingSettings = ChunkingSettings()
 
 
-class UpstreamSettings(Model):
-    """One service behind the balancer."""
-
-    url: str = ""
-    """Of every kind but `embedded`, which is no service of its own."""
-    kind: Literal["openai", "livetranslate", "libretranslate", "embedded"]
-    weight: int = Field(1, ge=0, le=1000)
-    """0 drains a service: it gets no more requests, and those under way end."""
-    model: str = "whisper-1"
-    """Which of its models an `openai` service should use."""
-    api_key: str | None = None
-    labels: Literal["answer", "session"] = "answer"
-    """How far its diarization labels mean one voice: within one answer, or in all of a session."""
-    health_path: str | None = Field(None, pattern=r"^/[A-Za-z0-9_.~/-]{1,199}$")
-    """Its own route that answers 200 while it is well; each kind has one that is asked by default:
-    `/health`, or `/v1/models` where there is none, `/api/health` of a livetranslate translation,
-    `/languages` of libretranslate."""
-
-    @model_validator(mode="after")
-    def url_is_there(self) -> "UpstreamSettings":
-        if (self.kind == "embedded") == bool(self.url):
-            raise ValueError("every kind of service has a url, but embedded, which has none")
-        return self
-
-
-class BalancingSettings(Model):
-    """How the pools deal requests out among their services."""
-
-    policy: Literal["round_robin", "least_latency"] = "round_robin"
-    """`round_robin` goes by weight; `least_latency` asks who of two will answer first."""
-    hedge: bool = False
-    """Whether a request that takes longer than nine in ten is asked of another service as well."""
-    adaptive_limit: bool = True
-    """Whether a pool finds out how many requests at once a service bears, and has others wait."""
-    fewest_at_once: int = Field(2, ge=1, le=1000)
-    most_at_once: int = Field(64, ge=1, le=1000)
-    initial_at_once: int = Field(16, ge=1, le=1000)
-    max_waiting: int = Field(256, ge=1, le=10_000)
-    """Requests that wait in a pool; one more is refused to the session with the most waiting."""
-
-    @model_validator(mode="after")
-    def bounds_are_in_order(self) -> "BalancingSettings":
-        if not self.fewest_at_once <= self.initial_at_once <= self.most_at_once:
-            raise ValueError("initial_at_once must be from fewest_at_once to most_at_once")
-        return self
-
-
-class EmbeddedWhisperSettings(Model):
-    """The engine that needs nothing else."""
-
-    model: str = "base"
-    """`base`, `tiny.en`, another faster-whisper model's name, or a folder."""
-    replicas: int = Field(1, ge=1, le=64)
-    threads: int = Field(2, ge=1, le=64)
-    """Threads of one replica."""
-    compute_type: str = "int8"
-    beam_size: int = Field(1, ge=1, le=10)
-
-
-class ServicesSettings(Model):
-    """Engines. With none given, the embedded ones serve."""
-
-    whisper: tuple[UpstreamSettings, ...] = ()
-    translation: tuple[UpstreamSettings, ...] = ()
-    embedded_whisper: EmbeddedWhisperSettings = EmbeddedWhisperSettings()
-    diarizer: Literal["off", "embedded"] = "off"
-    """Who tells voices apart in streams of several people, where whisper services do not."""
-    balancing: BalancingSettings = BalancingSettings()
-    timeout_s: float = Field(30, gt=0, le=600)
-    """One deadline for a request across all its tries."""
-    tries: int = Field(3, ge=1, le=10)
-    health_check_interval_s: float = Field(10, gt=0)
-    gateway_timeout_s: float | None = Field(None, gt=0, le=600)
-    """How long a service's answer may take to begin, or to go on, through the gateway; without it
-    `timeout_s`."""
-    stalled_after_s: float = Field(180, ge=1)
-    """Who has work all this time and does none of it has stopped; more than an engine may take."""
-
-    @model_validator(mode="after")
-    def kinds_fit(self) -> "ServicesSettings":
-        if any(one.kind == "libretranslate" for one in self.whisper):
-            raise ValueError("whisper services are of the kinds openai, livetranslate, embedded")
-        if any(one.kind == "openai" for one in self.translation):
-            raise ValueError(
-                "translation services are of the kinds libretranslate, livetranslate, embedded"
-            )
-        for pool in (self.whisper, self.translation):
-            if pool and not any(one.weight for one in pool):
-                raise ValueError("one service of a pool needs a weight over 0")
-        return self
-
-    @property
-    def embeds_whisper(self) -> bool:
-        """Whether the embedded whisper serves, alone or in its pool."""
-        return not self.whisper or any(one.kind == "embedded" for one in self.whisper)
-
-    @property
-    def embeds_translation(self) -> bool:
-        """Whether the embedded translation serves, alone or in its pool."""
-        return not self.translation or any(one.kind == "embedded" for one in self.translation)
-
-
-class AudioSettings(Model):
+class AudioSettings(Section):
     """Limits of audio that comes as files and as chunks; each is named in the error it causes."""
 
     preset: Literal[
@@ -254,7 +148,7 @@ class AudioSettings(Model):
     """A session whose chunks stop for this long waits for another sender."""
 
 
-class GoogleMeetSettings(Model):
+class GoogleMeetSettings(Section):
     """Google Meet's own records. Without credentials they are not read."""
 
     enabled: bool = True
@@ -273,7 +167,7 @@ class GoogleMeetSettings(Model):
     """How long after a session's end Meet's transcript is waited for."""
 
 
-class WebhookSettings(Model):
+class WebhookSettings(Section):
     """Somebody who is told of each alert by a POST."""
 
     url: str = Field(pattern=r"^https?://[^\s/]+")
@@ -286,14 +180,14 @@ class WebhookSettings(Model):
         return self
 
 
-class RetentionSettings(Model):
+class RetentionSettings(Section):
     """How long what is stored stays; see also `sessions.recording_retention_days`."""
 
     sessions_days: int = Field(0, ge=0)
     """A session that ended longer ago is erased, with all that it has; 0 keeps it."""
 
 
-class AlertSettings(Model):
+class AlertSettings(Section):
     """Who is told of alerts."""
 
     webhooks: tuple[WebhookSettings, ...] = Field((), max_length=8)
@@ -305,7 +199,7 @@ class AlertSettings(Model):
         return self
 
 
-class DatabaseSettings(Model):
+class DatabaseSettings(Section):
     """PostgreSQL. Without a URL the service runs its own, below the data directory."""
 
     url: str | None = None
@@ -321,7 +215,7 @@ class DatabaseSettings(Model):
         return self
 
 
-class Settings(Model):
+class Settings(Section):
     """The whole configuration of one service."""
 
     data_dir: Path

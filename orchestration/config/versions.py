@@ -22,8 +22,9 @@ from orchestration.config.differences import (
 )
 from orchestration.config.layers import POOLS, Layers, digest
 from orchestration.config.merging import leaves, nested
-from orchestration.config.models import Settings, UpstreamSettings
+from orchestration.config.models import Settings
 from orchestration.config.reach import rule_for
+from orchestration.config.service_models import UpstreamSettings
 from orchestration.errors import ConfigurationError, JsonObject, SettingsRefused
 
 

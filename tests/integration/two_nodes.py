@@ -25,14 +25,8 @@ from actors.cluster_environment import ClusterOptions, prepare_environment
 from actors.cluster_folders import RunFolders, open_folders
 from actors.cluster_ports import LOOPBACK, PortWindow, claim_ports
 from orchestration.client.api import OrchestrationClient
-from orchestration.config.models import (
-    DatabaseSettings,
-    ServerSettings,
-    ServicesSettings,
-    SessionPolicy,
-    Settings,
-    UpstreamSettings,
-)
+from orchestration.config.models import DatabaseSettings, ServerSettings, SessionPolicy, Settings
+from orchestration.config.service_models import ServicesSettings, UpstreamSettings
 from orchestration.storage.embedded import EmbeddedPostgres
 from tests.chaos.checker import check_session
 from tests.chaos.coded_audio import coded_meeting

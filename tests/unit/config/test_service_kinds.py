@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from orchestration.config.models import ServicesSettings
+from orchestration.config.service_models import ServicesSettings
 
 
 @pytest.mark.parametrize(

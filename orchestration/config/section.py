@@ -1,0 +1,9 @@
+"""What every section of the settings is."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """Settings are frozen and refuse unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
