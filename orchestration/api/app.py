@@ -1,11 +1,11 @@
 """The edge as one ASGI application: HTTP API, WebSockets, and the live page."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from starlette.responses import FileResponse, HTMLResponse
 from starlette.staticfiles import StaticFiles
@@ -13,10 +13,13 @@ from starlette.staticfiles import StaticFiles
 import orchestration
 from orchestration.api.access import AccessControl, AccessRules, access_router
 from orchestration.api.alerts import alerts_router
+from orchestration.api.audio_chunk_routes import chunks_router
 from orchestration.api.audio_chunks import ChunkSenders
+from orchestration.api.audio_config import audio_config_router
 from orchestration.api.audio_jobs import Uploads
 from orchestration.api.audio_models import EngineDirectory, models_router
-from orchestration.api.audio_routes import audio_router
+from orchestration.api.audio_stats import audio_stats_router
+from orchestration.api.audio_uploads import uploads_router
 from orchestration.api.connection import Detached
 from orchestration.api.connection_figures import sample_connections
 from orchestration.api.connections import ConnectionRegistry
@@ -135,38 +138,64 @@ def create_api(
         ],
     )
     install_problem_handlers(app)
-    app.include_router(health_router(health))
-    app.include_router(alerts_router(health, archive))
-    app.include_router(metrics_router(health, settings, replicas))
-    app.include_router(prometheus_router(measures))
-    app.include_router(access_router(held.server, rules, archive))
-    app.include_router(settings_router(settings, control))
-    app.include_router(settings_changes_router(control))
-    app.include_router(sessions_router(sessions, archive, settings))
-    app.include_router(
-        transcripts_router(archive, recordings, held.data_dir / "recordings_under_way")
-    )
-    app.include_router(session_data_router(archive))
-    app.include_router(
-        session_export_router(archive, recordings, held.data_dir / "recordings_under_way")
-    )
-    app.include_router(search_router(archive))
-    app.include_router(erasures_router(sessions, archive))
-    app.include_router(speakers_router(sessions, archive))
-    app.include_router(correlations_router(sessions, archive))
-    app.include_router(ingest_router(settings, sessions, archive, detached))
-    app.include_router(openai_router(engines))
-    app.include_router(audio_router(settings, archive, uploads, senders))
-    app.include_router(models_router(engines))
-    app.include_router(gateway_router())
-    app.include_router(timing_router(archive))
-    app.include_router(live_router(settings, hub, archive))
-    app.include_router(websocket_router(settings, replicas))
+    under_way_dir = held.data_dir / "recordings_under_way"
+    routers = [
+        health_router(health),
+        alerts_router(health, archive),
+        metrics_router(health, settings, replicas),
+        prometheus_router(measures),
+        access_router(held.server, rules, archive),
+        settings_router(settings, control),
+        settings_changes_router(control),
+        *_session_routers(settings, sessions, archive, recordings, under_way_dir),
+        ingest_router(settings, sessions, archive, detached),
+        openai_router(engines),
+        *_audio_routers(settings, archive, uploads, senders),
+        models_router(engines),
+        gateway_router(),
+        timing_router(archive),
+        live_router(settings, hub, archive),
+        websocket_router(settings, replicas),
+    ]
+    for router in routers:
+        app.include_router(router)
     sender = SocketIoSender(settings, senders)
     socket_io = SocketIoServices(settings, hub, archive, engines, health, sender)
     app.mount(SOCKET_IO_PATH, SocketIo(socket_io))
     _add_pages(app, web_dir)
     return app
+
+
+def _session_routers(
+    settings: CurrentSettings,
+    sessions: Sessions,
+    archive: DataArchive,
+    recordings: Recordings,
+    under_way_dir: Path,
+) -> Sequence[APIRouter]:
+    """What is asked of sessions; recordings are put together in `under_way_dir`."""
+    return (
+        sessions_router(sessions, archive, settings),
+        transcripts_router(archive, recordings, under_way_dir),
+        session_data_router(archive),
+        session_export_router(archive, recordings, under_way_dir),
+        search_router(archive),
+        erasures_router(sessions, archive),
+        speakers_router(sessions, archive),
+        correlations_router(sessions, archive),
+    )
+
+
+def _audio_routers(
+    settings: CurrentSettings, archive: DataArchive, uploads: Uploads, senders: ChunkSenders
+) -> Sequence[APIRouter]:
+    """Audio that comes over HTTP."""
+    return (
+        uploads_router(settings, archive, uploads),
+        chunks_router(settings, senders),
+        audio_stats_router(settings, archive, uploads, senders),
+        audio_config_router(settings),
+    )
 
 
 def _add_pages(app: FastAPI, web_dir: Path) -> None:

@@ -1,9 +1,10 @@
 """What comes with an uploaded file or a chunk, read strictly."""
 
+import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Annotated, Literal, TypeVar
 
 from fastapi import Request
@@ -30,6 +31,8 @@ CHUNK_DURATION_S = 60
 
 AUDIO_FIELDS = ("audio_data", "chunk_data", "audio")
 """Where the audio of a chunk may be."""
+
+Answer = TypeVar("Answer")
 
 SessionIdText = Annotated[str, StringConstraints(pattern=SESSION_ID_PATTERN)]
 
@@ -237,3 +240,15 @@ def _validated(model: type[FormT], fields: object) -> FormT:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise BadRequest(f"{field or 'body'}: {first['msg']}.", {"field": field}) from None
+
+
+async def in_time(coming: Awaitable[Answer], timeout_s: float) -> Answer:
+    """A body, unless it takes longer than that to come: then BadRequest."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await coming
+    except TimeoutError:
+        raise BadRequest(
+            f"The body did not come within {timeout_s:g} s.",
+            {"limit": "upload_timeout_s", "max": timeout_s},
+        ) from None

@@ -8,7 +8,8 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestration.api.audio_routes import CHUNK_PATH, LARGEST_BODY_BYTES, UPLOAD_PATH
+from orchestration.api.audio_chunk_routes import CHUNK_PATH
+from orchestration.api.audio_uploads import LARGEST_BODY_BYTES, UPLOAD_PATH
 from orchestration.api.connections import (
     MAX_AGENT_CHARACTERS,
     Connection,

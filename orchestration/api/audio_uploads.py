@@ -1,0 +1,178 @@
+"""HTTP: audio as files, and the jobs that hear them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, BinaryIO
+
+from fastapi import APIRouter, Header, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from orchestration.api.audio_form_schemas import UPLOAD_SCHEMA
+from orchestration.api.audio_forms import (
+    MAX_FORM_FIELDS,
+    UploadForm,
+    counted_request,
+    file_name,
+    in_time,
+    upload_form,
+)
+from orchestration.api.audio_jobs import UploadJob, UploadOrder, Uploads
+from orchestration.api.audio_results import UploadResults
+from orchestration.api.audio_views import UploadJobView, UploadResult, job_view
+from orchestration.api.session_ids import new_session_id
+from orchestration.api.sessions import check_overrides
+from orchestration.audio.decoding import DecodeLimits
+from orchestration.config.current import CurrentSettings
+from orchestration.config.models import Settings
+from orchestration.errors import JsonObject, OrchestrationError
+from orchestration.services.decoding import decode
+from orchestration.session.inputs import ParticipantRef
+from orchestration.storage.archive_ports import Archive
+from orchestration.storage.values import SessionSpec
+
+UPLOAD_PATH = "/api/audio/upload"
+LARGEST_BODY_BYTES = 1_073_741_824
+"""No setting allows more."""
+SSE_HEARTBEAT_S = 10
+
+
+def uploads_router(current: CurrentSettings, archive: Archive, uploads: Uploads) -> APIRouter:
+    """`/api/audio/upload` and `/api/audio/jobs`."""
+    router = APIRouter(prefix="/api/audio", tags=["audio"])
+    limits = current.now.audio
+    results = UploadResults(archive, uploads)
+
+    @router.post(
+        "/upload",
+        response_model=UploadResult,
+        openapi_extra=UPLOAD_SCHEMA,
+        responses={
+            200: {"content": {"text/event-stream": {}}},
+            202: {"model": UploadJobView, "description": "Not done yet: ask at `status_url`"},
+        },
+    )
+    async def upload(
+        request: Request,
+        accept: Annotated[str | None, Header()] = None,
+        prefer: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        """Transcribe a file: as a session of its own, or as one more stream of `session_id`.
+
+        Answers at once when the file is soon done, else with a job. With `Accept:
+        text/event-stream` it tells its progress, and the result as the last event.
+        """
+        with uploads.place() as place:
+            counted = counted_request(request, limits.max_upload_bytes, "max_upload_bytes")
+            form = await in_time(
+                counted.form(max_files=1, max_fields=MAX_FORM_FIELDS), limits.upload_timeout_s
+            )
+            try:
+                wanted, file = upload_form(form)
+                name, size = file_name(file), file.size or 0
+                if not wanted.transcription:
+                    facts = await _facts_only(file.file, name, size, uploads.limits())
+                    await form.close()
+                    return facts
+                if wanted.session_id is not None:
+                    await archive.session(wanted.session_id)
+                order = _order(wanted, name, size, file.file, current.now)
+                job = await uploads.start(order, place)
+            except BaseException:
+                await form.close()
+                raise
+        with_speakers = wanted.speaker_diarization
+        if accept and "text/event-stream" in accept:
+            events = _events(job, results, with_speakers)
+            return StreamingResponse(events, media_type="text/event-stream")
+        within_s = 0 if prefer and "respond-async" in prefer else limits.answer_within_s
+        return await _answer(job, results, within_s, with_speakers)
+
+    @router.get("/jobs/{job_id}")
+    async def job(job_id: str) -> UploadJobView:
+        """How a file is doing, and its result once it is done. Any replica answers."""
+        return await results.view(job_id)
+
+    return router
+
+
+async def _answer(
+    job: UploadJob, results: UploadResults, within_s: float, with_speakers: bool
+) -> Response:
+    try:
+        async with asyncio.timeout(within_s):
+            await job.finished.wait()
+    except TimeoutError:
+        view = job_view(job)
+        headers = {"Location": view.status_url, "Retry-After": "2"}
+        return JSONResponse(view.model_dump(), status_code=202, headers=headers)
+    return JSONResponse((await results.of(job, with_speakers)).model_dump())
+
+
+async def _events(
+    job: UploadJob, results: UploadResults, with_speakers: bool
+) -> AsyncIterator[str]:
+    """Progress at each step, then the result or the problem."""
+    while not job.finished.is_set():
+        changed = job.changed
+        yield _event("progress", job_view(job).model_dump(exclude={"result"}))
+        try:
+            async with asyncio.timeout(SSE_HEARTBEAT_S):
+                await changed.wait()
+        except TimeoutError:
+            yield ": still at work\n\n"
+    try:
+        yield _event("result", (await results.of(job, with_speakers)).model_dump())
+    except OrchestrationError as error:
+        problem: JsonObject = {
+            **error.facts,
+            "status": error.http_status,
+            "code": error.code,
+            "detail": error.message,
+        }
+        yield _event("error", problem)
+
+
+def _event(name: str, body: object) -> str:
+    return f"event: {name}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"
+
+
+async def _facts_only(file: BinaryIO, name: str, size: int, limits: DecodeLimits) -> Response:
+    """The file decoded and not heard."""
+    audio = await decode(file, limits)
+    body = {
+        "request_id": new_session_id(),
+        "session_id": "",
+        "filename": name,
+        "file_size": size,
+        "audio_metadata": {
+            "container": audio.source.container,
+            "codec": audio.source.codec,
+            "sample_rate": audio.source.sample_rate,
+            "channels": audio.source.channels,
+            "duration": audio.duration_ms / 1000,
+            "damaged_packets": audio.damaged_packets,
+        },
+        "processing_result": None,
+        "translations": {},
+    }
+    return JSONResponse(UploadResult.model_validate(body).model_dump())
+
+
+def _order(
+    wanted: UploadForm, name: str, size: int, file: BinaryIO, settings: Settings
+) -> UploadOrder:
+    who = wanted.config.participant
+    participant = ParticipantRef(who.id, who.name) if who else None
+    overrides: JsonObject = dict(wanted.config.settings)
+    check_overrides(overrides, settings.sessions.chunking)
+    if wanted.session_id is not None:
+        return UploadOrder(name, size, file, None, wanted.session_id, participant)
+    spec = SessionSpec(
+        session_id=new_session_id(),
+        title=wanted.config.title or name,
+        language=wanted.language or wanted.config.language,
+        target_languages=tuple(dict.fromkeys(wanted.target_languages)),
+        settings=overrides,
+    )
+    return UploadOrder(name, size, file, spec, spec.session_id, participant)
