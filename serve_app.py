@@ -15,17 +15,17 @@ from actors.cluster_environment import FIXED_ENVIRONMENT
 for _name, _value in FIXED_ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
 
-import ray
 from ray import serve
 from starlette.types import ASGIApp
 
 from actors.coordinator import Coordinator
+from actors.detached import detached_actor
 from actors.dispatcher_engines import DispatcherEngines
 from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION
 from actors.engine_pool import EngineChoice, EnginePool, HandleEngine, pool_policy
 from actors.health_monitor import HealthMonitor
 from actors.local_service import LocalService
-from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ask
+from actors.names import COORDINATOR, HEALTH_MONITOR, ask
 from actors.node_measures import NodeMeasures
 from actors.node_roll_call import NodeRollCall
 from actors.reports import Reports
@@ -289,8 +289,8 @@ class Ingress:
 
     async def _ensure_actors(self) -> None:
         application = serve.get_replica_context().app_name
-        coordinator = _detached(Coordinator, COORDINATOR, self._layers, self._dsn, application)
-        monitor = _detached(HealthMonitor, HEALTH_MONITOR, self._settings, self._dsn)
+        coordinator = detached_actor(Coordinator, COORDINATOR, self._layers, self._dsn, application)
+        monitor = detached_actor(HealthMonitor, HEALTH_MONITOR, self._settings, self._dsn)
         await ask(coordinator.ready.remote(), "coordinator")
         await ask(monitor.watch.remote(), "health monitor")
 
@@ -320,21 +320,6 @@ def _taking(current: CurrentSettings) -> Callable[[int, Settings], Awaitable[Non
         current.take(version, settings)
 
     return take
-
-
-def _detached(actor_class: type, name: str, *arguments: object) -> Any:
-    return (
-        ray.remote(actor_class)
-        .options(
-            name=name,
-            namespace=NAMESPACE,
-            lifetime="detached",
-            get_if_exists=True,
-            max_restarts=-1,
-            num_cpus=0,
-        )
-        .remote(*arguments)
-    )
 
 
 def build_app(arguments: Settings | Layers | Mapping[str, str]) -> serve.Application:

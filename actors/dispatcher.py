@@ -5,7 +5,6 @@ up what the processes of its node count and measure, and is where its ingress re
 """
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +18,7 @@ from orchestration.api.roll_call import RollCall
 from orchestration.errors import EngineError, OrchestrationError
 from orchestration.metrics.meter import Report
 from orchestration.metrics.node_figures import Figures, NodeFigures
+from orchestration.process_clock import monotonic_ms
 from orchestration.services.ports import (
     EngineDescription,
     EngineStatus,
@@ -60,12 +60,12 @@ class Dispatcher:
 
     async def report(self, source: str, number: int, report: Report) -> None:
         """What a process of this node has to report; see `NodeFigures.take`."""
-        self._figures.take(source, number, report, _now_ms())
+        self._figures.take(source, number, report, monotonic_ms())
 
     async def figures(self) -> tuple[str, Figures]:
         """The node's address and its figures."""
         address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-        return address, self._figures.figures(_now_ms())
+        return address, self._figures.figures(monotonic_ms())
 
     async def consumption(self) -> DispatcherFigures:
         """What is under way and what was answered, usefully or not, by deployment."""
@@ -146,7 +146,3 @@ class Dispatcher:
             handle = serve.get_deployment_handle(deployment, app_name=self._application)
             self._handles[deployment] = handle
         return handle
-
-
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000

@@ -6,8 +6,9 @@ import ray
 from ray.util import list_named_actors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.detached import detached_actor
 from actors.dispatcher import Dispatcher
-from actors.names import NAMESPACE, dispatcher_name
+from actors.names import dispatcher_name
 
 DISPATCH_TIMEOUT_S = 120.0
 """Bound of one engine request in all, waiting for a free engine included."""
@@ -20,16 +21,14 @@ def ensure_dispatchers(application: str) -> None:
         name = dispatcher_name(node_id)
         if name not in there:
             strategy = NodeAffinitySchedulingStrategy(node_id, soft=False)
-            ray.remote(Dispatcher).options(
-                name=name,
-                namespace=NAMESPACE,
-                lifetime="detached",
-                get_if_exists=True,
-                max_restarts=-1,
-                num_cpus=0,
+            detached_actor(
+                Dispatcher,
+                name,
+                application,
+                DISPATCH_TIMEOUT_S,
                 scheduling_strategy=strategy,
                 enable_task_events=False,
-            ).remote(application, DISPATCH_TIMEOUT_S)
+            )
 
 
 def named_actors() -> list[str]:

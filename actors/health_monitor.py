@@ -25,6 +25,7 @@ from orchestration.health.recovery import RecoveryReport, recovery_counts, recov
 from orchestration.health.system import MACHINE, system_figures
 from orchestration.logs import configure_logs
 from orchestration.metrics.meter import Meter
+from orchestration.process_clock import unix_time_ms
 from orchestration.services.alert_desk import AlertDesk
 from orchestration.services.health import HealthBook, Probe
 from orchestration.services.ports import EngineStatus
@@ -75,7 +76,7 @@ class HealthMonitor:
         self._integrations: tuple[Integration, ...] = ()
         self._figures: dict[str, int] = {"open_sessions": 0, "warm_actors": 0}
         self._missed: dict[str, int] = {}
-        self._started_unix_ms = _unix_ms()
+        self._started_unix_ms = unix_time_ms()
         self._watch: asyncio.Task[None] | None = None
         self._session_watch: asyncio.Task[None] | None = None
         self._posting: asyncio.Task[None] | None = None
@@ -162,7 +163,7 @@ class HealthMonitor:
                 await self._connected()
             except OrchestrationError:
                 # Without a database alerts are raised all the same; it is asked again.
-                return self._alerts.observe(figures, _unix_ms())
+                return self._alerts.observe(figures, unix_time_ms())
         assert self._desk is not None, "a desk comes with the connection"
         return await self._desk.observe(self._alerts, figures)
 
@@ -184,7 +185,7 @@ class HealthMonitor:
             self._record("engines", started_ns, error)
             return
         self._record("engines", started_ns)
-        self._book.record_engines(self._engines, _unix_ms())
+        self._book.record_engines(self._engines, unix_time_ms())
 
     async def _look_at_coordinator(self) -> None:
         started_ns = time.monotonic_ns()
@@ -204,7 +205,7 @@ class HealthMonitor:
             await self._work.look(time.monotonic_ns() // 1_000_000, can_work=can_work)
         except (OrchestrationError, ValueError) as error:
             log.warning("work_not_looked_at", reason=str(error))
-        self._book.record(self._work.probe, _unix_ms())
+        self._book.record(self._work.probe, unix_time_ms())
 
     async def _look_at_sessions(self) -> None:
         coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
@@ -221,7 +222,7 @@ class HealthMonitor:
         self._work.sessions_are(open_sessions.values())
         stuck = sum(missed >= STUCK_AFTER_PROBES for missed in self._missed.values())
         probe = Probe("sessions", stuck == 0, 0, detail=f"{stuck} stuck" if stuck else "")
-        self._book.record(probe, _unix_ms())
+        self._book.record(probe, unix_time_ms())
 
     async def _look_at_session(self, session_id: str, name: str) -> None:
         coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
@@ -255,7 +256,7 @@ class HealthMonitor:
     def _record(self, name: str, started_ns: int, error: Exception | None = None) -> None:
         latency_ms = (time.monotonic_ns() - started_ns) // 1_000_000
         detail = "" if error is None else str(error) or type(error).__name__
-        self._book.record(Probe(name, error is None, latency_ms, detail=detail), _unix_ms())
+        self._book.record(Probe(name, error is None, latency_ms, detail=detail), unix_time_ms())
 
     async def _connected(self) -> PostgresArchive:
         if self._archive is None:
@@ -269,7 +270,3 @@ class HealthMonitor:
             self._desk = AlertDesk(self._pool, self._settings.alerts.webhooks)
             self._posting = asyncio.create_task(self._desk.keep_posting())
         return self._archive
-
-
-def _unix_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,7 +1,6 @@
 """Has Google Meet's records read for the sessions of this service; a part of the coordinator."""
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from orchestration.config.models import GoogleMeetSettings
 from orchestration.errors import ConfigurationError, OrchestrationError, Unavailable
 from orchestration.health.integrations import Integration
 from orchestration.meet.follower import MeetFollower
+from orchestration.process_clock import unix_time_ms
 from orchestration.session.inputs import ParticipantSighting
 from orchestration.storage.pool import Pool
 from orchestration.storage.postgres_archive import PostgresArchive
@@ -73,7 +73,7 @@ class MeetWatch:
             return
         while True:
             try:
-                await self._follower.look(time.time_ns() // 1_000_000)
+                await self._follower.look(unix_time_ms())
             except OrchestrationError as error:
                 log.warning("google_meet_look_failed", reason=error.message)
             except Exception:

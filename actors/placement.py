@@ -24,6 +24,7 @@ from orchestration.errors import (
 from orchestration.health.recovery import Continuously, RecoveryBook
 from orchestration.metrics.catalogue import ACTOR_RESTARTS
 from orchestration.metrics.meter import Meter
+from orchestration.process_clock import monotonic_ms
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +138,7 @@ class Placement:
         del self._open[session_id]
         self._homeless.add(session_id)
         _end_actor(name)
-        state = self._recovery.act("replace_session", session_id, _now_ms())
+        state = self._recovery.act("replace_session", session_id, monotonic_ms())
         self._meter.count(ACTOR_RESTARTS, 1, "session")
         log.warning("session_actor_replaced", session_id=session_id, actor=name, state=state)
         await self.place(session_id)
@@ -145,7 +146,7 @@ class Placement:
     async def place_homeless(self) -> None:
         """Try the sessions that have no actor, each once its pause is over."""
         for session_id in list(self._homeless):
-            if not self._recovery.may_act("replace_session", session_id, _now_ms()):
+            if not self._recovery.may_act("replace_session", session_id, monotonic_ms()):
                 continue
             try:
                 await self.place(session_id)
@@ -156,7 +157,7 @@ class Placement:
                 log.warning("session_not_placed", session_id=session_id, reason=error.message)
             except (OrchestrationError, TimeoutError) as error:
                 # Not its fault is only the database's absence: the rest waits longer each time.
-                state = self._recovery.act("replace_session", session_id, _now_ms())
+                state = self._recovery.act("replace_session", session_id, monotonic_ms())
                 self._recovery.failed("replace_session")
                 log.warning(
                     "session_not_placed", session_id=session_id, reason=str(error), state=state
@@ -165,7 +166,7 @@ class Placement:
     def end_leaked(self, alive: Iterable[str]) -> None:
         """End the session actors among `alive` that belong to nobody: an earlier coordinator began
         to start them, or their end did not reach them."""
-        now_ms = _now_ms()
+        now_ms = monotonic_ms()
         known = self._busy | set(self._warm) | set(self._open.values())
         for name in self._unknown.seen(set(alive) - known, now_ms):
             if self._recovery.may_act("end_leaked_actor", name, now_ms):
@@ -176,7 +177,7 @@ class Placement:
     def end_unknown(self, session_id: str) -> None:
         """End the actor of a session whose rows are gone."""
         name = self._open[session_id]
-        state = self._recovery.act("end_leaked_actor", name, _now_ms())
+        state = self._recovery.act("end_leaked_actor", name, monotonic_ms())
         log.warning("leaked_actor_ended", actor=name, session_id=session_id, state=state)
         self.dismiss(session_id)
 
@@ -216,7 +217,7 @@ class Placement:
         await asyncio.gather(*told, return_exceptions=True)
 
     async def _activated(self, session_id: str) -> str:
-        pause_ms = self._recovery.due_ms("replace_session", session_id) - _now_ms()
+        pause_ms = self._recovery.due_ms("replace_session", session_id) - monotonic_ms()
         if pause_ms > 0:
             # Audio that kills its actor must not keep the machine busy with starting others.
             await asyncio.sleep(pause_ms / 1000)
@@ -286,10 +287,6 @@ def session_actor(name: str) -> Any:
         return ray.get_actor(name, NAMESPACE)
     except ValueError as error:
         raise ActorGone("The session's actor is gone; ask again.") from error
-
-
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
 
 
 def _end_actor(name: str) -> None:

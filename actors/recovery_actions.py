@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable
 from typing import Any
 
@@ -13,6 +12,7 @@ from actors.names import NAMESPACE, ask, dispatcher_name
 from actors.placement import Placement, session_actor
 from orchestration.errors import OrchestrationError, UnknownSession
 from orchestration.health.recovery import Action, RecoveryBook, RecoveryReport
+from orchestration.process_clock import monotonic_ms
 from orchestration.session.status import OPEN_STATUSES
 from orchestration.storage.archive_ports import Archive
 
@@ -31,7 +31,7 @@ class RecoveryActions:
 
     def report(self) -> RecoveryReport:
         """What was done, since the coordinator's start."""
-        return self._book.report(_now_ms())
+        return self._book.report(monotonic_ms())
 
     async def session_lost(self, archive: Archive, session_id: str, actor_name: str) -> None:
         """A session's actor says that it has none: if the session is over, so is the actor.
@@ -68,7 +68,7 @@ class RecoveryActions:
 
     def _begins(self, action: Action, subject: str) -> bool:
         """Whether the action may be taken now; it is counted and logged if so."""
-        now_ms = _now_ms()
+        now_ms = monotonic_ms()
         if not self._book.may_act(action, subject, now_ms):
             return False
         state = self._book.act(action, subject, now_ms)
@@ -82,7 +82,3 @@ class RecoveryActions:
         except (OrchestrationError, TimeoutError) as error:
             self._book.failed(action)
             log.warning("recovery_action_failed", action=action, reason=str(error))
-
-
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000

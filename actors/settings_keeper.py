@@ -5,7 +5,6 @@ and say by that which version they have. So nothing rests on a message that may 
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from orchestration.config.models import Settings
 from orchestration.config.session_values import session_values
 from orchestration.config.versions import SettingsVersion
 from orchestration.errors import OrchestrationError, Unavailable
+from orchestration.process_clock import unix_time_ms
 from orchestration.services.settings_desk import (
     AppliedSettings,
     SettingsChange,
@@ -98,7 +98,7 @@ class SettingsKeeper:
 
     def state(self) -> SettingsState:
         """The settings and who has them."""
-        desk, now_ms = self._ready(), _unix_ms()
+        desk, now_ms = self._ready(), unix_time_ms()
         self._asked = {
             name: one
             for name, one in self._asked.items()
@@ -125,7 +125,7 @@ class SettingsKeeper:
     def after(self, process: str, version: int) -> tuple[int, Settings] | None:
         """What holds, unless that is the version that this process has applied."""
         desk = self._ready()
-        self._asked[process] = AppliedSettings(process, version, _unix_ms())
+        self._asked[process] = AppliedSettings(process, version, unix_time_ms())
         return None if version == desk.version else (desk.version, desk.settings)
 
     def _ready(self) -> SettingsDesk:
@@ -158,7 +158,7 @@ class SettingsKeeper:
             actor: Any = ray.get_actor(name, NAMESPACE)
             async with asyncio.timeout(TELL_TIMEOUT_S):
                 applied = await ask(actor.apply.remote(version, *values), "session's actor")
-            self._told[name] = AppliedSettings(name, applied, _unix_ms())
+            self._told[name] = AppliedSettings(name, applied, unix_time_ms())
         except (OrchestrationError, TimeoutError, ValueError) as error:
             # It may be gone, and is not among those to be told then.
             log.debug("session_actor_not_told", actor=name, reason=str(error))
@@ -167,7 +167,3 @@ class SettingsKeeper:
             desk = self._ready()
             if name in self._told and self._told[name].version != desk.version:
                 self._changed.set()
-
-
-def _unix_ms() -> int:
-    return time.time_ns() // 1_000_000

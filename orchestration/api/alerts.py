@@ -1,6 +1,5 @@
 """HTTP: the alerts that the health monitor raised, and all that an operator looks at at once."""
 
-import time
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query
@@ -12,6 +11,7 @@ from orchestration.api.health import HealthCache, ServicesView, services_json
 from orchestration.api.ports import HealthReport
 from orchestration.errors import BadRequest, JsonObject
 from orchestration.health.alert_json import alert_json
+from orchestration.process_clock import unix_time_ms
 from orchestration.session.events import iso_utc
 from orchestration.session.fields import MAX_INTEGER
 from orchestration.storage.alert_ports import AlertLog, AlertState
@@ -86,7 +86,7 @@ def alerts_router(cache: HealthCache, log: AlertLog) -> APIRouter:
         body: JsonObject = {
             "items": [alert_json(alert) for alert in items],
             "next_before": next_before,
-            "timestamp": iso_utc(_unix_ms()),
+            "timestamp": iso_utc(unix_time_ms()),
         }
         return JSONResponse(body)
 
@@ -110,7 +110,7 @@ def alerts_router(cache: HealthCache, log: AlertLog) -> APIRouter:
     @router.get("/dashboard", response_model=DashboardView)
     async def dashboard() -> JSONResponse:
         """What an operator looks at: parts, engines, counts, the machine, and active alerts."""
-        return JSONResponse(dashboard_json(await cache.report(), _unix_ms()))
+        return JSONResponse(dashboard_json(await cache.report(), unix_time_ms()))
 
     return router
 
@@ -133,7 +133,3 @@ def _resumed(last_event_id: str | None) -> int | None:
     if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) <= 18):
         raise BadRequest("Last-Event-ID must be a number that this stream gave.")
     return int(last_event_id)
-
-
-def _unix_ms() -> int:
-    return time.time_ns() // 1_000_000

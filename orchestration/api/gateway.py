@@ -18,6 +18,7 @@ from orchestration.api.gateway_requests import (
     returned_headers,
 )
 from orchestration.errors import BadRequest
+from orchestration.process_clock import unix_time_ms
 from orchestration.services.gateway import GatewayAnswer, GatewayRequest
 
 GATEWAY_SERVICES = ("whisper", "translation")
@@ -151,7 +152,7 @@ async def _inner_request(service: str, request: Request) -> GatewayRequest:
         *passed_headers((name, value) for name, value in request.headers.items()),
         ("X-Forwarded-For", client),
         ("X-Forwarded-Proto", request.url.scheme),
-        ("X-Gateway-Timestamp", str(time.time_ns() // 1_000_000)),
+        ("X-Gateway-Timestamp", str(unix_time_ms())),
     ]
     return GatewayRequest(request.method, path, query, headers, await RequestBody.of(request))
 

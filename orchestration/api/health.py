@@ -19,6 +19,7 @@ from orchestration.api.ports import (
 )
 from orchestration.errors import JsonObject, JsonValue, OrchestrationError
 from orchestration.health.integrations import IntegrationStatus
+from orchestration.process_clock import unix_time_ms
 from orchestration.session.events import iso_utc
 
 REFRESH_S = 1.0
@@ -127,7 +128,7 @@ class HealthCache:
         self._sessions = sessions
         self._report: HealthReport | None = None
         self._reported_at_s = 0.0
-        self._started_unix_ms = time.time_ns() // 1_000_000
+        self._started_unix_ms = unix_time_ms()
         self._refresh: asyncio.Task[None] | None = None
 
     async def report(self) -> HealthReport:
@@ -181,13 +182,13 @@ def health_router(cache: HealthCache) -> APIRouter:
     async def health() -> JSONResponse:
         """200 while the service is healthy or degraded, 503 when it is not. Wants no key."""
         report = await cache.report()
-        body = health_json(report, time.time_ns() // 1_000_000)
+        body = health_json(report, unix_time_ms())
         return JSONResponse(body, status_code=503 if report.status == "unhealthy" else 200)
 
     @router.get("/services", response_model=ServicesView)
     async def services() -> JSONResponse:
         """Every part of the service as its monitor last saw it."""
-        return JSONResponse(services_json(await cache.report(), time.time_ns() // 1_000_000))
+        return JSONResponse(services_json(await cache.report(), unix_time_ms()))
 
     return router
 

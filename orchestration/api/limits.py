@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,6 +19,7 @@ from orchestration.api.gateway import GATEWAY_PREFIXES, MAX_GATEWAY_BODY_BYTES
 from orchestration.api.openai import MAX_UPLOAD_BYTES, TRANSCRIPTIONS_PATH
 from orchestration.api.problems import problem_for
 from orchestration.errors import BadRequest, LimitReached, TooLarge
+from orchestration.process_clock import unix_time_ms
 
 MAX_BODY_BYTES = 65_536
 LARGE_BODIES = {
@@ -183,7 +183,7 @@ def _connection(scope: Scope) -> Connection:
         address=str(client[0]) if client else "",
         agent=Headers(scope=scope).get("user-agent", "")[:MAX_AGENT_CHARACTERS],
         session_id=found["session_id"] if found else None,
-        since_unix_ms=_unix_ms(),
+        since_unix_ms=unix_time_ms(),
     )
 
 
@@ -192,13 +192,9 @@ def _kind(path: str) -> str:
 
 
 def _count(message: Message, *ways: Traffic) -> None:
-    size, now_ms = len(message.get("bytes") or message.get("text") or ""), _unix_ms()
+    size, now_ms = len(message.get("bytes") or message.get("text") or ""), unix_time_ms()
     for traffic in ways:
         traffic.count(size, now_ms)
-
-
-def _unix_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class SecurityHeaders:

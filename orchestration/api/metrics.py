@@ -1,6 +1,5 @@
 """HTTP: the service's figures at once, for whoever polls JSON."""
 
-import time
 from collections import Counter
 
 from fastapi import APIRouter
@@ -11,6 +10,7 @@ from orchestration.api.ingest_queue import ingest_backlog
 from orchestration.api.replicas import Replicas
 from orchestration.api.websocket_routes import WebSocketStats, websocket_stats
 from orchestration.config.current import CurrentSettings
+from orchestration.process_clock import unix_time_ms
 from orchestration.session.events import iso_utc
 from orchestration.storage.pool import connection_waiters
 
@@ -43,7 +43,7 @@ def metrics_router(cache: HealthCache, current: CurrentSettings, replicas: Repli
     async def metrics() -> MetricsView:
         """Sessions, parts, connections, the machine and alerts, in figures."""
         report = await cache.report()
-        now_unix_ms = time.time_ns() // 1_000_000
+        now_unix_ms = unix_time_ms()
         return MetricsView(
             uptime_seconds=max(0, now_unix_ms - report.started_unix_ms) / 1000,
             health_stats=ServicesSummary.model_validate(

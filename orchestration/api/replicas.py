@@ -1,7 +1,6 @@
 """The WebSockets of all ingress replicas, asked of each by a roll call."""
 
 import asyncio
-import time
 from uuid import uuid4
 
 import structlog
@@ -14,6 +13,7 @@ from orchestration.api.connection_answers import (
 from orchestration.api.connections import ConnectionRegistry
 from orchestration.api.roll_call import RollCallPlace
 from orchestration.errors import OrchestrationError
+from orchestration.process_clock import unix_time_ms
 
 RETRY_S = 1.0
 """Between tries to reach the place of the roll call while it is away."""
@@ -62,4 +62,4 @@ class Replicas:
                 await asyncio.sleep(RETRY_S)
 
     def _mine(self, question: ConnectionsQuestion) -> ReplicaConnections:
-        return replica_connections(self._registry, question, time.time_ns() // 1_000_000)
+        return replica_connections(self._registry, question, unix_time_ms())

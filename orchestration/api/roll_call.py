@@ -6,12 +6,12 @@ while nobody asks there is one call in `WAIT_S` of each. Light: dispatchers hold
 """
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orchestration.errors import LimitReached
+from orchestration.process_clock import unix_time_ms
 
 WAIT_S = 10.0
 """How long one call of a member waits for a question."""
@@ -56,13 +56,13 @@ class RollCall:
 
     def __init__(self) -> None:
         # Above every number of a place that was here before, so that members need not know of it.
-        self._number = _now_ms()
+        self._number = unix_time_ms()
         self._open: dict[int, _Question] = {}
         self._seen_ms: dict[str, int] = {}
         self._asked = asyncio.Event()
 
     async def wait(self, member: str, seen: int) -> Sequence[tuple[int, Any]]:
-        self._seen_ms[member] = _now_ms()
+        self._seen_ms[member] = unix_time_ms()
         asked = self._asked
         if not self._unseen(seen):
             try:
@@ -87,7 +87,7 @@ class RollCall:
                 f"{MAX_QUESTIONS} such questions are open, as many as may be.",
                 {"limit": "max_questions", "max": MAX_QUESTIONS},
             )
-        oldest_ms = _now_ms() - MEMBER_LASTS_MS
+        oldest_ms = unix_time_ms() - MEMBER_LASTS_MS
         self._seen_ms = {name: at for name, at in self._seen_ms.items() if at >= oldest_ms}
         if not self._seen_ms:
             return {}
@@ -108,7 +108,3 @@ class RollCall:
 
     def _unseen(self, seen: int) -> Sequence[tuple[int, Any]]:
         return [(number, one.question) for number, one in self._open.items() if number > seen]
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,7 +1,6 @@
 """One client of Socket.IO: what it says, and what it is told."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,7 @@ from orchestration.errors import (
     LimitReached,
     OrchestrationError,
 )
+from orchestration.process_clock import unix_time_ms
 from orchestration.services.ports import TranslationRequest
 from orchestration.session.engine_calls import Engines
 from orchestration.session.events import iso_utc
@@ -292,4 +292,4 @@ def _text(body: JsonObject, field: str, max_characters: int) -> str:
 
 
 def _now() -> str:
-    return iso_utc(time.time_ns() // 1_000_000)
+    return iso_utc(unix_time_ms())

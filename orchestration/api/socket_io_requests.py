@@ -1,9 +1,8 @@
 """What a client of Socket.IO may ask of the service's parts."""
 
-import time
-
 from orchestration.api.health import HealthCache, health_json, services_json
 from orchestration.errors import BadRequest, JsonObject, UnknownService
+from orchestration.process_clock import unix_time_ms
 
 ACTIONS = ("get_health", "get_status", "get_services", "get_models")
 
@@ -32,7 +31,7 @@ async def answer_of(service: str, action: str, health: HealthCache) -> JsonObjec
         UnknownService: asked for the status of a part that nobody watches.
     """
     report = await health.report()
-    now_unix_ms = time.time_ns() // 1_000_000
+    now_unix_ms = unix_time_ms()
     if action == "get_health":
         return health_json(report, now_unix_ms)
     if action == "get_status":

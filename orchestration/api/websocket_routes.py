@@ -1,6 +1,5 @@
 """HTTP: who is connected by WebSocket."""
 
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -16,6 +15,7 @@ from orchestration.api.replicas import Replicas
 from orchestration.api.session_ids import SESSION_ID_PATTERN
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import ServerSettings
+from orchestration.process_clock import unix_time_ms
 from orchestration.session.events import iso_utc
 
 MAX_LISTED = 1000
@@ -87,7 +87,7 @@ def websocket_router(current: CurrentSettings, replicas: Replicas) -> APIRouter:
     ) -> ConnectionsView:
         """Who is connected: address, agent, since when, and what went either way."""
         found = merged(await replicas.connections(ConnectionsQuestion(session_id, limit)), limit)
-        now_unix_ms = time.time_ns() // 1_000_000
+        now_unix_ms = unix_time_ms()
         return ConnectionsView(
             connections=[_view(one, now_unix_ms) for one in found.listed],
             total=found.matching,
@@ -127,7 +127,7 @@ async def websocket_stats(server: ServerSettings, replicas: Replicas) -> WebSock
         messages_out_per_second=all_of_them.out_per_s,
         replicas=server.ingress_replicas,
         replicas_answering=len(answers),
-        timestamp=iso_utc(time.time_ns() // 1_000_000),
+        timestamp=iso_utc(unix_time_ms()),
     )
 
 

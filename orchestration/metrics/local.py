@@ -1,10 +1,10 @@
 """Figures where a process is all there is: an API without Ray."""
 
-import time
 from collections.abc import Callable, Mapping
 
 from orchestration.metrics.meter import Meter, Tally
 from orchestration.metrics.node_figures import Figures, NodeFigures
+from orchestration.process_clock import monotonic_ms
 
 LOCAL_NODE = "local"
 
@@ -28,7 +28,7 @@ class LocalFigures:
     async def figures(self) -> Mapping[str, Figures]:
         for fill in self._samplers:
             fill(self._tally)
-        now_ms = time.monotonic_ns() // 1_000_000
+        now_ms = monotonic_ms()
         self._reports += 1
         self._node.take(LOCAL_NODE, self._reports, self._tally.take(), now_ms)
         return {LOCAL_NODE: self._node.figures(now_ms)}

@@ -1,7 +1,6 @@
 """Alerts judged, kept, and posted: what the health monitor does with its figures."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
@@ -11,6 +10,7 @@ import structlog
 from orchestration.config.models import WebhookSettings
 from orchestration.errors import OrchestrationError, Unavailable
 from orchestration.health.alerts import Alert, AlertBook, Figure
+from orchestration.process_clock import unix_time_ms
 from orchestration.services.webhooks import WebhookPoster
 from orchestration.storage.pool import Pool
 from orchestration.storage.postgres_alert_desk import POSTS_WAITING, PostgresAlertDesk
@@ -39,7 +39,7 @@ class AlertDesk:
         self,
         pool: Pool,
         webhooks: Sequence[WebhookSettings] = (),
-        clock_unix_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock_unix_ms: Callable[[], int] = unix_time_ms,
     ) -> None:
         self._store = PostgresAlertDesk(pool)
         self._poster = WebhookPoster(webhooks, self._store)

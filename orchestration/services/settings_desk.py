@@ -1,7 +1,6 @@
 """Settings changed while the service runs: stored first, applied then, whole or not at all."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from orchestration.errors import (
     SettingsRefused,
     Unavailable,
 )
+from orchestration.process_clock import unix_time_ms
 from orchestration.storage.settings_ports import SettingsStore
 
 BY_FILE = "configuration file"
@@ -98,7 +98,7 @@ class SettingsDesk:
         layers: Layers,
         store: SettingsStore,
         apply: Callable[[int, Settings], None],
-        clock_unix_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock_unix_ms: Callable[[], int] = unix_time_ms,
     ) -> None:
         """`apply` is told of each version once it is stored."""
         self._book = SettingsBook(layers)

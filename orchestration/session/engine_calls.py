@@ -9,8 +9,8 @@ from structlog.stdlib import BoundLogger
 
 from orchestration.audio.pcm import decode_mono, resample_for_engine
 from orchestration.errors import OrchestrationError, UnsupportedLanguagePair
+from orchestration.process_clock import monotonic_ms
 from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
-from orchestration.session.process_clock import now_ms
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.repairs import Repair
 from orchestration.session.session import Session
@@ -80,7 +80,7 @@ class EngineCalls:
             self._log.warning(
                 "transcription_failed", stream=stream, chunk=chunk.index, reason=error.message
             )
-            self._session.transcription_failed(stream, chunk, error, now_ms())
+            self._session.transcription_failed(stream, chunk, error, monotonic_ms())
         else:
             self._log.debug(
                 "chunk_heard",
@@ -89,7 +89,7 @@ class EngineCalls:
                 engine=hypothesis.engine,
                 segments=len(hypothesis.segments),
             )
-            self._session.transcribed(stream, chunk, hypothesis, now_ms())
+            self._session.transcribed(stream, chunk, hypothesis, monotonic_ms())
         finally:
             self._meter.chunk_answered(result)
         self._on_answer()
@@ -103,7 +103,7 @@ class EngineCalls:
             text = await self._engines.translate(request)
         except UnsupportedLanguagePair:
             result = "unsupported"
-            self._session.translation_unsupported(request, now_ms())
+            self._session.translation_unsupported(request, monotonic_ms())
         except OrchestrationError as error:
             self._log.warning(
                 "translation_failed",
@@ -111,10 +111,10 @@ class EngineCalls:
                 target=request.target,
                 reason=error.message,
             )
-            self._session.translation_failed(request, error, now_ms())
+            self._session.translation_failed(request, error, monotonic_ms())
         else:
             result = "translated"
-            self._session.translated(request, text, "pool", now_ms())
+            self._session.translated(request, text, "pool", monotonic_ms())
         finally:
             self._meter.line_answered(result, time.monotonic() - began_s)
         self._on_answer()

@@ -5,9 +5,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from orchestration.errors import OrchestrationError, Unavailable
+from orchestration.process_clock import monotonic_ms, unix_time_ms
 from orchestration.session.engine_calls import EngineCalls
 from orchestration.session.incarnation import Incarnation
-from orchestration.session.process_clock import now_ms, unix_ms
 from orchestration.session.repairing import Repairing
 from orchestration.session.session import Session, SessionStep
 from orchestration.session.session_meter import SessionMeter
@@ -48,15 +48,15 @@ class Pump:
     async def run(self) -> None:
         """Until the session has ended or the incarnation is over."""
         incarnation = self._incarnation
-        next_tick_ms = now_ms()
+        next_tick_ms = monotonic_ms()
         try:
             while not incarnation.is_replaced and not incarnation.is_finished:
                 await incarnation.woken(TICK_S)
-                if now_ms() >= next_tick_ms:
-                    next_tick_ms = now_ms() + round(TICK_S * 1000)
-                    self._session.tick(now_ms())
+                if monotonic_ms() >= next_tick_ms:
+                    next_tick_ms = monotonic_ms() + round(TICK_S * 1000)
+                    self._session.tick(monotonic_ms())
                     await self._abandon_if_due()
-                await self._carry_out(self._session.drain(now_ms()))
+                await self._carry_out(self._session.drain(monotonic_ms()))
                 incarnation.rest()
         except OrchestrationError as error:
             incarnation.give_up(error)
@@ -84,7 +84,7 @@ class Pump:
         while True:
             try:
                 await self._journal.commit(self._session.session_id, self._session.epoch, changes)
-                self._meter.committed(changes, time.monotonic() - began_s, unix_ms())
+                self._meter.committed(changes, time.monotonic() - began_s, unix_time_ms())
                 return
             except Unavailable as error:
                 wait_s = STORE_RETRY_S[min(tries, len(STORE_RETRY_S) - 1)]

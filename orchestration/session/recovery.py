@@ -2,9 +2,9 @@
 
 import time
 
+from orchestration.process_clock import monotonic_ms
 from orchestration.session.fact_codec import parse_fact
 from orchestration.session.ingest_ledger import REMEMBERED_HASHES
-from orchestration.session.process_clock import now_ms
 from orchestration.session.session import Session
 from orchestration.storage.journal_ports import SessionJournal
 
@@ -21,4 +21,4 @@ async def recover(session: Session, journal: SessionJournal) -> None:
         heard_from = pipeline.needed_from
         async for frame in journal.frames_from(session.session_id, stream, heard_from):
             session.replay_frame(frame, now_unix_ns)
-    session.replayed(now_ms())
+    session.replayed(monotonic_ms())

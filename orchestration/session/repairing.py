@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from orchestration.process_clock import monotonic_ms
 from orchestration.session.engine_calls import EngineCalls
 from orchestration.session.incarnation import Incarnation
-from orchestration.session.process_clock import now_ms
 from orchestration.session.repairs import Repair
 from orchestration.session.session import Session
 from orchestration.session.status import TERMINAL
@@ -47,7 +47,7 @@ class Repairing:
     async def _run(self, repairs: Sequence[Repair]) -> None:
         await self._calls.repair(repairs)
         self.is_under_way = False
-        self._session.repairs_end(now_ms())
+        self._session.repairs_end(monotonic_ms())
         self._incarnation.wake()
         if self._session.status in TERMINAL:
             await self._incarnation.settled()

@@ -12,6 +12,7 @@ import structlog
 
 from orchestration.errors import JsonObject, Unavailable
 from orchestration.metrics.meter import Meter
+from orchestration.process_clock import monotonic_ms
 from orchestration.session.engine_calls import EngineCalls, Engines
 from orchestration.session.exchange import (
     IngestBatch,
@@ -25,7 +26,6 @@ from orchestration.session.exchange import (
 from orchestration.session.incarnation import Incarnation
 from orchestration.session.inputs import ParticipantSighting, StreamSpec
 from orchestration.session.live_log import LiveLog
-from orchestration.session.process_clock import now_ms
 from orchestration.session.pump import Pump
 from orchestration.session.recorder import Recorder
 from orchestration.session.recording_reader import RecordingReader
@@ -63,7 +63,7 @@ class SessionRunner:
         # Settings may have changed since the session's own were checked against them.
         self._values = values = values if own.chunking.fault else own
         self._on_finished = on_finished
-        self._session = session = Session(claim, values, now_ms())
+        self._session = session = Session(claim, values, monotonic_ms())
         self._claim = claim
         self._log = log.bind(session_id=session.session_id, epoch=claim.epoch)
         live = LiveLog(claim.epoch, claim.last_event_seq, values.live_events)
@@ -234,7 +234,7 @@ class SessionRunner:
             "lag_ms": self._session.lag_ms,
             "streams": len(self._session.ledgers),
             "answers": self._answers,
-            "senderless_ms": self._session.senderless_ms(now_ms()),
+            "senderless_ms": self._session.senderless_ms(monotonic_ms()),
             **self._session.queues,
             **self._session.oddities,
         }

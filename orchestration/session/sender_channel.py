@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from orchestration.errors import Fenced, SessionEnded, TakenOver, Unavailable, UnknownSession
+from orchestration.process_clock import monotonic_ms
 from orchestration.session.exchange import (
     IngestBatch,
     IngestReply,
@@ -17,7 +18,6 @@ from orchestration.session.exchange import (
 from orchestration.session.fact_codec import fact_json
 from orchestration.session.incarnation import Incarnation
 from orchestration.session.inputs import StreamSpec
-from orchestration.session.process_clock import now_ms
 from orchestration.session.session import Session
 from orchestration.session.session_meter import SessionMeter
 from orchestration.session.status import TERMINAL
@@ -60,7 +60,7 @@ class SenderChannel:
                 return self._ended()
             await self._open(streams)
             self._connection = self._newest_connection = connection_id
-            self._session.connected(now_ms())
+            self._session.connected(monotonic_ms())
             self._incarnation.signal()
             self._incarnation.wake()
             return Welcome(
@@ -98,7 +98,7 @@ class SenderChannel:
                     self._journal.end_streams(session_id, epoch, judgement.last_seqs)
                 )
             stored_s = time.monotonic() - began_s
-            session.accept(judgement, now_ms())
+            session.accept(judgement, monotonic_ms())
             self._incarnation.wake()
             reply = IngestReply(
                 acks=tuple(
@@ -129,7 +129,7 @@ class SenderChannel:
         """The connection is gone; the session waits for another."""
         if connection_id == self._connection:
             self._connection = None
-            self._session.disconnected(now_ms())
+            self._session.disconnected(monotonic_ms())
 
     def go_away(self, reason: str, retry_ms: int) -> None:
         """Tell the sender to come back later: this process is about to stop."""
@@ -144,12 +144,12 @@ class SenderChannel:
 
     async def abandon_if_due(self) -> None:
         """End the session when it has waited for its sender as long as it may."""
-        if self._session.must_abandon(now_ms()):
+        if self._session.must_abandon(monotonic_ms()):
             async with self._intake:
                 await self._end(self._session.abandon)
 
     async def _end(self, end: Callable[[int], dict[int, int]]) -> None:
-        last_seqs = end(now_ms())
+        last_seqs = end(monotonic_ms())
         if last_seqs:
             session = self._session
             await self._stored(

@@ -31,7 +31,7 @@ class Bench:
                     raise bench.failure
                 return f"session-of-{session_id}"
 
-        monkeypatch.setattr(placement, "_now_ms", lambda: self.now_ms)
+        monkeypatch.setattr(placement, "monotonic_ms", lambda: self.now_ms)
         monkeypatch.setattr(placement, "_end_actor", self.ended.append)
         current = CurrentSettings(Settings(data_dir=data_dir))
         self.placement = Placed(current, "", Tally(), self.recovery)
