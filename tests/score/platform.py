@@ -54,11 +54,14 @@ class Condition:
     has_captions: bool = False
     has_voices: bool = False
     """Whether words have the embedded diarizer's labels."""
+    confused_labels: float | None = None
+    """Share of the words whose label from a whisper service is another's; None for no labels."""
 
     @property
     def is_random(self) -> bool:
         """Whether another seed makes another meeting of it."""
-        return self.has_captions or self.jitter_s + self.missing + self.spurious > 0
+        shares = self.jitter_s + self.missing + self.spurious + (self.confused_labels or 0)
+        return self.has_captions or shares > 0
 
 
 SOME_MISSING = Condition("10 % missing, delay 1 s", 1.0, 0.0, 0.1)
@@ -78,6 +81,7 @@ CONDITIONS = (
     replace(ALL_AT_ONCE, name="all at once, 2 s", delay_s=2.0),
     replace(ALL_AT_ONCE, name="all, 1 s, and captions", has_captions=True),
     replace(ALL_AT_ONCE, name="all, 1 s, and voices", has_voices=True),
+    replace(ALL_AT_ONCE, name="all, 1 s, and labels", confused_labels=0.05),
 )
 
 

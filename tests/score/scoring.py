@@ -17,6 +17,7 @@ from tests.score.judging import (
     speech_until_named_s,
 )
 from tests.score.known_meetings import KnownMeeting
+from tests.score.labels import labelled
 from tests.score.platform import Condition, facts
 from tests.score.replay import Answer, Played, ToldWord, replay
 from tests.scoring import NamedWords
@@ -92,7 +93,11 @@ async def play_once(
     meeting: KnownMeeting, condition: Condition, answer: Answer, seed: int
 ) -> Played:
     """One replay, the same for the same seed."""
-    return await replay(meeting, facts(meeting, condition, random.Random(seed)), answer)
+    chance = random.Random(seed)
+    said = facts(meeting, condition, chance)
+    if condition.confused_labels is not None:
+        answer = labelled(answer, meeting, condition.confused_labels, chance)
+    return await replay(meeting, said, answer)
 
 
 def _truly_named(words: Sequence[ToldWord], judged: Sequence[JudgedWord]) -> list[ToldWord]:
