@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,5 +102,6 @@ def _frames(samples: NDArray[np.int16]) -> Iterator[JournalFrame]:
         yield JournalFrame(0, seq, first, len(payload) // 2, b"", payload)
 
 
-def _nobody(word: Word) -> None:
+def _nobody(words: Sequence[Word]) -> Sequence[None]:
     """A file says nothing of who speaks."""
+    return [None] * len(words)

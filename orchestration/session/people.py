@@ -26,6 +26,7 @@ from orchestration.speakers.caption_text import Caption
 from orchestration.speakers.corrections import Correction, correction_json, parse_correction
 from orchestration.speakers.correlator import EVERYTHING, Correlator
 from orchestration.speakers.repainting import Repainter
+from orchestration.speakers.utterances import SpokenWord
 from orchestration.storage.values import (
     CorrectionRow,
     CorrelationRow,
@@ -73,11 +74,13 @@ class People:
     def correlator(self) -> Correlator:
         return self._correlator
 
-    def speaker_of(
-        self, stream: int, start_ns: int, end_ns: int, label: str | None
-    ) -> SpeakerName | None:
-        """Whose word lies there, by what is known now."""
-        return self._correlator.speaker_of(stream, start_ns, end_ns, label)
+    def speakers_of(self, stream: int, words: Sequence[SpokenWord]) -> Sequence[SpeakerName | None]:
+        """Whose the words are, which come one after the other, by what is known now."""
+        correlator = self._correlator
+        correlator.overheard(stream, words)
+        return [
+            correlator.speaker_of(stream, word.start_ns, word.end_ns, word.label) for word in words
+        ]
 
     def named_now(self, segment: Segment) -> Segment:
         """A segment about to be told: its words may have been named before a correction, or before

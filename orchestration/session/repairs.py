@@ -58,7 +58,7 @@ def repaired_lines(
     repair: Repair,
     hypothesis: Hypothesis,
     sample_rate: int,
-    speaker_of: Callable[[Word], SpeakerName | None],
+    speakers_of: Callable[[Sequence[Word]], Sequence[SpeakerName | None]],
 ) -> list[Line]:
     """The lines of the lost range: words whose middle lies in it."""
     words = []
@@ -69,5 +69,9 @@ def repaired_lines(
         label = label_id(hypothesis, repair.stream, repair.start, raw)
         word = Word(heard.text, start, max(start, end), heard.probability, label)
         if repair.lost.start <= word.middle_sample < repair.lost.end:
-            words.append(AttributedWord(word, speaker_of(word), hypothesis.language))
-    return LineBuilder(LinePolicy.from_ms(sample_rate)).add(words, utterance_over=True)
+            words.append(word)
+    attributed = [
+        AttributedWord(word, speaker, hypothesis.language)
+        for word, speaker in zip(words, speakers_of(words), strict=True)
+    ]
+    return LineBuilder(LinePolicy.from_ms(sample_rate)).add(attributed, utterance_over=True)

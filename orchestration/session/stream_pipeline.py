@@ -37,8 +37,8 @@ end in mid-chunk, at a pause. The rest is sent by itself, as whisper's own windo
 STALL_SILENCE_MS = 200
 """Audio that stops after this much silence has stopped for good, or until the next speech."""
 
-SpeakerOf = Callable[[Word], SpeakerName | None]
-"""Names who said a word of the stream at hand."""
+SpeakersOf = Callable[[Sequence[Word]], Sequence[SpeakerName | None]]
+"""Names who said each of some words of the stream at hand, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class StreamPipeline:
             return ""
         return self._stitcher.prompt(chunk.start, self._prompt_characters, self._language)
 
-    def answered(self, chunk: Chunk, hypothesis: Hypothesis, speaker_of: SpeakerOf) -> Heard:
+    def answered(self, chunk: Chunk, hypothesis: Hypothesis, speakers_of: SpeakersOf) -> Heard:
         """Take the engine's answer for the chunk under way."""
         credible = credible_words(hypothesis)
         self.dropped_hallucinations += sum(credible.dropped.values())
@@ -204,10 +204,10 @@ class StreamPipeline:
         self.coverage.transcribed(chunk.start, end if is_final else end - self._guard_samples)
         self._pending = splice.pending
         utterance_over = chunk.is_final and self._rest is None
-        return self._finish(splice.committed, utterance_over, speaker_of)
+        return self._finish(splice.committed, utterance_over, speakers_of)
 
     def given_up(
-        self, chunk: Chunk, reason: str, speaker_of: SpeakerOf
+        self, chunk: Chunk, reason: str, speakers_of: SpeakersOf
     ) -> tuple[Heard, SampleRange]:
         """The chunk under way will never be answered: what only it holds is lost."""
         lost_to = chunk.end if chunk.is_final else chunk.end - self._overlap_samples
@@ -215,13 +215,13 @@ class StreamPipeline:
         self.coverage.lost(chunk.start, lost_to, reason)
         committed = self._stitcher.flush()
         self._pending = ()
-        return self._finish(committed, True, speaker_of), SampleRange(start, lost_to, reason)
+        return self._finish(committed, True, speakers_of), SampleRange(start, lost_to, reason)
 
-    def force_commit(self, speaker_of: SpeakerOf) -> Heard:
+    def force_commit(self, speakers_of: SpeakersOf) -> Heard:
         """Make final what has waited too long for a chunk that would settle it."""
         committed = self._stitcher.force()
         self._pending = self._stitcher.pending
-        return self._written(committed, True, speaker_of)
+        return self._written(committed, True, speakers_of)
 
     @property
     def has_open_words(self) -> bool:
@@ -310,25 +310,24 @@ class StreamPipeline:
         return replace(chunk, start=rest_start)
 
     def _finish(
-        self, committed: Sequence[Word], utterance_over: bool, speaker_of: SpeakerOf
+        self, committed: Sequence[Word], utterance_over: bool, speakers_of: SpeakersOf
     ) -> Heard:
         self.in_flight = None
-        heard = self._written(committed, utterance_over, speaker_of)
+        heard = self._written(committed, utterance_over, speakers_of)
         self._discard()
         return heard
 
     def _written(
-        self, committed: Sequence[Word], utterance_over: bool, speaker_of: SpeakerOf
+        self, committed: Sequence[Word], utterance_over: bool, speakers_of: SpeakersOf
     ) -> Heard:
-        lines = self._lines.add(
-            [self._attribute(word, speaker_of) for word in committed],
-            utterance_over=utterance_over,
-        )
-        pending = [self._attribute(word, speaker_of) for word in self._pending]
+        words = [*committed, *self._pending]
+        attributed = [
+            AttributedWord(word, speaker, self._language)
+            for word, speaker in zip(words, speakers_of(words), strict=True)
+        ]
+        lines = self._lines.add(attributed[: len(committed)], utterance_over=utterance_over)
+        pending = attributed[len(committed) :]
         return Heard(tuple(lines), (*self._lines.open_words, *pending))
-
-    def _attribute(self, word: Word, speaker_of: SpeakerOf) -> AttributedWord:
-        return AttributedWord(word, speaker_of(word), self._language)
 
     def _settle_silence(self) -> None:
         for start, end in self._chunker.take_silences():

@@ -1,6 +1,6 @@
 """From chunks to lines: what is asked of the transcription service, and what its answers become."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestration.audio.chunker import Chunk
@@ -12,9 +12,10 @@ from orchestration.session.repairs import Repair, repaired_lines
 from orchestration.session.retries import ChunkRetries
 from orchestration.session.segment_writer import SegmentWriter
 from orchestration.session.spoken_languages import SpokenLanguages
-from orchestration.session.stream_pipeline import Heard, SpeakerOf
+from orchestration.session.stream_pipeline import Heard, SpeakersOf
 from orchestration.session.streams import Streams
 from orchestration.session.values import SessionValues
+from orchestration.speakers.utterances import SpokenWord
 from orchestration.storage.values import ChunkRow, QualityRow
 from orchestration.transcript.segments import SpeakerName
 from orchestration.transcript.words import Word
@@ -103,7 +104,7 @@ class Transcription:
             row = QualityRow(stream, chunk.start, chunk.end, hypothesis.quality)
             self._outbox.add_quality(row)
         self._streams.clock.settle(stream)
-        self._publish(stream, pipeline.answered(chunk, hypothesis, self._speaker_of(stream)))
+        self._publish(stream, pipeline.answered(chunk, hypothesis, self._speakers_of(stream)))
         return True
 
     def failed(self, stream: int, chunk: Chunk, error: OrchestrationError, now_ms: int) -> bool:
@@ -119,7 +120,7 @@ class Transcription:
             return False
         self._outbox.add_chunk(row)
         self._streams.clock.settle(stream)
-        heard, lost = pipeline.given_up(chunk, error.code, self._speaker_of(stream))
+        heard, lost = pipeline.given_up(chunk, error.code, self._speakers_of(stream))
         self._publish(stream, heard)
         self._streams.lost(stream, lost)
         return True
@@ -129,7 +130,7 @@ class Transcription:
         stream, pipeline = repair.stream, self._streams.pipelines[repair.stream]
         self._streams.clock.settle(stream)
         rate = pipeline.spec.format.sample_rate
-        for line in repaired_lines(repair, hypothesis, rate, self._speaker_of(stream)):
+        for line in repaired_lines(repair, hypothesis, rate, self._speakers_of(stream)):
             self._writer.add_final(stream, line, corrected=True)
         pipeline.coverage.repaired(repair.lost.start, repair.lost.end)
         self._streams.changed(stream)
@@ -141,7 +142,7 @@ class Transcription:
                 del self._answered_at_ms[stream]
                 pipeline = self._streams.pipelines[stream]
                 if pipeline.has_open_words:
-                    self._publish(stream, pipeline.force_commit(self._speaker_of(stream)))
+                    self._publish(stream, pipeline.force_commit(self._speakers_of(stream)))
 
     def _order(self, stream: int, chunk: Chunk, now_ms: int) -> None:
         self._ordered_at_ms[stream] = now_ms
@@ -164,18 +165,17 @@ class Transcription:
             latency_ms=max(0, now_ms - self._ordered_at_ms.get(stream, now_ms)),
         )
 
-    def _speaker_of(self, stream: int) -> SpeakerOf:
+    def _speakers_of(self, stream: int) -> SpeakersOf:
         clock = self._streams.clock
 
-        def speaker_of(word: Word) -> SpeakerName | None:
-            return self._people.speaker_of(
-                stream,
-                clock.session_ns(stream, word.start_sample),
-                clock.session_ns(stream, word.end_sample),
-                word.label,
-            )
+        def span(word: Word) -> SpokenWord:
+            start_ns = clock.session_ns(stream, word.start_sample)
+            return SpokenWord(start_ns, clock.session_ns(stream, word.end_sample), word.label)
 
-        return speaker_of
+        def speakers_of(words: Sequence[Word]) -> Sequence[SpeakerName | None]:
+            return self._people.speakers_of(stream, [span(word) for word in words])
+
+        return speakers_of
 
     def _publish(self, stream: int, heard: Heard) -> None:
         self._streams.changed(stream)

@@ -5,6 +5,7 @@ platform's speaking events; the name of a diarization label; nothing but the lab
 disagree the stronger one wins only where it is strong, else nobody: unknown beats wrong.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestration.session.inputs import ParticipantRef
@@ -15,20 +16,17 @@ from orchestration.speakers.fallback_names import fallback_name
 from orchestration.speakers.intervals import (
     SpeakingInterval,
     SpeakingIntervals,
-    Voices,
     is_flicker,
 )
 from orchestration.speakers.label_evidence import LabelEvidence
 from orchestration.speakers.label_names import LabelNames
 from orchestration.speakers.roster import Roster
+from orchestration.speakers.speaking import Speaking, speaking
+from orchestration.speakers.utterances import SpokenWord, Utterance, Utterances
 from orchestration.transcript.segments import Segment, SpeakerMethod, SpeakerName
 
 MAX_SCANNED_INTERVALS = 2_000
 """The newest intervals by which a lag is found and labels are named: more than half an hour."""
-
-MAX_RIVAL_SHARE = 0.5
-"""A word that a second speaker covers by more than this share of what the first one covers is
-nobody's: of two who speak at once, events cannot tell whose word whisper wrote."""
 
 DEEP_NS = 700_000_000
 """A word this deep inside a turn is safe from the jitter of its events."""
@@ -67,6 +65,7 @@ class Correlator:
         self._evidence = LabelEvidence()
         self._names = LabelNames()
         self._captions = CaptionText()
+        self._utterances: dict[int, Utterances] = {}
         self._dirty: Span | None = None
         self._changed: list[SpeakingInterval] = []
 
@@ -138,10 +137,19 @@ class Correlator:
 
     # What is heard
 
+    def overheard(self, stream: int, words: Sequence[SpokenWord]) -> None:
+        """Words in order that are about to be named: each is judged among the others."""
+        if self.roster.owner_of(stream) is None:
+            self._utterances.setdefault(stream, Utterances()).heard(words)
+
     def heard(self, segment: Segment) -> None:
         """Final words: evidence of the lag and of labels, in a mixed stream."""
         if self.roster.owner_of(segment.stream) is not None:
             return
+        self.overheard(
+            segment.stream,
+            [SpokenWord(word.start_ns, word.end_ns, word.label) for word in segment.words],
+        )
         self._lag.heard(segment.start_ns, segment.end_ns)
         for word in segment.words:
             self._captions.heard(segment.stream, word.start_ns, word.end_ns, word.text)
@@ -164,7 +172,7 @@ class Correlator:
         turns = [
             (one.participant_id, one.start_ns, one.end_ns)
             for one in said
-            if not is_flicker(one) and not one.inferred
+            if not is_flicker(one) and not one.inferred and not one.overran
         ]
         # Captions carry the words' own times, so they are moved as events are, to be moved back.
         turns += [
@@ -201,37 +209,49 @@ class Correlator:
     def _by_evidence(
         self, stream: int, start_ns: int, end_ns: int, label: str | None
     ) -> SpeakerName | None:
-        voices = self._intervals.voices(start_ns + self.lag_ns, end_ns + self.lag_ns)
-        event = None if _is_undecided(voices) else voices.best
+        utterance = self._utterance(stream, start_ns, end_ns)
+        said = self._speaking(start_ns, end_ns, utterance)
+        event = said.speaker
+        label = label if utterance is None else utterance.steady(label)
         voice = self._voice_of(label, start_ns)
         captioned = self._captions.speaker_of(stream, start_ns, end_ns)
         if captioned is not None:
             agree = captioned in (event, voice)
             return self._named(captioned, SURE if agree else LIKELY, "caption_text")
         if event is not None and (voice is None or event == voice):
-            share = voices.overlap_ns / max(
-                1, end_ns - start_ns, voices.overlap_ns + voices.rival_ns
-            )
+            share = said.overlap_ns / max(1, end_ns - start_ns, said.overlap_ns + said.rival_ns)
             confidence = max(0.5, min(1.0, share))
-            if voices.inferred:
+            if said.inferred:
                 confidence = min(confidence, WEAK)
             return self._named(event, max(confidence, SURE if voice else 0.0), "temporal")
         if voice is None:
             return None
         if event is None:
             # Events that name several leave the choice to the voice, if it is one of them.
-            named = [who for who, overlap_ns in voices.overlaps if overlap_ns > 0]
+            named = [who for who, overlap_ns in said.overlaps if overlap_ns > 0]
             if named and voice not in named:
                 return None
             return self._named(voice, LIKELY if not named else WEAK, "acoustic")
-        if voice in voices.flickers or voice in dict(voices.overlaps):
+        if voice in said.flickers or voice in dict(said.overlaps):
             return self._named(voice, WEAK, "acoustic")
-        if voices.overlap_ns <= 0 or voices.inferred:
+        if said.overlap_ns <= 0 or said.inferred:
             return self._named(voice, WEAK, "acoustic")
         # A lost stop and a mistaken label look alike; the one is only likelier than the other
         # where the label has been mistaken before.
-        is_deep = voices.depth_ns >= DEEP_NS and self._share_of(label) < STRONG_SHARE
+        is_deep = said.depth_ns >= DEEP_NS and self._share_of(label) < STRONG_SHARE
         return self._named(event, WEAK, "temporal") if is_deep else None
+
+    def _utterance(self, stream: int, start_ns: int, end_ns: int) -> Utterance | None:
+        utterances = self._utterances.get(stream)
+        return None if utterances is None else utterances.around(start_ns, end_ns)
+
+    def _speaking(self, start_ns: int, end_ns: int, utterance: Utterance | None) -> Speaking:
+        lag_ns = self.lag_ns
+        start_ns, end_ns = start_ns + lag_ns, end_ns + lag_ns
+        within = None
+        if utterance is not None:
+            within = (utterance.start_ns + lag_ns, utterance.end_ns + lag_ns)
+        return speaking(self._intervals.near(start_ns, end_ns), start_ns, end_ns, within)
 
     def _voice_of(self, label: str | None, at_ns: int) -> str | None:
         """Who has this voice, if they can have been there."""
@@ -276,7 +296,3 @@ class Correlator:
         ends = (self._dirty.to_ns, span.to_ns)
         end_ns = None if None in ends else max(end for end in ends if end is not None)
         self._dirty = Span(min(self._dirty.from_ns, span.from_ns), end_ns)
-
-
-def _is_undecided(voices: Voices) -> bool:
-    return voices.best is None or 0 < voices.overlap_ns * MAX_RIVAL_SHARE < voices.rival_ns

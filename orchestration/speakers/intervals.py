@@ -1,7 +1,7 @@
 """When the platform says that somebody speaks, mended where its events got lost. Session time."""
 
-from bisect import bisect_right, insort
-from collections.abc import Callable, Iterator
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_INTERVALS = 20_000
@@ -20,10 +20,6 @@ LEFT_OPEN_NS = 3_000_000_000
 MAX_INFERRED_NS = 10_000_000_000
 """A stop whose start got lost reaches back to the end of the turn before it, at most this far."""
 
-MAX_BRIDGED_NS = 2_000_000_000
-"""A pause of this length between two turns of one person, in which nobody else is said to speak,
-is theirs as well: an indicator goes out at a breath."""
-
 LOOKBACK_INTERVALS = 64
 """Intervals before a word that are looked at; beyond it nobody has spoken without pause."""
 
@@ -32,40 +28,15 @@ LOOKBACK_INTERVALS = 64
 class SpeakingInterval:
     """The platform's word that a participant spoke; `end_ns` is None while they still do.
 
-    `inferred` when its start was not said.
+    `inferred` when its start was not said; `overran` when its stop was not, and their next start
+    has come: somewhere in between they were silent.
     """
 
     start_ns: int
     participant_id: str
     end_ns: int | None
     inferred: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Voices:
-    """Who is said to speak during a span, the longest first: nanoseconds, negative for a distance.
-
-    `depth_ns` is how far the span lies inside the best one's interval, negative when it sticks out.
-    """
-
-    overlaps: tuple[tuple[str, int], ...]
-    depth_ns: int = 0
-    inferred: bool = False
-    flickers: frozenset[str] = frozenset()
-    """Who is said to speak for a moment inside somebody's turn."""
-
-    @property
-    def best(self) -> str | None:
-        return self.overlaps[0][0] if self.overlaps else None
-
-    @property
-    def overlap_ns(self) -> int:
-        return self.overlaps[0][1] if self.overlaps else 0
-
-    @property
-    def rival_ns(self) -> int:
-        """What the second covers of the span, 0 for nothing."""
-        return max(0, self.overlaps[1][1]) if len(self.overlaps) > 1 else 0
+    overran: bool = False
 
 
 class SpeakingIntervals:
@@ -76,6 +47,7 @@ class SpeakingIntervals:
         self._counts = counts
         self._closed: list[SpeakingInterval] = []
         self._open: dict[str, int] = {}
+        self._cut: dict[str, SpeakingInterval] = {}
         self._latest_end_ns: int | None = None
 
     def started(self, participant_id: str, at_ns: int) -> list[SpeakingInterval]:
@@ -85,8 +57,16 @@ class SpeakingIntervals:
         lost, and it ended where that turn began.
         """
         changed = self._cut_left_open(participant_id, FLICKER_NS)
-        start_ns = self._open.setdefault(participant_id, at_ns)
-        return [*changed, SpeakingInterval(start_ns, participant_id, None)]
+        self._cut.pop(participant_id, None)
+        start_ns = self._open.get(participant_id)
+        if start_ns is not None and at_ns - start_ns >= FLICKER_NS:
+            overran = SpeakingInterval(start_ns, participant_id, at_ns, overran=True)
+            self._close(overran)
+            changed.append(overran)
+            start_ns = None
+        self._open[participant_id] = at_ns if start_ns is None else start_ns
+        changed.append(SpeakingInterval(self._open[participant_id], participant_id, None))
+        return changed
 
     def stopped(self, participant_id: str, at_ns: int) -> list[SpeakingInterval]:
         """Somebody stops; returns the intervals that this changes.
@@ -95,6 +75,8 @@ class SpeakingIntervals:
         """
         changed = self._cut_left_open(participant_id, LEFT_OPEN_NS)
         start_ns = self._open.pop(participant_id, None)
+        if start_ns is None:
+            start_ns = self._taken_back(participant_id)
         inferred = start_ns is None
         if start_ns is None:
             before_ns = self._latest_end_ns
@@ -118,58 +100,11 @@ class SpeakingIntervals:
         found = [*self._closed[-count:], *self._still_open()]
         return [one for one in found if self._counts(one)]
 
-    def voices(self, start_ns: int, end_ns: int) -> Voices:
-        """Who is said to speak during a span, or near it, or on both sides of it."""
-        near = [one for one in self._near(start_ns, end_ns) if self._counts(one)]
-        turns = [one for one in near if not is_flicker(one)]
-        flickers: frozenset[str] = frozenset()
-        if any(_overlap_ns(one, start_ns, end_ns) > 0 for one in turns):
-            flickers = frozenset(
-                one.participant_id
-                for one in near
-                if is_flicker(one) and _overlap_ns(one, start_ns, end_ns) > 0
-            )
-            near = turns
-        best: dict[str, tuple[int, SpeakingInterval]] = {}
-        for one in near:
-            overlap_ns = _overlap_ns(one, start_ns, end_ns)
-            if one.participant_id not in best or overlap_ns > best[one.participant_id][0]:
-                best[one.participant_id] = (overlap_ns, one)
-        # A person's own two turns beside the span outweigh whoever else is near.
-        if not any(overlap_ns > 0 for overlap_ns, _ in best.values()):
-            bridging = self._bridging(start_ns, end_ns)
-            if bridging is not None:
-                return Voices(((bridging, end_ns - start_ns),), 0, inferred=True)
-        ranked = sorted(best.items(), key=lambda one: -one[1][0])
-        ranked = [one for one in ranked if one[1][0] >= -NEAREST_NS]
-        if not ranked:
-            return Voices(())
-        first = ranked[0][1][1]
-        return Voices(
-            tuple((who, overlap_ns) for who, (overlap_ns, _) in ranked),
-            _depth_ns(first, start_ns, end_ns),
-            first.inferred,
-            flickers,
-        )
-
-    def _bridging(self, start_ns: int, end_ns: int) -> str | None:
-        after = bisect_right(self._closed, start_ns, key=lambda one: one.start_ns)
-        before = [one for one in self._closed[max(0, after - 4) : after] if self._counts(one)]
-        later = [one for one in self._closed[after : after + 1] if self._counts(one)]
-        if not before or not later:
-            return None
-        previous = max(before, key=lambda one: one.end_ns or 0)
-        following = later[0]
-        assert previous.end_ns is not None
-        if following.start_ns - previous.end_ns > MAX_BRIDGED_NS or following.start_ns < end_ns:
-            return None
-        same = previous.participant_id == following.participant_id
-        return previous.participant_id if same else None
-
-    def _near(self, start_ns: int, end_ns: int) -> Iterator[SpeakingInterval]:
+    def near(self, start_ns: int, end_ns: int) -> list[SpeakingInterval]:
+        """Those that count and are at a span or not long before it, and the first one after it."""
         after = bisect_right(self._closed, end_ns + NEAREST_NS, key=lambda one: one.start_ns)
-        yield from self._closed[max(0, after - LOOKBACK_INTERVALS) : after]
-        yield from self._still_open()
+        found = [*self._closed[max(0, after - LOOKBACK_INTERVALS) : after + 1], *self._still_open()]
+        return [one for one in found if self._counts(one)]
 
     def _still_open(self) -> list[SpeakingInterval]:
         return [SpeakingInterval(began, who, None) for who, began in self._open.items()]
@@ -197,22 +132,19 @@ class SpeakingIntervals:
         del self._open[participant_id]
         cut = SpeakingInterval(began_ns, participant_id, turns[0].start_ns)
         self._close(cut)
+        self._cut[participant_id] = cut
         return [cut]
+
+    def _taken_back(self, participant_id: str) -> int | None:
+        """Where a turn began that was ended too soon: its stop has come after all."""
+        cut = self._cut.pop(participant_id, None)
+        at = bisect_left(self._closed, cut) if cut is not None else len(self._closed)
+        if cut is None or at == len(self._closed) or self._closed[at] != cut:
+            return None
+        del self._closed[at]
+        return cut.start_ns
 
 
 def is_flicker(interval: SpeakingInterval) -> bool:
     """Whether an interval is too short for a turn."""
     return interval.end_ns is not None and interval.end_ns - interval.start_ns < FLICKER_NS
-
-
-def _overlap_ns(interval: SpeakingInterval, start_ns: int, end_ns: int) -> int:
-    """Nanoseconds in common; negative is the distance between the two."""
-    interval_end_ns = end_ns if interval.end_ns is None else interval.end_ns
-    if interval.end_ns is None and interval.start_ns > end_ns:
-        interval_end_ns = interval.start_ns
-    return min(end_ns, interval_end_ns) - max(start_ns, interval.start_ns)
-
-
-def _depth_ns(interval: SpeakingInterval, start_ns: int, end_ns: int) -> int:
-    after_ns = start_ns - interval.start_ns
-    return after_ns if interval.end_ns is None else min(after_ns, interval.end_ns - end_ns)

@@ -10,11 +10,15 @@ from orchestration.speakers.caption_text import Caption
 from orchestration.speakers.correlator import Correlator
 from orchestration.speakers.labels import label_id, steady_labels
 from orchestration.speakers.repainting import Repainter
+from orchestration.speakers.utterances import SpokenWord
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
 
 SECOND = 1_000_000_000
 NAMED_AFTER_S = 2.8
 """How long after its end a word becomes final, by which time its name is wanted."""
+
+AHEAD_S = 1.5
+"""How far beyond a word the transcript reaches when the word becomes final."""
 
 LINE_WORDS = 12
 LINE_PAUSE_S = 0.7
@@ -198,6 +202,14 @@ def captions(
     return told if platform.captions else []
 
 
+def known_words(words: list[Spoken]) -> list[list[Spoken]]:
+    """For each word those that a session knows when it names it: some that follow are heard."""
+    return [
+        [one for one in words[at : at + 20] if one.end_s <= word.end_s + AHEAD_S]
+        for at, word in enumerate(words)
+    ]
+
+
 @dataclass
 class Transcript:
     """Words into final segments, as a session makes them, and their repainting."""
@@ -208,6 +220,16 @@ class Transcript:
     truth: dict[str, list[Spoken]] = field(default_factory=dict)
     repaints: int = 0
     _open: list[tuple[Spoken, SpeakerName | None]] = field(default_factory=list)
+
+    def overhear(self, words: list[Spoken]) -> None:
+        """Words that are known by now, and perhaps not final yet."""
+        self.correlator.overheard(
+            0,
+            [
+                SpokenWord(int(one.start_s * SECOND), int(one.end_s * SECOND), one.label)
+                for one in words
+            ],
+        )
 
     def hear(self, word: Spoken) -> None:
         start_ns, end_ns = int(word.start_s * SECOND), int(word.end_s * SECOND)
@@ -293,7 +315,7 @@ def hold(
     if talk.late_joiner:
         coming.insert(0, (minutes * 30, "join", PEOPLE[4]))
         coming.sort(key=lambda one: one[0])
-    for word in words:
+    for word, known in zip(words, known_words(words), strict=True):
         now_s = word.end_s + NAMED_AFTER_S
         while coming and coming[0][0] <= now_s:
             at_s, event, who = coming.pop(0)
@@ -307,6 +329,7 @@ def hold(
                 correlator.stopped(who.participant_id, at_ns)
         while writing and writing[0][0] <= now_s:
             correlator.captioned(writing.pop(0)[1])
+        transcript.overhear(known)
         transcript.hear(word)
         transcript.repaint()
     transcript.close()

@@ -34,7 +34,7 @@ def named(
 def test_labels_name_the_words_whose_events_are_missing(delay_s: float, talk: Talk) -> None:
     platform = Platform(delay_s, 0.3, missing=0.1, spurious=0.05)
     judged = named(platform, LABELS, talk)
-    assert judged.share(judged.wrong) <= (0.016 if talk.late_joiner else 0.01)
+    assert judged.share(judged.wrong) <= 0.01
     assert judged.share(judged.right) >= 0.95
 
 
@@ -55,13 +55,13 @@ def test_missing_turns_and_flickers_leave_words_unnamed_rather_than_wrong(delay_
 @pytest.mark.parametrize("labels", [None, LABELS], ids=["events alone", "labels"])
 def test_single_starts_and_stops_may_get_lost(labels: Diarization | None) -> None:
     judged = named(Platform(1, 0.3, lost=0.1, spurious=0.05), labels)
-    assert judged.share(judged.wrong) <= 0.012
+    assert judged.share(judged.wrong) <= 0.01
     assert judged.share(judged.right) >= (0.95 if labels else 0.85)
 
 
 def test_people_who_speak_at_once_are_told_apart_where_labels_tell() -> None:
     judged = named(Platform(1, 0.3, missing=0.1, spurious=0.05), LABELS, OVERLAPPING)
-    assert judged.share(judged.wrong) <= 0.014
+    assert judged.share(judged.wrong) <= 0.01
     assert judged.share(judged.right) >= 0.95
 
 

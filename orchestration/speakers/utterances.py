@@ -1,0 +1,102 @@
+"""Words between two pauses: what is said in one breath is one person's, nearly always. Pure."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+PAUSE_NS = 200_000_000
+"""Silence between two words that ends an utterance."""
+
+MIN_VOICE_NS = 1_000_000_000
+"""A label that has less of an utterance is mistaken, if another has most of it."""
+
+FOREMOST_SHARE = 0.7
+"""Share of an utterance by which a label has most of it."""
+
+MAX_WORDS = 5_000
+"""Words of one stream in memory, half an hour of talk and more: 120 kB. The oldest go first; by
+then their segments are settled."""
+
+MAX_REACH = 200
+"""Words before and after one that are looked at: nobody speaks a minute and more in one breath."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """Where a word lies in a stream, in ns, and its label."""
+
+    start_ns: int
+    end_ns: int
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A span without a pause, and how long each label has it: nanoseconds."""
+
+    start_ns: int
+    end_ns: int
+    labels: Mapping[str, int]
+
+    def steady(self, label: str | None) -> str | None:
+        """A word's label, or the utterance's: diarizers err most on what is too short to have a
+        voice."""
+        if label is None or self.labels.get(label, 0) >= MIN_VOICE_NS:
+            return label
+        foremost = max(self.labels, key=lambda one: self.labels[one], default=label)
+        share = self.labels.get(foremost, 0) / max(1, sum(self.labels.values()))
+        return foremost if share >= FOREMOST_SHARE else label
+
+
+class Utterances:
+    """The words of one stream, in order."""
+
+    def __init__(self) -> None:
+        self._starts = array("q")
+        self._ends = array("q")
+        self._labels: list[str | None] = []
+        self._latest: Utterance | None = None
+
+    def heard(self, words: Sequence[SpokenWord]) -> None:
+        """Words are here, in order; they take the place of those heard there before."""
+        if not words:
+            return
+        first = bisect_left(self._starts, words[0].start_ns)
+        after = bisect_left(self._starts, words[-1].start_ns + 1)
+        self._starts[first:after] = array("q", [one.start_ns for one in words])
+        self._ends[first:after] = array("q", [one.end_ns for one in words])
+        self._labels[first:after] = [one.label for one in words]
+        self._latest = None
+        if len(self._starts) > MAX_WORDS:
+            old = slice(MAX_WORDS // 10)
+            del self._starts[old], self._ends[old], self._labels[old]
+
+    def around(self, start_ns: int, end_ns: int) -> Utterance | None:
+        """The utterance that a word is in; None where no words are known."""
+        latest = self._latest
+        if latest is None or not latest.start_ns <= start_ns < end_ns <= latest.end_ns:
+            latest = self._latest = self._found(start_ns, end_ns)
+        return latest
+
+    def _found(self, start_ns: int, end_ns: int) -> Utterance | None:
+        at = bisect_left(self._starts, start_ns)
+        if at == len(self._starts) or self._starts[at] > end_ns:
+            return None
+        first, last = at, at
+        while first > max(0, at - MAX_REACH) and not self._is_pause(first):
+            first -= 1
+        while last + 1 < min(len(self._starts), at + MAX_REACH) and not self._is_pause(last + 1):
+            last += 1
+        labels: dict[str, int] = {}
+        for position in range(first, last + 1):
+            label = self._labels[position]
+            if label is not None:
+                length_ns = self._ends[position] - self._starts[position]
+                labels[label] = labels.get(label, 0) + max(1, length_ns)
+        end_ns = max(end_ns, *self._ends[first : last + 1], self._ends[last])
+        return Utterance(min(start_ns, self._starts[first]), end_ns, labels)
+
+    def _is_pause(self, position: int) -> bool:
+        """Whether somebody draws breath before this word."""
+        return self._starts[position] - self._ends[position - 1] >= PAUSE_NS
