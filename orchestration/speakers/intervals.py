@@ -14,7 +14,7 @@ and a platform's indicator both stray by some hundred milliseconds."""
 FLICKER_NS = 1_000_000_000
 """A shorter interval inside somebody else's is a cough or an indicator's flicker, not a turn."""
 
-LEFT_OPEN_NS = 3_000_000_000
+LEFT_OPEN_NS = 6_000_000_000
 """Somebody else's whole turn of this length since a start says that its stop got lost."""
 
 MAX_INFERRED_NS = 10_000_000_000

@@ -35,6 +35,8 @@ class Together:
     seconds: float
     short_episodes: int
     long_episodes: int
+    share_of_label: float = 1.0
+    """Of all the time that the label is heard alone."""
 
 
 Cooccurrence = Mapping[str, Mapping[str, Together]]
@@ -75,13 +77,23 @@ class LabelEvidence:
         names = self._alone_by_name(said, lag_ns)
         found: dict[str, dict[str, Together]] = {}
         for label, alone in self._alone_by_label().items():
-            row = {who: self._together(alone & frames) for who, frames in names.items()}
+            heard_s = self._weighed_s(alone)
+            row = {who: self._together(alone & frames, heard_s) for who, frames in names.items()}
             found[label] = {who: one for who, one in row.items() if one.seconds > 0}
         return found
 
-    def _together(self, frames: int) -> Together:
+    def _together(self, frames: int, heard_s: float) -> Together:
         if not frames:
-            return Together(0.0, 0, 0)
+            return Together(0.0, 0, 0, 0.0)
+        seconds = self._weighed_s(frames)
+        return Together(
+            seconds,
+            runs_of(frames, SHORT_EPISODE_FRAMES),
+            runs_of(frames, LONG_EPISODE_FRAMES),
+            seconds / heard_s,
+        )
+
+    def _weighed_s(self, frames: int) -> float:
         newest = self._end - (self._first or 0)
         weighed = 0.0
         for block in range(-(-newest // BLOCK_FRAMES)):
@@ -89,11 +101,7 @@ class LabelEvidence:
             start = max(0, end - BLOCK_FRAMES)
             count = ((frames >> start) & ((1 << (end - start)) - 1)).bit_count()
             weighed += count * 0.5 ** (block / HALF_LIFE_BLOCKS)
-        return Together(
-            weighed * FRAME_NS / 1e9,
-            runs_of(frames, SHORT_EPISODE_FRAMES),
-            runs_of(frames, LONG_EPISODE_FRAMES),
-        )
+        return weighed * FRAME_NS / 1e9
 
     def _alone_by_label(self) -> dict[str, int]:
         """The frames that a label has without another one of its group."""

@@ -16,6 +16,8 @@ from orchestration.speakers.labels import group_of
 MIN_SECONDS = 1.5
 MIN_LABEL_SHARE = 0.6
 """Of what a label shares with anybody."""
+MIN_HEARD_SHARE = 0.4
+"""Of all that is heard of a label: with less, its own name's events are those that got lost."""
 MIN_NAME_SHARE = 0.5
 """Of what a name shares with any label of the group."""
 MIN_MARGIN = 0.1
@@ -128,6 +130,7 @@ def _accepted(
         shares[column] < MIN_LABEL_SHARE
         or name_share < MIN_NAME_SHARE
         or shares[column] - rival < MIN_MARGIN
+        or pair.share_of_label < MIN_HEARD_SHARE
         or not enough_episodes
     ):
         return None

@@ -72,12 +72,11 @@ def speaking(
     near = [one for one in near if not one.overran or _touches_an_end(one, within)]
     flickers: frozenset[str] = frozenset()
     if any(not is_flicker(one) and _overlap_ns(one, start_ns, end_ns) > 0 for one in near):
+        inside = [one for one in near if is_flicker(one) and not _fits(one, within)]
         flickers = frozenset(
-            one.participant_id
-            for one in near
-            if is_flicker(one) and _overlap_ns(one, start_ns, end_ns) > 0
+            one.participant_id for one in inside if _overlap_ns(one, start_ns, end_ns) > 0
         )
-        near = [one for one in near if not is_flicker(one)]
+        near = [one for one in near if one not in inside]
     best: dict[str, tuple[int, SpeakingInterval]] = {}
     for one in near:
         overlap_ns = _overlap_ns(one, start_ns, end_ns)
@@ -103,6 +102,13 @@ def speaking(
         _depth_ns(first, start_ns, end_ns),
         first.inferred,
         flickers,
+    )
+
+
+def _fits(interval: SpeakingInterval, within: tuple[int, int] | None) -> bool:
+    """Whether a short interval is an utterance of its own rather than a flicker."""
+    return within is not None and _overlap_ns(interval, *within) >= MIN_COVERED * (
+        within[1] - within[0]
     )
 
 

@@ -104,7 +104,7 @@ def test_a_lost_stop_ends_where_the_next_one_has_a_turn() -> None:
     correlator.started("p1", 1 * SECOND)
     correlator.meet(BEN)
     correlator.started("p2", 5 * SECOND)
-    correlator.stopped("p2", 9 * SECOND)
+    correlator.stopped("p2", 12 * SECOND)
     assert name_at(correlator, 2.0, 2.4) == "Ana"
     assert name_at(correlator, 7.0, 7.4) == "Ben"
     assert name_at(correlator, 20.0, 20.4) is None

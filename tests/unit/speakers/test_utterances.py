@@ -2,6 +2,7 @@
 
 from orchestration.speakers.correlator import Correlator
 from orchestration.speakers.utterances import MAX_WORDS, SpokenWord, Utterances
+from orchestration.transcript.segments import Segment, TimedWord
 from tests.unit.speakers.test_speaking_events import ANA, BEN, SECOND, name_at, with_turns
 
 
@@ -37,6 +38,28 @@ def test_an_interjection_inside_a_turn_without_events_names_none_of_its_words() 
     assert names(correlator, lost) == [None] * 12
 
 
+def test_a_short_line_of_one_s_own_inside_anothers_turn_is_nobody_s() -> None:
+    correlator = with_turns((ANA, 0, 9), (BEN, 5, 5.7))
+    correlator.overheard(0, [*words(0, 12), *words(5.1, 1), *words(5.8, 6)])
+    assert names(correlator, words(5.1, 1)) == [None]
+    correlator.overheard(0, words(4.5, 8))
+    assert names(correlator, words(5.3, 1)) == ["Ana"]
+
+
+def test_a_label_that_is_mostly_heard_without_a_name_does_not_get_it() -> None:
+    correlator = with_turns((ANA, 4, 8), (BEN, 20, 24))
+    for start_s in range(0, 16, 4):
+        correlator.heard(final(words(start_s, 10, "voice:0:e#a")))
+    correlator.scan()
+    assert correlator.label_names.find("voice:0:e#a") is None
+
+
+def final(spoken: list[SpokenWord]) -> Segment:
+    timed = tuple(TimedWord("word", one.start_ns, one.end_ns, 0.9, one.label) for one in spoken)
+    start_ns, end_ns = timed[0].start_ns, timed[-1].end_ns
+    return Segment(f"0:{start_ns}", 1, 0, start_ns, end_ns, None, "en", timed)
+
+
 def test_a_whole_line_between_two_turns_of_another_is_not_theirs() -> None:
     correlator = with_turns((ANA, 0, 4), (ANA, 5.9, 9))
     line = words(4.6, 2)
@@ -50,7 +73,7 @@ def test_a_stop_that_comes_late_gives_a_turn_back_that_another_one_seemed_to_end
         correlator.meet(who)
     correlator.started("p1", 0)
     correlator.started("p2", 5 * SECOND)
-    correlator.stopped("p2", 9 * SECOND)
+    correlator.stopped("p2", 12 * SECOND)
     assert name_at(correlator, 15, 15.4) is None
     correlator.stopped("p1", 20 * SECOND)
     assert name_at(correlator, 15, 15.4) == "Ana"
