@@ -212,7 +212,7 @@ class Correlator:
         utterance = self._utterance(stream, start_ns, end_ns)
         said = self._speaking(start_ns, end_ns, utterance)
         event = said.speaker
-        label = label if utterance is None else utterance.steady(label)
+        label = label if utterance is None else utterance.credible(label)
         voice = self._voice_of(label, start_ns)
         captioned = self._captions.speaker_of(stream, start_ns, end_ns)
         if captioned is not None:

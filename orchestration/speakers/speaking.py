@@ -69,10 +69,12 @@ def speaking(
 
     `near` are the intervals around it, and `within` is the utterance, None when it is not known.
     """
+    from_ns = (start_ns if within is None else min(start_ns, within[0])) - MAX_BRIDGED_NS
+    near = [one for one in near if one.end_ns is None or one.end_ns >= from_ns]
     near = [one for one in near if not one.overran or _touches_an_end(one, within)]
     flickers: frozenset[str] = frozenset()
     if any(not is_flicker(one) and _overlap_ns(one, start_ns, end_ns) > 0 for one in near):
-        inside = [one for one in near if is_flicker(one) and not _fits(one, within)]
+        inside = frozenset(one for one in near if is_flicker(one) and not _fits(one, within))
         flickers = frozenset(
             one.participant_id for one in inside if _overlap_ns(one, start_ns, end_ns) > 0
         )

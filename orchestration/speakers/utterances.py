@@ -9,7 +9,7 @@ PAUSE_NS = 200_000_000
 """Silence between two words that ends an utterance."""
 
 MIN_VOICE_NS = 1_000_000_000
-"""A label that has less of an utterance is mistaken, if another has most of it."""
+"""A label that has less of an utterance is in doubt, if another has most of it."""
 
 FOREMOST_SHARE = 0.7
 """Share of an utterance by which a label has most of it."""
@@ -39,14 +39,14 @@ class Utterance:
     end_ns: int
     labels: Mapping[str, int]
 
-    def steady(self, label: str | None) -> str | None:
-        """A word's label, or the utterance's: diarizers err most on what is too short to have a
-        voice."""
+    def credible(self, label: str | None) -> str | None:
+        """A word's label, None where it is in doubt: diarizers err most on what is too short to
+        have a voice, and it may as well be somebody who interjects."""
         if label is None or self.labels.get(label, 0) >= MIN_VOICE_NS:
             return label
         foremost = max(self.labels, key=lambda one: self.labels[one], default=label)
         share = self.labels.get(foremost, 0) / max(1, sum(self.labels.values()))
-        return foremost if share >= FOREMOST_SHARE else label
+        return None if share >= FOREMOST_SHARE else label
 
 
 class Utterances:

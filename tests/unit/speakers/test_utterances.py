@@ -93,14 +93,15 @@ def test_a_second_start_leaves_open_whose_the_lines_before_it_are() -> None:
     assert names(correlator, second) == ["Ana"] * 5
 
 
-def test_a_word_with_another_label_is_its_utterance_s() -> None:
+def test_the_label_of_a_single_word_among_those_of_another_is_in_doubt() -> None:
     utterances = Utterances()
     utterances.heard([*words(20, 6, "a"), *words(22.4, 1, "b"), *words(23.6, 4, "b")])
     found = utterances.around(int(22.4 * SECOND), int(22.8 * SECOND))
     assert found is not None
     assert (found.start_ns, found.end_ns) == (20 * SECOND, int(22.8 * SECOND))
-    assert found.steady("b") == "a"
-    assert found.steady(None) is None
+    assert found.credible("b") is None
+    assert found.credible("a") == "a"
+    assert found.credible(None) is None
 
 
 def test_words_heard_anew_take_the_place_of_the_old() -> None:
