@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestration.services.ports import Hypothesis, HypothesisWord
-from orchestration.session.session import TranscribeOrder
+from orchestration.session.transcription import TranscribeOrder
 from tests.score.known_meetings import KnownMeeting, Person
 from tests.score.replay import Answer
 from tests.scoring import normalise_text
