@@ -44,6 +44,10 @@ class Outbox:
         self._seq += 1
         self._events.append(DurableEvent(self._seq, kind, body))
 
+    def alert(self, level: str, code: str, message: str) -> None:
+        """Something that whoever watches the session should know."""
+        self.tell("alert", {"level": level, "code": code, "message": message})
+
     def tell_in_passing(self, key: str, kind: str, body: JsonObject) -> None:
         """A passing event; it replaces an untold one of its key."""
         self._passing[key] = PassingEvent(key, kind, body)

@@ -14,7 +14,7 @@ from orchestration.audio.presets import Stage
 from orchestration.errors import JsonObject, OrchestrationError, SessionEnded
 from orchestration.services.ports import Hypothesis, TranslationRequest
 from orchestration.session import figures
-from orchestration.session.events import PassingEvent, TranslatedText
+from orchestration.session.events import PassingEvent
 from orchestration.session.ingest_ledger import StreamLedger
 from orchestration.session.inputs import (
     AudioFrame,
@@ -30,15 +30,17 @@ from orchestration.session.repair_desk import RepairDesk
 from orchestration.session.repairs import Repair
 from orchestration.session.restored_clock import committed_words, restored_clock
 from orchestration.session.segment_writer import SegmentWriter
+from orchestration.session.sender_presence import SenderPresence
 from orchestration.session.status import TAKING_AUDIO, TERMINAL, SessionStatus, StatusMachine
 from orchestration.session.stream_pipeline import StreamPipeline
 from orchestration.session.streams import Streams
 from orchestration.session.transcription import TranscribeOrder, Transcription
 from orchestration.session.translation_desk import TranslationDesk
+from orchestration.session.translations import Translations
 from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.journal_ports import Claim, SessionChanges
-from orchestration.storage.values import JournalFrame, TranslationRow
+from orchestration.storage.values import JournalFrame
 from orchestration.transcript.segments import Segment
 
 
@@ -71,9 +73,8 @@ class Session:
         )
         self._repairs = RepairDesk(self._streams.pipelines)
         self._facts_told = claim.facts_told
-        self._desk = TranslationDesk(
-            spec.session_id, spec.target_languages, values.translation_attempts
-        )
+        desk = TranslationDesk(spec.session_id, spec.target_languages, values.translation_attempts)
+        self._translations = Translations(desk, self._outbox)
         writer = SegmentWriter(
             spec.session_id,
             clock,
@@ -85,7 +86,7 @@ class Session:
         self._transcription = Transcription(
             self._streams, self._people, writer, self._outbox, spec.language, values
         )
-        self._idle_since_ms: int | None = now_ms
+        self._sender = SenderPresence(now_ms)
         self._next_passing_ms = now_ms
         self._next_progress_ms = now_ms
         self._restore(claim)
@@ -125,14 +126,14 @@ class Session:
 
     def connected(self, now_ms: int) -> None:
         """A sender is there."""
-        self._idle_since_ms = None
+        self._sender.connected()
         self._streams.reconnected()
         if self.status == "created":
             self._status.turn("active")
 
     def disconnected(self, now_ms: int) -> None:
         """The sender is gone; the session waits for it."""
-        self._idle_since_ms = now_ms
+        self._sender.disconnected(now_ms)
 
     def check_stream(self, spec: StreamSpec) -> bool:
         """Whether a stream is new.
@@ -201,32 +202,24 @@ class Session:
 
     def translated(self, request: TranslationRequest, text: str, engine: str, now_ms: int) -> None:
         """A translation came."""
-        self._settle_translation(request, TranslatedText(request.target, text, "final"), engine)
+        self._translations.answered(request, text, engine)
         self._advance(now_ms)
 
     def translation_failed(
         self, request: TranslationRequest, error: OrchestrationError, now_ms: int
     ) -> None:
         """A try of a translation failed."""
-        if self._desk.failed(request, now_ms):
-            failed = TranslatedText(request.target, "", "failed")
-            self._settle_translation(request, failed, "")
+        self._translations.failed(request, now_ms)
         self._advance(now_ms)
 
     def translation_unsupported(self, request: TranslationRequest, now_ms: int) -> None:
         """No engine has this pair: said once, then never asked again."""
-        if self._desk.unsupported(request):
-            self.alert(
-                "warning",
-                "unsupported_language_pair",
-                f"No translation engine has {request.source} to {request.target}; "
-                "the transcript goes on without it.",
-            )
+        self._translations.unsupported(request)
         self._advance(now_ms)
 
     def alert(self, level: str, code: str, message: str) -> None:
         """Something that whoever watches the session should know."""
-        self._outbox.tell("alert", {"level": level, "code": code, "message": message})
+        self._outbox.alert(level, code, message)
 
     def language_of(self, stream: int) -> str | None:
         """The language to hear a stream in, None while it is open."""
@@ -287,7 +280,7 @@ class Session:
     def tick(self, now_ms: int) -> None:
         """Let time pass: retries, and what is said once a second."""
         self._transcription.order_again(now_ms)
-        if self._idle_since_ms is None:
+        if not self._sender.is_awaited:
             self._streams.stall_quiet(now_ms, self._values.stall_after_ms)
         self._transcription.force_stalled_words(now_ms, self._values.force_commit_after_ms)
         if now_ms >= self._next_passing_ms and self.status not in TERMINAL:
@@ -310,7 +303,7 @@ class Session:
         """What waits for an engine, calls under way included."""
         return {
             "chunks_waiting": sum(one.chunks_waiting for one in self.pipelines.values()),
-            "translations_waiting": self._desk.waiting,
+            "translations_waiting": self._translations.desk.waiting,
         }
 
     @property
@@ -347,13 +340,13 @@ class Session:
             changes = self._streams.with_progress(changes)
         orders = self._transcription.drain()
         self._facts_told = facts_told
-        return SessionStep(changes, passing, orders, tuple(self._desk.due(now_ms)))
+        return SessionStep(changes, passing, orders, tuple(self._translations.desk.due(now_ms)))
 
     # Ends
 
     def end_now(self, now_ms: int) -> dict[int, int]:
         """End where the streams are; returns each stream's last seq, to be stored."""
-        self._idle_since_ms = None
+        self._sender.connected()
         if self.status not in ("ending", *TERMINAL):
             self._status.turn("ending")
         last_seqs = self._intake.end_here()
@@ -362,19 +355,12 @@ class Session:
 
     def senderless_ms(self, now_ms: int) -> int:
         """How long the session waits for its sender; 0 while one is there, or none is needed."""
-        if self._idle_since_ms is None or self.status not in TAKING_AUDIO:
-            return 0
-        return now_ms - self._idle_since_ms
+        return self._sender.waited_ms(self.status, now_ms)
 
     def must_abandon(self, now_ms: int) -> bool:
         """Whether the session has waited for its sender as long as it may."""
-        waits = self.status in TAKING_AUDIO or (
-            self.status == "ending" and not self._intake.is_complete
-        )
-        return (
-            waits
-            and self._idle_since_ms is not None
-            and now_ms - self._idle_since_ms >= self._values.abandoned_after_ms
+        return self._sender.is_given_up(
+            self.status, self._intake.is_complete, now_ms, self._values.abandoned_after_ms
         )
 
     def abandon(self, now_ms: int) -> dict[int, int]:
@@ -398,7 +384,7 @@ class Session:
         for segment in claim.repaintable:
             self._people.became_final(segment)
         for segment, target in claim.untranslated:
-            self._desk.want(segment, (target,))
+            self._translations.desk.want(segment, (target,))
 
     def replay_fact(self, fact: Fact) -> None:
         """A journaled fact, heard again after a restart; what it changed is not told again."""
@@ -435,20 +421,12 @@ class Session:
     def _is_finished(self) -> bool:
         return (
             self._intake.is_complete
-            and self._desk.is_idle
+            and self._translations.desk.is_idle
             and not self._repairs.is_under_way
             and all(pipeline.is_done for pipeline in self.pipelines.values())
         )
 
     def _became_final(self, segment: Segment) -> None:
         """Final words are to be translated, and tell when somebody was heard."""
-        self._desk.want(segment)
+        self._translations.desk.want(segment)
         self._people.became_final(segment)
-
-    def _settle_translation(
-        self, request: TranslationRequest, translation: TranslatedText, engine: str
-    ) -> None:
-        revision = self._desk.settle(request)
-        if revision is not None:
-            row = TranslationRow(request.segment_id, request.source, translation, engine)
-            self._outbox.add_translation(row, revision)

@@ -1,0 +1,42 @@
+"""A session's translations: what is asked of the service, and what its answers become."""
+
+from orchestration.services.ports import TranslationRequest
+from orchestration.session.events import TranslatedText
+from orchestration.session.outbox import Outbox
+from orchestration.session.translation_desk import TranslationDesk
+from orchestration.storage.values import TranslationRow
+
+
+class Translations:
+    """Answers to the desk's requests, on their way out."""
+
+    def __init__(self, desk: TranslationDesk, outbox: Outbox) -> None:
+        self.desk = desk
+        self._outbox = outbox
+
+    def answered(self, request: TranslationRequest, text: str, engine: str) -> None:
+        """A translation came."""
+        self._settle(request, TranslatedText(request.target, text, "final"), engine)
+
+    def failed(self, request: TranslationRequest, now_ms: int) -> None:
+        """A try failed: again later, until it was the last one."""
+        if self.desk.failed(request, now_ms):
+            self._settle(request, TranslatedText(request.target, "", "failed"), "")
+
+    def unsupported(self, request: TranslationRequest) -> None:
+        """No engine has this pair: said once, then never asked again."""
+        if self.desk.unsupported(request):
+            self._outbox.alert(
+                "warning",
+                "unsupported_language_pair",
+                f"No translation engine has {request.source} to {request.target}; "
+                "the transcript goes on without it.",
+            )
+
+    def _settle(
+        self, request: TranslationRequest, translation: TranslatedText, engine: str
+    ) -> None:
+        revision = self.desk.settle(request)
+        if revision is not None:
+            row = TranslationRow(request.segment_id, request.source, translation, engine)
+            self._outbox.add_translation(row, revision)
