@@ -298,7 +298,11 @@ class Ingress:
 def _gateway(services: ServicesSettings, meter: Meter) -> HttpGateway:
     timeout_s = services.gateway_timeout_s or services.timeout_s
     return HttpGateway(
-        _behind_gateway(services), timeout_s=timeout_s, tries=services.tries, meter=meter
+        _behind_gateway(services),
+        timeout_s=timeout_s,
+        tries=services.tries,
+        eject_after=services.balancing.eject_after,
+        meter=meter,
     )
 
 

@@ -192,6 +192,7 @@ def pool_policy(settings: BalancingSettings) -> PoolPolicy:
         max_waiting=settings.max_waiting,
         least_latency=settings.policy == "least_latency",
         hedge=settings.hedge,
+        eject_after=settings.eject_after,
     )
 
 

@@ -202,7 +202,8 @@ class HealthMonitor:
     async def _look_at_work(self) -> None:
         can_work = self._book.is_well("database")
         try:
-            await self._work.look(time.monotonic_ns() // 1_000_000, can_work=can_work)
+            acts = self._settings.services.auto_recovery
+            await self._work.look(time.monotonic_ns() // 1_000_000, can_work=can_work, acts=acts)
         except (OrchestrationError, ValueError) as error:
             log.warning("work_not_looked_at", reason=str(error))
         self._book.record(self._work.probe, unix_time_ms())
@@ -243,7 +244,8 @@ class HealthMonitor:
             missed = self._missed[name] = self._missed.get(name, 0) + 1
             if missed >= STUCK_AFTER_PROBES:
                 log.warning("session_actor_stuck", actor=name, missed_probes=missed)
-                await ask(coordinator.replace.remote(session_id, name), "coordinator")
+                if self._settings.services.auto_recovery:
+                    await ask(coordinator.replace.remote(session_id, name), "coordinator")
         except OrchestrationError as error:
             log.warning("session_probe_failed", actor=name, reason=str(error))
             with contextlib.suppress(OrchestrationError, TimeoutError):

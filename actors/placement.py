@@ -165,7 +165,9 @@ class Placement:
 
     def end_leaked(self, alive: Iterable[str]) -> None:
         """End the session actors among `alive` that belong to nobody: an earlier coordinator began
-        to start them, or their end did not reach them."""
+        to start them, or their end did not reach them. Without `auto_recovery` they are left."""
+        if not self._current.now.services.auto_recovery:
+            return
         now_ms = monotonic_ms()
         known = self._busy | set(self._warm) | set(self._open.values())
         for name in self._unknown.seen(set(alive) - known, now_ms):

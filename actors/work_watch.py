@@ -60,8 +60,8 @@ class WorkWatch:
         detail = f"stopped: {', '.join(self.stalled[:5])}" if self.stalled else ""
         return Probe("consumers", not self.stalled, 0, detail=detail, is_certain=True)
 
-    async def look(self, now_ms: int, *, can_work: bool) -> None:
-        """Renew figures and queues, and have acted on who stopped.
+    async def look(self, now_ms: int, *, can_work: bool, acts: bool = True) -> None:
+        """Renew figures and queues, and have acted on who stopped, unless nobody `acts`.
 
         Without a database nobody `can_work`; everybody has all of the time again once it is back.
 
@@ -76,7 +76,8 @@ class WorkWatch:
         told = [*consumers, *(Consumption(name, 1, 0) for name in silent)]
         self.figures = consumption_figures(told, self.stalled)
         self.queues = self._queues(dispatchers.values())
-        await self._act(dispatchers)
+        if acts:
+            await self._act(dispatchers)
 
     def _session_consumers(self) -> Iterable[Consumption]:
         for session_id, figures in self._sessions.values():

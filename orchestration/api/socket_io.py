@@ -20,9 +20,8 @@ from orchestration.api.socket_io_client import SocketIoClient, SocketIoServices
 from orchestration.errors import BadRequest, JsonObject, OrchestrationError, TooLarge
 
 SOCKET_IO_PATH = "/socket.io"
-HEARTBEAT_S = 30
-"""Between the server's pings; a client that is silent for `ANSWER_S` longer is gone."""
 ANSWER_S = 20
+"""A client that leaves a ping unanswered for so long is gone."""
 MAX_PACKET_BYTES = 1_000_000
 """A larger one ends its connection."""
 MAX_ATTACHMENTS = 4
@@ -186,7 +185,7 @@ class SocketIo:
             always_connect=True,
             monitor_clients=False,
             max_http_buffer_size=MAX_PACKET_BYTES,
-            ping_interval=HEARTBEAT_S,
+            ping_interval=services.current.now.server.socket_io_ping_interval_s,
             ping_timeout=ANSWER_S,
             json=_BoundedJson,
         )

@@ -29,6 +29,8 @@ class ServerSettings(Section):
     websocket_max_per_address: int = Field(1000, ge=1)
     """WebSockets of one address at one ingress replica; loopback addresses have no such limit."""
     websocket_idle_timeout_s: int = Field(1800, ge=1)
+    socket_io_ping_interval_s: int = Field(30, ge=1, le=3600)
+    """Between two pings to a Socket.IO client, which is let go when it does not answer."""
     ticket_lifetime_s: int = Field(60, ge=1)
     sign_in_lifetime_s: int = Field(12 * 3600, ge=60)
 

@@ -13,12 +13,12 @@ PLACES: Mapping[str, str | None] = {
     "frontend.workers": "server.ingress_replicas",
     "websocket.max_connections": "server.websocket_max_connections",
     "websocket.connection_timeout": "server.websocket_idle_timeout_s",
-    "websocket.heartbeat_interval": None,
+    "websocket.heartbeat_interval": "server.socket_io_ping_interval_s",
     "gateway.timeout": "services.gateway_timeout_s",
     "gateway.retries": "services.tries",
-    "gateway.circuit_breaker_threshold": None,
+    "gateway.circuit_breaker_threshold": "services.balancing.eject_after",
     "monitoring.health_check_interval": "services.health_check_interval_s",
-    "monitoring.auto_recovery": None,
+    "monitoring.auto_recovery": "services.auto_recovery",
 }
 """Where each value is now. None: it may stand in the file, and the service decides by itself."""
 

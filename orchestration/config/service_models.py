@@ -37,6 +37,8 @@ class BalancingSettings(Section):
 
     policy: Literal["round_robin", "least_latency"] = "round_robin"
     """`round_robin` goes by weight; `least_latency` asks who of two will answer first."""
+    eject_after: int = Field(5, ge=1, le=1000)
+    """Failures and slow answers in a row after which a service gets no requests for a while."""
     hedge: bool = False
     """Whether a request that takes longer than nine in ten is asked of another service as well."""
     adaptive_limit: bool = True
@@ -84,6 +86,9 @@ class ServicesSettings(Section):
     `timeout_s`."""
     stalled_after_s: float = Field(180, ge=1)
     """Who has work all this time and does none of it has stopped; more than an engine may take."""
+    auto_recovery: bool = True
+    """Whether what stopped working, or is left over, is ended and replaced. Otherwise it is only
+    alarmed of; a session whose actor died is given another all the same."""
 
     @model_validator(mode="after")
     def kinds_fit(self) -> "ServicesSettings":

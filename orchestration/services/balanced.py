@@ -95,6 +95,7 @@ class Balanced(Generic[EngineT]):
             weights_of(upstreams),
             limits=policy.limits,
             policy=least_latency(self._rng) if policy.least_latency else next_in_turn,
+            eject_after=policy.eject_after,
         )
         self._members = Members(upstreams)
         self._lending = Lending(self._balancer, self._members, policy.max_waiting, self._now_ms)

@@ -22,6 +22,7 @@ from orchestration.errors import (
 )
 from orchestration.metrics import catalogue
 from orchestration.metrics.meter import Meter
+from orchestration.services.balancing.outliers import STREAK
 from orchestration.services.balancing.upstream import UpstreamSnapshot
 from orchestration.services.gateway_pool import (
     GatewayUpstream,
@@ -86,12 +87,16 @@ class HttpGateway:
         *,
         timeout_s: float,
         tries: int,
+        eject_after: int = STREAK,
         clock: Callable[[], float] = time.monotonic,
         meter: Meter | None = None,
     ) -> None:
         """`upstreams` by the name under which the pool is known; `timeout_s` is the longest wait
-        for an answer to begin, or to go on."""
-        self._pools = {name: pool_of(members) for name, members in upstreams.items() if members}
+        for an answer to begin, or to go on; `eject_after` failures in a row open a circuit."""
+        self._eject_after = eject_after
+        self._pools = {
+            name: pool_of(members, eject_after) for name, members in upstreams.items() if members
+        }
         self._tries = tries
         self._clock = clock
         self._timeout_s = timeout_s
@@ -106,7 +111,7 @@ class HttpGateway:
             if name in self._pools:
                 self._pools[name].apply(members, now_ms(self._clock()))
             elif members:
-                self._pools[name] = pool_of(members)
+                self._pools[name] = pool_of(members, self._eject_after)
 
     def snapshot(self) -> dict[str, tuple[UpstreamSnapshot, ...]]:
         """Each pool as it stands, by its name."""

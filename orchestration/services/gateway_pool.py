@@ -89,9 +89,11 @@ class Passage:
         self.served()
 
 
-def pool_of(upstreams: Sequence[GatewayUpstream]) -> Pool:
-    """A pool of these services, each named by its URL."""
-    balancer = Balancer(_weights(upstreams), all_may_be_out=True, ejects_slow=False)
+def pool_of(upstreams: Sequence[GatewayUpstream], eject_after: int) -> Pool:
+    """A pool of these services, each named by its URL; so many failures in a row open a circuit."""
+    balancer = Balancer(
+        _weights(upstreams), all_may_be_out=True, ejects_slow=False, eject_after=eject_after
+    )
     return Pool(_targets(upstreams), balancer)
 
 

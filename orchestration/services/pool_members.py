@@ -6,6 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from orchestration.errors import ConfigurationError
 from orchestration.services.balancing.limits import LimitBounds
+from orchestration.services.balancing.outliers import STREAK
 from orchestration.services.balancing.upstream import UpstreamSnapshot
 from orchestration.services.ports import EngineDescription, EngineStatus
 
@@ -45,6 +46,8 @@ class PoolPolicy:
     """Turns by latency instead of weight alone."""
     hedge: bool = False
     """Whether a request that takes longer than nine in ten is asked of another engine as well."""
+    eject_after: int = STREAK
+    """Failures and slow answers in a row after which an engine gets nothing for a while."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,12 +138,10 @@ async def test_clients_are_among_the_connections(server: ApiServer) -> None:
     assert stats["connections_by_kind"] == {"socket_io": 1}
 
 
-async def test_a_client_that_says_nothing_for_too_long_is_let_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("orchestration.api.socket_io.HEARTBEAT_S", 1)
+async def test_a_client_that_says_nothing_for_too_long_is_let_go(tmp_path: Path) -> None:
+    limits = {"websocket_idle_timeout_s": 1, "socket_io_ping_interval_s": 1}
     async with (
-        api_server(tmp_path, server={"websocket_idle_timeout_s": 1}) as server,
+        api_server(tmp_path, server=limits) as server,
         connected(server) as client,
         asyncio.timeout(10),
     ):

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 
 from orchestration.services.balancing.breaker import Event, State
 from orchestration.services.balancing.limits import AdaptiveLimit, LimitBounds
+from orchestration.services.balancing.outliers import STREAK
 from orchestration.services.balancing.policies import Policy, next_in_turn
 from orchestration.services.balancing.retry_budget import RetryBudget
 from orchestration.services.balancing.upstream import Lease, Upstream, UpstreamSnapshot
@@ -22,6 +23,7 @@ class Balancer:
     nobody gets more requests at once than it bears. Where `all_may_be_out`, a pool of which all
     fail serves nothing until one is due for a probe, instead of keeping half of it in. Unless it
     `ejects_slow`, latencies are not compared: they say nothing where requests are not alike.
+    `eject_after` failures and slow answers in a row make an outlier.
     """
 
     def __init__(
@@ -32,12 +34,14 @@ class Balancer:
         policy: Policy = next_in_turn,
         all_may_be_out: bool = False,
         ejects_slow: bool = True,
+        eject_after: int = STREAK,
     ) -> None:
         self.budget = RetryBudget()
         self._limits = limits
         self._policy = policy
         self._all_may_be_out = all_may_be_out
         self._ejects_slow = ejects_slow
+        self._eject_after = eject_after
         self._upstreams: list[Upstream] = []
         self.apply(weights, 0)
 
@@ -158,7 +162,8 @@ class Balancer:
     def _eject_if_outlier(self, one: Upstream, now_ms: int) -> None:
         is_serving = any(one is other for other in self._serving)
         out = sum(other.is_out for other in self._serving)
-        if is_serving and not one.is_out and one.record.is_outlier and out < self._may_be_out:
+        is_outlier = one.record.streak >= self._eject_after
+        if is_serving and not one.is_out and is_outlier and out < self._may_be_out:
             one.breaker.handle(Event.TRIPPED, now_ms)
             one.ejections += 1
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 STREAK = 5
-"""Failures and slow answers in a row after which an upstream is an outlier."""
+"""Failures and slow answers in a row after which an upstream is an outlier, unless it is said."""
 SLOW_FACTOR = 5
 """An answer is slow beyond this many times its peers' p99.9: a pool may well mix processors and
 graphics cards, and one that is merely slower still takes its share of the load."""
@@ -37,10 +37,6 @@ class Record:
         """Begin anew, as an upstream does that comes back: it may not be what it was."""
         self.latencies_ms.clear()
         self.streak = 0
-
-    @property
-    def is_outlier(self) -> bool:
-        return self.streak >= STREAK
 
 
 def percentile(values: Iterable[int], per_mille: int) -> int:

@@ -33,8 +33,8 @@ class Bench:
 
         monkeypatch.setattr(placement, "monotonic_ms", lambda: self.now_ms)
         monkeypatch.setattr(placement, "_end_actor", self.ended.append)
-        current = CurrentSettings(Settings(data_dir=data_dir))
-        self.placement = Placed(current, "", Tally(), self.recovery)
+        self.current = CurrentSettings(Settings(data_dir=data_dir))
+        self.placement = Placed(self.current, "", Tally(), self.recovery)
 
     def done(self, action: str) -> int:
         return dict(self.recovery.report(self.now_ms).done)[action]  # type: ignore[index]
@@ -58,6 +58,36 @@ def test_an_actor_that_nobody_knows_for_long_is_ended_and_no_other(bench: Bench)
 
     assert bench.ended == ["session-leaked"]
     assert bench.done("end_leaked_actor") == 1
+
+
+def test_without_automatic_recovery_a_leaked_actor_is_left_until_it_is_on_again(
+    bench: Bench,
+) -> None:
+    on = bench.current.now
+    off = on.model_copy(
+        update={"services": on.services.model_copy(update={"auto_recovery": False})}
+    )
+    bench.current.take(1, off)
+    for _ in range(2):
+        bench.placement.end_leaked(["session-leaked"])
+        bench.now_ms += LEAKED_AFTER_MS
+    assert bench.ended == []
+
+    bench.current.take(2, on)
+    for _ in range(2):
+        bench.placement.end_leaked(["session-leaked"])
+        bench.now_ms += LEAKED_AFTER_MS
+    assert bench.ended == ["session-leaked"]
+
+
+async def test_without_automatic_recovery_a_session_whose_actor_died_still_gets_another(
+    bench: Bench,
+) -> None:
+    services = bench.current.now.services.model_copy(update={"auto_recovery": False})
+    bench.current.take(1, bench.current.now.model_copy(update={"services": services}))
+    bench.placement.adopt({"weekly": "session-0"}, ["session-0"])
+    await bench.placement.replace("weekly", "session-0")
+    assert bench.placement.open["weekly"] == "session-of-weekly"
 
 
 def test_an_actor_that_does_not_end_is_ended_again_with_pauses_and_then_escalated(

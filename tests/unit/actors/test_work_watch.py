@@ -99,6 +99,19 @@ async def test_a_session_that_stopped_working_is_unhealthy_and_replaced(
     assert len(coordinator.calls) == 1
 
 
+async def test_who_stopped_only_alarms_while_nobody_acts(coordinator: Coordinator) -> None:
+    watch = Watched()
+    watch.session_told("weekly", "session-1", session(7))
+    for now_ms in (0, STALLED_AFTER_MS):
+        await watch.look(now_ms, can_work=True, acts=False)
+    assert coordinator.calls == []
+    assert watch.figures == (Figure("stopped_consuming", "session weekly", 1),)
+    assert not watch.probe.healthy
+
+    await watch.look(STALLED_AFTER_MS + 1, can_work=True)
+    assert coordinator.calls == [("replace", "weekly", "session-1")]
+
+
 async def test_nobody_is_blamed_while_there_is_no_database(coordinator: Coordinator) -> None:
     watch = Watched()
     watch.session_told("weekly", "session-1", session(7))

@@ -65,10 +65,10 @@ def test_what_the_environment_overrides_and_what_has_no_effect_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORT", "5000")
-    file = written(tmp_path, "server: {port: 4000}\nwebsocket: {heartbeat_interval: 30}")
+    file = written(tmp_path, "server: {port: 4000}\norchestration: {version: 2.0.0}")
     output = config("check", file).output
     assert "server.port: the environment has another word" in output
-    assert "websocket.heartbeat_interval: has no effect" in output
+    assert "orchestration.version: has no effect" in output
 
 
 def test_show_prints_yaml_that_can_be_used_again_without_secrets(

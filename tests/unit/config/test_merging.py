@@ -84,9 +84,9 @@ def test_the_first_layout_of_files_is_understood() -> None:
         {
             "orchestration": {"service_name": "orchestration-service", "version": "2.0.0"},
             "frontend": {"host": "127.0.0.1", "port": 3001, "workers": 4},
-            "websocket": {"max_connections": 9, "connection_timeout": 60, "heartbeat_interval": 30},
-            "gateway": {"timeout": 20, "retries": 2, "circuit_breaker_threshold": 5},
-            "monitoring": {"health_check_interval": 5, "auto_recovery": True},
+            "websocket": {"max_connections": 9, "connection_timeout": 60, "heartbeat_interval": 25},
+            "gateway": {"timeout": 20, "retries": 2, "circuit_breaker_threshold": 7},
+            "monitoring": {"health_check_interval": 5, "auto_recovery": False},
             "services": {
                 "whisper": {"url": "http://w:5001", "health_endpoint": "/health"},
                 "translation": {"url": "http://t:5003", "health_endpoint": "/api/health"},
@@ -101,8 +101,10 @@ def test_the_first_layout_of_files_is_understood() -> None:
     assert settings.services.health_check_interval_s == 5
     assert settings.services.whisper[0].url == "http://w:5001"
     assert settings.services.translation[0].kind == "libretranslate"
-    assert "monitoring.auto_recovery" in without_effect
-    assert not [place for place in without_effect if place.startswith("services")]
+    assert settings.server.socket_io_ping_interval_s == 25
+    assert settings.services.balancing.eject_after == 7
+    assert settings.services.auto_recovery is False
+    assert without_effect == ("orchestration.service_name", "orchestration.version")
     paths = [settings.services.whisper[0].health_path, settings.services.translation[0].health_path]
     assert paths == ["/health", "/api/health"]
 

@@ -59,6 +59,13 @@ def test_an_upstream_that_fails_five_times_in_a_row_gets_nothing_for_thirty_seco
     assert lend(balancer, OPEN_BASE_MS).name == "bad"
 
 
+def test_how_many_failures_in_a_row_eject_may_be_said() -> None:
+    balancer = Balancer({"bad": 1, "good": 1}, eject_after=2)
+    for state in (State.CLOSED, State.OPEN):
+        balancer.failed(lend(balancer, 0, "good"), 0)
+        assert states(balancer)["bad"] is state
+
+
 def test_a_success_between_failures_keeps_an_upstream_in() -> None:
     balancer = Balancer({"a": 1, "b": 1})
     for _ in range(3 * STREAK):

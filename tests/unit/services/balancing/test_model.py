@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from orchestration.services.balancing import outliers
 from orchestration.services.balancing.balancer import Balancer
 from orchestration.services.balancing.breaker import State
 from orchestration.services.balancing.limits import LimitBounds
 from orchestration.services.balancing.upstream import Lease
+
+EJECT_AFTER = 2
+"""Instead of five: the same states, and far fewer ways to count."""
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Pool:
             tuple(
                 (
                     one.breaker.state,
-                    min(one.record.streak, outliers.STREAK),
+                    min(one.record.streak, EJECT_AFTER),
                     one.current_weight,
                     waits.index(one.breaker.due_ms) if one.is_out else -1,
                     one.breaker.is_due(self.now_ms),
@@ -131,14 +133,12 @@ def test_no_state_is_without_a_way_out_nor_has_more_ejected_or_under_way_than_ma
     most_under_way: int,
     limit: int | None,
     all_may_be_out: bool,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Two in a row instead of five: the same states, and far fewer ways to count.
-    monkeypatch.setattr(outliers, "STREAK", 2)
     balancer = Balancer(
         {name: weight for name, weight in zip("abc", weights, strict=False)},
         limits=LimitBounds(limit, limit, limit) if limit else None,
         all_may_be_out=all_may_be_out,
+        eject_after=EJECT_AFTER,
     )
     start = Pool(balancer, all_may_be_out)
     seen, waiting = {start.key()}, [start]
