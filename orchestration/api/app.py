@@ -21,14 +21,14 @@ from orchestration.api.audio_models import EngineDirectory, models_router
 from orchestration.api.audio_stats import audio_stats_router
 from orchestration.api.audio_uploads import uploads_router
 from orchestration.api.connection import Detached
-from orchestration.api.connection_figures import sample_connections
+from orchestration.api.connection_figures import sample_connections, sample_requests
 from orchestration.api.connections import ConnectionRegistry
 from orchestration.api.correlations import correlations_router
 from orchestration.api.erasures import erasures_router
 from orchestration.api.gateway import Gateway, GatewayFront, gateway_router
 from orchestration.api.health import HealthCache, health_router
 from orchestration.api.ingest import ingest_router
-from orchestration.api.limits import BodyLimit, SecurityHeaders, WebSocketGate
+from orchestration.api.limits import BodyLimit, RequestRate, SecurityHeaders, WebSocketGate
 from orchestration.api.live import live_router
 from orchestration.api.live_hub import LiveHub
 from orchestration.api.metrics import metrics_router
@@ -39,6 +39,7 @@ from orchestration.api.prometheus import prometheus_router
 from orchestration.api.reference.document import DocumentedApi
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.replicas import Replicas
+from orchestration.api.request_rate import RequestBuckets
 from orchestration.api.roll_call import RollCallPlace
 from orchestration.api.search import search_router
 from orchestration.api.session_data import session_data_router
@@ -99,7 +100,12 @@ def create_api(
             now.server.websocket_max_connections, now.server.websocket_max_per_address
         )
     )
+    buckets = RequestBuckets(held.server.max_requests_per_s, held.server.request_burst)
+    settings.on_change(
+        lambda now: buckets.limit(now.server.max_requests_per_s, now.server.request_burst)
+    )
     measures.sample(lambda meter: sample_connections(meter, registry))
+    measures.sample(lambda meter: sample_requests(meter, buckets))
     replicas = Replicas(roll_call, registry)
     health = HealthCache(sessions)
     detached = Detached()
@@ -131,6 +137,7 @@ def create_api(
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(UnexpectedErrors),
+            Middleware(RequestRate, buckets=buckets),
             Middleware(AccessControl, rules=rules),
             Middleware(BodyLimit),
             Middleware(WebSocketGate, registry=registry),

@@ -1,6 +1,7 @@
-"""A process's WebSockets in figures."""
+"""A process's WebSockets, and the requests it refused, in figures."""
 
 from orchestration.api.connections import ConnectionRegistry
+from orchestration.api.request_rate import RequestBuckets
 from orchestration.metrics import catalogue
 from orchestration.metrics.meter import Meter
 
@@ -17,3 +18,8 @@ def sample_connections(meter: Meter, registry: ConnectionRegistry) -> None:
     for direction, traffic in (("received", registry.received), ("sent", registry.sent)):
         meter.count_to(catalogue.MESSAGES, traffic.messages, direction)
         meter.count_to(catalogue.MESSAGE_BYTES, traffic.bytes, direction)
+
+
+def sample_requests(meter: Meter, buckets: RequestBuckets) -> None:
+    """How many were beyond their client's limit."""
+    meter.count_to(catalogue.REQUESTS_REFUSED, buckets.refused)

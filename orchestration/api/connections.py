@@ -128,7 +128,7 @@ class ConnectionRegistry:
                 f"{self._max_connections} WebSockets are open, as many as are allowed.",
                 {"limit": "websocket_max_connections", "max": self._max_connections},
             )
-        if self._by_address[address] >= self._max_per_address and not _is_loopback(address):
+        if self._by_address[address] >= self._max_per_address and not is_loopback(address):
             self.refused += 1
             raise LimitReached(
                 f"{self._max_per_address} WebSockets of your address are open, as many as may be.",
@@ -136,7 +136,8 @@ class ConnectionRegistry:
             )
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether it is this machine's own; what is no address is not."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

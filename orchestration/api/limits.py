@@ -18,8 +18,9 @@ from orchestration.api.connections import (
 from orchestration.api.gateway import GATEWAY_PREFIXES, MAX_GATEWAY_BODY_BYTES
 from orchestration.api.openai import MAX_UPLOAD_BYTES, TRANSCRIPTIONS_PATH
 from orchestration.api.problems import problem_for
+from orchestration.api.request_rate import RequestBuckets
 from orchestration.errors import BadRequest, LimitReached, TooLarge
-from orchestration.process_clock import unix_time_ms
+from orchestration.process_clock import monotonic_ms, unix_time_ms
 
 MAX_BODY_BYTES = 65_536
 LARGE_BODIES = {
@@ -32,6 +33,9 @@ LARGE_BODIES = {
 BODY_TIMEOUT_S = 30
 """How long a body may take to arrive."""
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+UNLIMITED_PATHS = frozenset({"/api/health", "/api/metrics", "/metrics"})
+"""Supervisors ask these, however busy a client is that shares their address."""
 
 _SESSION_PATH = re.compile(r"/ws/(?P<kind>ingest|live)/(?P<session_id>[A-Za-z0-9_-]{1,64})")
 
@@ -133,6 +137,34 @@ def _too_large(max_bytes: int = MAX_BODY_BYTES) -> TooLarge:
     )
 
 
+class RequestRate:
+    """Refuses, with 429, requests and handshakes that come faster than their client may ask.
+
+    It stands before the key is looked at, so that keys are not guessed any faster.
+    """
+
+    def __init__(self, app: ASGIApp, buckets: RequestBuckets) -> None:
+        self._app = app
+        self._buckets = buckets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in UNLIMITED_PATHS:
+            await self._app(scope, receive, send)
+            return
+        wait_ms = self._buckets.take(_address(scope), monotonic_ms())
+        if not wait_ms:
+            await self._app(scope, receive, send)
+            return
+        most = self._buckets.per_s
+        error = LimitReached(
+            f"A client may make {most} requests a second; wait before the next.",
+            {"limit": "max_requests_per_s", "max": most},
+        )
+        response = problem_for(error)
+        response.headers["Retry-After"] = str(-(-wait_ms // 1000))
+        await response(scope, receive, send)
+
+
 class WebSocketGate:
     """Lets WebSockets in as far as the registry allows, and counts their messages.
 
@@ -176,15 +208,20 @@ class WebSocketGate:
 def _connection(scope: Scope) -> Connection:
     """What is known of a WebSocket from its handshake."""
     found = _SESSION_PATH.fullmatch(scope["path"])
-    client = scope.get("client")
     return Connection(
         connection_id=uuid4().hex,
         kind=found["kind"] if found else _kind(scope["path"]),
-        address=str(client[0]) if client else "",
+        address=_address(scope),
         agent=Headers(scope=scope).get("user-agent", "")[:MAX_AGENT_CHARACTERS],
         session_id=found["session_id"] if found else None,
         since_unix_ms=unix_time_ms(),
     )
+
+
+def _address(scope: Scope) -> str:
+    """The client's; of one behind this machine's proxy, what the proxy says."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _kind(path: str) -> str:

@@ -29,6 +29,11 @@ class ServerSettings(Section):
     websocket_max_per_address: int = Field(1000, ge=1)
     """WebSockets of one address at one ingress replica; loopback addresses have no such limit."""
     websocket_idle_timeout_s: int = Field(1800, ge=1)
+    max_requests_per_s: int = Field(0, ge=0, le=100_000)
+    """Requests and handshakes of one address at one ingress replica, in the long run; 0 is no
+    limit, and loopback addresses have none."""
+    request_burst: int = Field(100, ge=1, le=100_000)
+    """So many of them may come at once."""
     socket_io_ping_interval_s: int = Field(30, ge=1, le=3600)
     """Between two pings to a Socket.IO client, which is let go when it does not answer."""
     ticket_lifetime_s: int = Field(60, ge=1)

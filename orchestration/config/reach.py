@@ -32,6 +32,8 @@ RULES: Mapping[str, Rule] = {
     "server.ingress_replicas": Rule("restart", "replicas are deployed when the service starts"),
     "server.websocket_max_connections": NOW,
     "server.websocket_max_per_address": NOW,
+    "server.max_requests_per_s": NOW,
+    "server.request_burst": NOW,
     "server.websocket_idle_timeout_s": CONNECTION,
     "server.socket_io_ping_interval_s": Rule("restart", "Socket.IO tells it as it starts"),
     "ingest": CONNECTION,

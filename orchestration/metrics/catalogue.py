@@ -230,6 +230,11 @@ CONNECTIONS_OPENED = Metric(
 CONNECTIONS_REFUSED = Metric(
     "orchestration_websocket_refused_total", "counter", "WebSockets beyond a limit."
 )
+REQUESTS_REFUSED = Metric(
+    "orchestration_requests_refused_total",
+    "counter",
+    "Requests beyond what their client may make in a second.",
+)
 MESSAGES = Metric(
     "orchestration_websocket_messages_total",
     "counter",

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from orchestration.api.connection_figures import sample_connections
+from orchestration.api.connection_figures import sample_connections, sample_requests
 from orchestration.api.connections import Connection, ConnectionRegistry
+from orchestration.api.request_rate import RequestBuckets
 from orchestration.config.current import CurrentSettings
 from orchestration.config.layers import Layers
 from orchestration.config.models import Settings
@@ -158,7 +159,7 @@ async def a_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
 
 
 async def connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
-    """Two viewers, of whom one was refused."""
+    """Two viewers, of whom one was refused, and so was a request."""
     tally, registry = Tally(), ConnectionRegistry(1, 1)
     viewer = Connection("c1", "live", "192.0.2.1", "agent", "s1", 0)
     registry.open(viewer)
@@ -167,6 +168,10 @@ async def connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report
     registry.sent.count(100, 0)
     registry.received.count(10, 0)
     sample_connections(tally, registry)
+    buckets = RequestBuckets(1, 1)
+    for _ in range(2):
+        buckets.take("192.0.2.1", 0)
+    sample_requests(tally, buckets)
     return tally.take()
 
 
@@ -348,4 +353,5 @@ async def test_viewers_are_counted(reports: dict[Scenario, Report]) -> None:
     report = reports[connections]
     assert amount(report, catalogue.CONNECTIONS, "live") == 1
     assert amount(report, catalogue.CONNECTIONS_REFUSED) == 1
+    assert amount(report, catalogue.REQUESTS_REFUSED) == 1
     assert amount(report, catalogue.MESSAGE_BYTES, "sent") == 100
