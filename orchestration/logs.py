@@ -5,6 +5,9 @@ import sys
 
 import structlog
 
+_NOT_UTF8 = "Invalid UTF-8 sequence received from client."
+"""What uvicorn calls it."""
+
 
 def configure_logs(level: str) -> None:
     """Send this process's logs at `level` and above to standard error."""
@@ -19,4 +22,22 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
+    )
+    for name in ("uvicorn.error", "asyncio"):
+        logging.getLogger(name).addFilter(_without_clients_tracebacks)
+
+
+def _without_clients_tracebacks(record: logging.LogRecord) -> bool:
+    """One line for a text frame that is not UTF-8, and no traceback: any client can send many.
+
+    uvicorn logs the frame with one; where the client's close came along, it fails to answer, and
+    the event loop logs both tracebacks again.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, UnicodeDecodeError) and record.msg == _NOT_UTF8:
+        record.exc_info = None
+    # By its name, because session actors log too and have no use for the library.
+    is_late_answer = type(error).__name__ == "InvalidState"
+    return not (
+        is_late_answer and isinstance(getattr(error, "__context__", None), UnicodeDecodeError)
     )

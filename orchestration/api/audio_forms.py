@@ -8,8 +8,17 @@ from collections.abc import Awaitable, Mapping
 from typing import Annotated, Literal, TypeVar
 
 from fastapi import Request
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+)
 from pydantic import ValidationError as Invalid
+from pydantic_core import PydanticCustomError
 from starlette.datastructures import FormData, UploadFile
 from starlette.types import Message
 
@@ -37,6 +46,20 @@ Answer = TypeVar("Answer")
 SessionIdText = Annotated[str, StringConstraints(pattern=SESSION_ID_PATTERN)]
 
 
+def _flag(value: object) -> bool:
+    # Pydantic's own reading takes 0, no, off and more for a boolean; the reference promises none.
+    match str(value).lower():
+        case "true":
+            return True
+        case "false":
+            return False
+    raise PydanticCustomError("form_flag", "Input should be true or false")
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""`true` or `false` in a form, in letters of either case."""
+
+
 class Participant(BaseModel):
     """Whose voice alone is in the audio."""
 
@@ -59,8 +82,8 @@ class UploadForm(BaseModel):
     session_id: SessionIdText | None = None
     config: UploadConfig = UploadConfig()
     language: Language | None = None
-    transcription: bool = True
-    speaker_diarization: bool = True
+    transcription: Flag = True
+    speaker_diarization: Flag = True
     target_languages: list[Language] = Field([], max_length=MAX_TARGET_LANGUAGES)
 
 

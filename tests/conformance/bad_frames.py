@@ -16,6 +16,7 @@ from tests.conformance.raw_websocket import (
     BINARY,
     CLOSE,
     CONTINUATION,
+    MASK,
     PING,
     PONG,
     TEXT,
@@ -259,3 +260,16 @@ random_frames = st.builds(
     masked=st.sampled_from([True, True, True, False]),
 )
 """Followed by a close: whatever they say, the connection ends."""
+
+
+def begins_a_text_that_is_not_utf8(frame: bytes) -> bool:
+    """Whether one frame of `random_frames` is a text's masked first fragment, and no UTF-8."""
+    if frame[0] != TEXT or not frame[1] & 0x80:
+        return False
+    payload = frame.partition(MASK)[2]
+    shown = bytes(one ^ MASK[place % 4] for place, one in enumerate(payload))
+    try:
+        shown.decode()
+    except UnicodeDecodeError:
+        return True
+    return False

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.conformance.bad_frames import HEADER, HELLO, FrameCase
+from tests.conformance.bad_frames import (
+    HEADER,
+    HELLO,
+    FrameCase,
+    begins_a_text_that_is_not_utf8,
+)
 from tests.conformance.documented_service import KEY, SESSION_ID, documented_service
 from tests.conformance.raw_websocket import BINARY, RawSocket, raw_frame, text
 
@@ -22,6 +27,10 @@ NOT_WEBSOCKET = frozenset({1000, 1002, 1005, 1007, 1009, 3000, 4999})
 """Close codes for frames against RFC 6455; a client's own close is echoed."""
 REFUSALS = frozenset({1000, 1007, 1009, 1013, 4000, 4004, 4008, 4009, 4010})
 """Close codes of docs/protocols.md for a client's own mistakes."""
+WITHOUT_A_WORD = frozenset({1006})
+"""uvicorn 0.54 reads a text and the close behind it at once, answers the close, and then cannot
+refuse the text with 1007 any more: it drops the connection. Only who broke the protocol, and left,
+is told less for it."""
 
 FRAMES_PER_ACK = 10
 """The good bot sends a frame after each case, and waits for its ack after so many: acks take time.
@@ -145,7 +154,10 @@ class Neighbourhood:
         with self.opened(protocol) as socket:
             socket.send(data + raw_frame(0, final=True) + raw_frame(8, b"\x03\xe8"))
             assert not socket.until(lambda _: False)
-            assert socket.close_code in NOT_WEBSOCKET | REFUSALS, (data, socket.close_code)
+            expected = NOT_WEBSOCKET | REFUSALS
+            if begins_a_text_that_is_not_utf8(data):
+                expected |= WITHOUT_A_WORD
+            assert socket.close_code in expected, (data, socket.close_code)
         self.assert_unharmed(data)
 
     def judge_cut(self, protocol: Protocol, data: bytes) -> None:
@@ -195,10 +207,11 @@ def neighbourhood(data_dir: Path) -> Iterator[Neighbourhood]:
 
     def run() -> None:
         try:
-            loop.run_until_complete(serve())
+            # It cancels what sleeps still, as the pings of closed Socket.IO connections do.
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(serve())
         finally:
             started.set()
-            loop.close()
 
     thread = threading.Thread(target=run, name="documented-service")
     thread.start()

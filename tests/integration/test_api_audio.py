@@ -116,6 +116,16 @@ async def test_a_file_is_looked_at_without_being_heard(server: ApiServer) -> Non
     assert not server.archive.stored
 
 
+@pytest.mark.parametrize("field", ["transcription", "speaker_diarization"])
+@pytest.mark.parametrize("said", ["0", "1", "no", "on", "null", "truth"])
+async def test_an_uploads_flag_is_true_or_false_and_nothing_else(
+    server: ApiServer, field: str, said: str
+) -> None:
+    status, problem = await upload(server, **{field: said})
+    assert (status, problem["code"], problem["field"]) == (400, "bad_request", field)
+    assert "true or false" in str(problem["detail"])
+
+
 @pytest.mark.parametrize(
     ("sent", "shown"),
     [

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.conformance import bad_frames
 from tests.conformance.neighbours import PROTOCOLS, Neighbourhood, Protocol, neighbourhood
-from tests.conformance.raw_websocket import BINARY, raw_frame, text
+from tests.conformance.raw_websocket import BINARY, CLOSE, TEXT, raw_frame, text
 
 each_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
 some_cases = settings(
@@ -35,6 +35,20 @@ def test_who_leaves_within_a_frame_is_missed_by_nobody(
     street: Neighbourhood, protocol: Protocol, cut: int
 ) -> None:
     street.judge_cut(protocol, text({"type": "ping", "t": 1})[:cut])
+
+
+@pytest.mark.parametrize("also_leaves", [False, True])
+def test_a_text_that_is_not_utf8_fills_one_line_of_the_log(
+    street: Neighbourhood, caplog: pytest.LogCaptureFixture, also_leaves: bool
+) -> None:
+    with street.opened("live") as socket:
+        socket.send(raw_frame(TEXT, b"\xff\xfe") + raw_frame(CLOSE, b"\x03\xe8") * also_leaves)
+        assert not socket.until(lambda _: False)
+
+    told = [one for one in caplog.records if one.name in ("uvicorn.error", "asyncio")]
+    assert [(one.getMessage(), one.exc_info) for one in told] == [
+        ("Invalid UTF-8 sequence received from client.", None)
+    ]
 
 
 @each_protocol
