@@ -262,14 +262,20 @@ random_frames = st.builds(
 """Followed by a close: whatever they say, the connection ends."""
 
 
-def begins_a_text_that_is_not_utf8(frame: bytes) -> bool:
-    """Whether one frame of `random_frames` is a text's masked first fragment, and no UTF-8."""
-    if frame[0] != TEXT or not frame[1] & 0x80:
-        return False
+def own_codes(frame: bytes) -> frozenset[int]:
+    """Close codes that only this one of the `random_frames` may end its connection with.
+
+    A close is echoed. And uvicorn 0.54 reads a fragmented text and the close behind it at once,
+    answers the close, and then cannot refuse a text that is not UTF-8 with 1007 any more: it drops
+    the connection. Only who broke the protocol, and left, is told less for it.
+    """
     payload = frame.partition(MASK)[2]
     shown = bytes(one ^ MASK[place % 4] for place, one in enumerate(payload))
-    try:
-        shown.decode()
-    except UnicodeDecodeError:
-        return True
-    return False
+    if frame[0] == 0x80 | CLOSE and len(shown) >= 2:
+        return frozenset(struct.unpack(">H", shown[:2]))
+    if frame[0] == TEXT:
+        try:
+            shown.decode()
+        except UnicodeDecodeError:
+            return frozenset({1006})
+    return frozenset()
