@@ -154,6 +154,9 @@ def upload_form(form: FormData) -> tuple[UploadForm, UploadFile]:
     for name in ("config", "target_languages"):
         if name in fields:
             fields[name] = _json_or_list(name, str(fields[name]))
+    repeated = form.getlist("target_languages")
+    if len(repeated) > 1:
+        fields["target_languages"] = repeated
     return _validated(UploadForm, fields), file_of(form)
 
 

@@ -70,13 +70,13 @@ def uploads_router(current: CurrentSettings, archive: Archive, uploads: Uploads)
             try:
                 wanted, file = upload_form(form)
                 name, size = file_name(file), file.size or 0
+                order = _order(wanted, name, size, file.file, current.now)
                 if not wanted.transcription:
                     facts = await _facts_only(file.file, name, size, uploads.limits())
                     await form.close()
                     return facts
                 if wanted.session_id is not None:
                     await archive.session(wanted.session_id)
-                order = _order(wanted, name, size, file.file, current.now)
                 job = await uploads.start(order, place)
             except BaseException:
                 await form.close()

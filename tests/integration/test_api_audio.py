@@ -116,12 +116,34 @@ async def test_a_file_is_looked_at_without_being_heard(server: ApiServer) -> Non
     assert not server.archive.stored
 
 
+async def test_a_form_may_name_each_target_language_in_a_field_of_its_own(
+    server: ApiServer,
+) -> None:
+    fields = form()
+    for language in ("pt", "es"):
+        fields.add_field("target_languages", language)
+    status, result = await server.json("POST", "/api/audio/upload", data=fields)
+    assert status == 200
+    spec = server.archive.of(str(result["session_id"])).row.spec
+    assert spec.target_languages == ("pt", "es")
+
+
+async def test_the_settings_of_a_file_that_is_only_looked_at_are_checked_too(
+    server: ApiServer,
+) -> None:
+    config = json.dumps({"settings": {"audio": {"stages": {"resampling": {"gain_in_db": "x"}}}}})
+    status, problem = await upload(server, transcription="false", config=config)
+    assert (status, problem["status"]) == (400, 400)
+
+
 @pytest.mark.parametrize("field", ["transcription", "speaker_diarization"])
 @pytest.mark.parametrize("said", ["0", "1", "no", "on", "null", "truth"])
 async def test_an_uploads_flag_is_true_or_false_and_nothing_else(
     server: ApiServer, field: str, said: str
 ) -> None:
-    status, problem = await upload(server, **{field: said})
+    fields = form()
+    fields.add_field(field, said)
+    status, problem = await server.json("POST", "/api/audio/upload", data=fields)
     assert (status, problem["code"], problem["field"]) == (400, "bad_request", field)
     assert "true or false" in str(problem["detail"])
 
