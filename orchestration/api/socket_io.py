@@ -11,13 +11,14 @@ import engineio
 import socketio
 import structlog
 from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from orchestration.api import wire
 from orchestration.api.connection import CLOSE_DONE
 from orchestration.api.problems import problem_for
 from orchestration.api.server_messages import encode_message
 from orchestration.api.socket_io_client import SocketIoClient, SocketIoServices
-from orchestration.errors import BadRequest, JsonObject, OrchestrationError, TooLarge
+from orchestration.errors import BadRequest, JsonObject, LimitReached, OrchestrationError, TooLarge
 
 SOCKET_IO_PATH = "/socket.io"
 ANSWER_S = 20
@@ -28,7 +29,7 @@ MAX_ATTACHMENTS = 4
 """Binary parts of one event; more end the connection."""
 MAX_JSON_DEPTH = 16
 MAX_WAITING_PACKETS = 64
-"""Packets waiting for a client before its session's events wait in its queue."""
+"""Packets waiting for a client before the next answer to it waits, and so what it says next."""
 CONNECT = "0"
 """How a packet of Socket.IO begins that asks for a client to be taken in."""
 PACKET_TYPES = frozenset("123456")
@@ -37,6 +38,8 @@ FAREWELL = "1"
 """How the packet begins with which a client closes."""
 SEND_TIMEOUT_S = 20
 """A client that takes nothing for so long is cut off."""
+CLOSE_ABNORMAL = 1006
+"""RFC 6455, 7.4.1: never sent; a connection that ended without a close."""
 
 _log = structlog.get_logger(__name__)
 
@@ -57,23 +60,14 @@ class _BoundedJson:
 
 
 class PacketQueue(asyncio.Queue[Any]):
-    """Packets for one client; `room` is set while fewer than `MAX_WAITING_PACKETS` wait."""
+    """Engine.IO's packets for one client; `taken_in` counts all that were ever put in."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.room = asyncio.Event()
-        self.room.set()
+    taken_in = 0
 
     def _put(self, item: Any) -> None:
         super()._put(item)
-        if self.qsize() >= MAX_WAITING_PACKETS:
-            self.room.clear()
-
-    def _get(self) -> Any:
-        item = super()._get()
-        if self.qsize() < MAX_WAITING_PACKETS:
-            self.room.set()
-        return item
+        if item is not None:  # None ends the queue.
+            self.taken_in += 1
 
 
 class _Engine(engineio.AsyncServer):  # type: ignore[misc]
@@ -111,6 +105,10 @@ class Transport:
         self._loop = asyncio.get_running_loop()
         self._cut: asyncio.Future[None] = self._loop.create_future()
         self._close: Message = {"type": "websocket.close", "code": CLOSE_DONE}
+        self._closed = False
+        self._sent = 0
+        self._progress = asyncio.Event()
+        self.queue: PacketQueue | None = None
         self.client: SocketIoClient | None = None
         self.touch()
 
@@ -158,11 +156,48 @@ class Transport:
             self.cut(BadRequest("This is not a packet of Engine.IO."))
 
     async def send(self, message: Message) -> None:
-        """Raises TimeoutError when the client has not read for `SEND_TIMEOUT_S`."""
+        """Engine.IO sends a packet, or closes.
+
+        Raises:
+            TimeoutError: the client has not read for `SEND_TIMEOUT_S`.
+        """
         if message["type"] == "websocket.close":
+            self._closed = True
             message = self._close
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await self._send(message)
+        if message["type"] == "websocket.send":
+            self._sent += 1
+            self._progress.set()
+
+    async def room(self, packets: int) -> None:
+        """Wait until fewer than `packets` wait in Engine.IO's queue and in its writer."""
+        assert self.queue is not None
+        while self.queue.taken_in - self._sent >= packets:
+            self._progress.clear()
+            await self._progress.wait()
+
+    async def send_past_queue(self, packet: str) -> None:
+        """Send a packet as soon as all that Engine.IO took in before is sent.
+
+        Engine.IO's queue, writer and packet objects cost more than the sending itself; what goes
+        to a thousand clients spares them.
+
+        Raises:
+            WebSocketDisconnect: the connection is closed or about to be.
+        """
+        await self.room(1)
+        if self._closed or self._cut.done():
+            raise WebSocketDisconnect(CLOSE_ABNORMAL)
+        self.touch()
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self._send({"type": "websocket.send", "text": packet})
+        except TimeoutError:
+            self.cut(LimitReached("You have not read for too long; resume after the last event."))
+            raise WebSocketDisconnect(CLOSE_ABNORMAL) from None
+        except OSError as error:
+            raise WebSocketDisconnect(CLOSE_ABNORMAL) from error
 
 
 def transport_of(environ: dict[str, Any]) -> Transport:
@@ -215,16 +250,19 @@ class SocketIo:
 
     async def _connected(self, sid: str, environ: dict[str, Any], _: Any = None) -> None:
         eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
-        queue: PacketQueue = self._server.eio._get_socket(eio_sid).queue
         transport = transport_of(environ)
+        transport.queue = self._server.eio._get_socket(eio_sid).queue
 
-        async def send_event(name: str, text: str) -> None:
-            await queue.room.wait()
+        async def answer(name: str, text: str) -> None:
+            await transport.room(MAX_WAITING_PACKETS)
             transport.touch()
             await self._server.eio.send(eio_sid, f'2["{name}",{text}]')
 
+        async def tell(name: str, text: str) -> None:
+            await transport.send_past_queue(f'42["{name}",{text}]')
+
         scope = environ["asgi.scope"]
-        client = SocketIoClient(sid, scope, send_event, transport.cut, self._services)
+        client = SocketIoClient(sid, scope, answer, tell, transport.cut, self._services)
         self._clients[sid] = transport.client = client
         await client.greet()
 

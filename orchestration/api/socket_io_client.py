@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers
+from starlette.websockets import WebSocketDisconnect
 
 from orchestration.api.connection import first_of
 from orchestration.api.connections import Connection
@@ -62,7 +63,8 @@ class SocketIoClient:
         self,
         sid: str,
         scope: Any,
-        send_event: SendEvent,
+        answer: SendEvent,
+        tell: SendEvent,
         cut: Callable[[OrchestrationError], None],
         services: SocketIoServices,
     ) -> None:
@@ -70,7 +72,8 @@ class SocketIoClient:
         self._scheme = scope["scheme"]
         self._host = Headers(scope=scope).get("host", "localhost")
         self._connection: Connection = scope["orchestration.connection"]
-        self._send_event = send_event
+        self._send_answer = answer
+        self._send_live = tell
         self._cut = cut
         self._services = services
         self._watching: asyncio.Task[None] | None = None
@@ -259,6 +262,8 @@ class SocketIoClient:
                 await first_of(viewing.forward(queue), queue.overflow())
         except OrchestrationError as error:
             self._cut(error)
+        except WebSocketDisconnect:
+            return  # It is gone, or cut off already.
         except Exception:
             _log.exception("socket.io viewer failed", session_id=session_id)
             self._cut(OrchestrationError("Something unexpected went wrong."))
@@ -275,11 +280,11 @@ class SocketIoClient:
         return body
 
     async def _tell(self, name: str, body: JsonObject) -> None:
-        await self._send_event(name, encode_message(body))
+        await self._send_answer(name, encode_message(body))
 
     async def _tell_text(self, text: str) -> None:
         # Every live message begins with its type: encoded once, it serves all viewers.
-        await self._send_event(text[len('{"type":"') : text.index('"', len('{"type":"'))], text)
+        await self._send_live(text[len('{"type":"') : text.index('"', len('{"type":"'))], text)
 
 
 def _text(body: JsonObject, field: str, max_characters: int) -> str:
