@@ -36,7 +36,6 @@ MAX_REQUESTS_AT_ONCE = 4
 """Requests of one client to the engines under way; one more is refused."""
 MAX_TEXT_CHARACTERS = 5000
 """Of a text to translate."""
-
 STATUS_INTERVAL_S = 2.0
 """How often the services that a client subscribed to are looked at."""
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import json
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -190,10 +192,42 @@ async def test_what_is_not_socket_io_ends_its_connection_alone(
         assert (await other.message(type="heartbeat"))["status"] == "ok"
 
 
+async def test_a_viewer_that_reads_late_has_lost_passing_events_only(server: ApiServer) -> None:
+    session = await server.session()
+    late = await raw(server)
+    await late.send_str('42["service_message",{"type":"join_session","session_id":"s1"}]')
+    assert "session_joined" in await late.receive_str()
+    assert "snapshot" in await late.receive_str()
+    transport = late._response.connection.transport  # type: ignore[union-attr]
+    assert transport is not None
+    # Otherwise the kernel may well keep nearly all of it.
+    late.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    transport.pause_reading()
+    async with connected(server) as reader:
+        await reader.message(type="join_session", session_id="s1")
+        await reader.next("snapshot")
+        for number in range(300):
+            session.emit_passing(f"lag {number}", "lag", {"seconds": number, "pad": "x" * 30_000})
+            await reader.next("lag")
+        for _ in range(20):
+            session.emit("alert", {"level": "info", "code": "x", "message": "m"})
+            await reader.next("alert")
+    transport.resume_reading()
+    lags, seqs = 0, []
+    while 20 not in seqs:
+        name, body = json.loads((await late.receive_str()).removeprefix("42"))
+        lags += name == "lag"
+        seqs += [body["seq"]] if name == "alert" else []
+    await late.close()
+
+    assert seqs == list(range(1, 21))
+    assert 0 < lags < 300
+
+
 async def test_a_viewer_that_does_not_read_is_cut_off_and_the_others_hear_on(
     server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestration.api.socket_io.SEND_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("orchestration.api.socket_io_transport.SEND_TIMEOUT_S", 0.5)
     session = await server.session()
     slow = await raw(server)
     await slow.send_str('42["service_message",{"type":"join_session","session_id":"s1"}]')
@@ -212,6 +246,7 @@ async def test_a_viewer_that_does_not_read_is_cut_off_and_the_others_hear_on(
                 if stats["active_connections"] == 1:
                     break
                 await asyncio.sleep(0.05)
+    slow._response.connection.transport.abort()  # type: ignore[union-attr]
     await slow.close()
 
 
