@@ -26,6 +26,9 @@ from orchestration.storage.archive_ports import Archive
 
 OPEN_PATH = "/api/health"
 SIGN_IN_PATH = "/api/sign-in"
+TRIAL_PATH = "/try"
+PAGES = frozenset({"/", TRIAL_PATH})
+"""Where a browser that is not signed in may do so."""
 COOKIE_NAME = "orchestration_sign_in"
 TICKET_PARAMETER = "ticket"
 TICKET_BYTES = 32
@@ -178,7 +181,7 @@ class AccessControl:
 
 
 def _refusal(scope: Scope, error: OrchestrationError) -> Response:
-    is_page = scope["type"] == "http" and scope["path"] == "/" and error.http_status == 401
+    is_page = scope["type"] == "http" and scope["path"] in PAGES and error.http_status == 401
     if not is_page:
         return problem_for(error)
     headers = {"Content-Security-Policy": SIGN_IN_POLICY, "WWW-Authenticate": "Bearer"}

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 import orchestration
-from orchestration.api.access import AccessControl, AccessRules, access_router
+from orchestration.api.access import TRIAL_PATH, AccessControl, AccessRules, access_router
 from orchestration.api.alerts import alerts_router
 from orchestration.api.audio_chunk_routes import chunks_router
 from orchestration.api.audio_chunks import ChunkSenders
@@ -88,7 +88,7 @@ def create_api(
         gateway: the services of the pools themselves.
         measures: the figures of all nodes.
         roll_call: where this replica and its kin are asked.
-        web_dir: the live page: `index.html` at `/`, all files below `/static/`.
+        web_dir: the pages: `index.html` at `/`, `try.html` at `/try`, all files below `/static/`.
     """
     held = settings.now
     rules = AccessRules(held.server, archive)
@@ -209,6 +209,10 @@ def _add_pages(app: FastAPI, web_dir: Path) -> None:
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(web_dir / "index.html")
+
+    @app.api_route(TRIAL_PATH, methods=["GET", "HEAD"], include_in_schema=False)
+    async def trial() -> FileResponse:
+        return FileResponse(web_dir / "try.html")
 
     @app.get("/docs", include_in_schema=False)
     async def reference() -> HTMLResponse:

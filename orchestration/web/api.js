@@ -27,12 +27,17 @@ export function sessionPath(sessionId, rest = "") {
   return `/api/sessions/${encodeURIComponent(sessionId)}${rest}`;
 }
 
-/** The live WebSocket's URL, with a fresh single-use ticket. */
-export async function liveUrl(sessionId, after) {
+/** The URL of one of the service's WebSockets, with a fresh single-use ticket. */
+export async function socketUrl(path) {
   const { ticket } = await request("/api/tickets", { method: "POST" });
-  const url = new URL(`/ws/live/${encodeURIComponent(sessionId)}`, location.href);
+  const url = new URL(path, location.origin);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  if (after !== null) url.searchParams.set("after", String(after));
   if (ticket) url.searchParams.set("ticket", ticket);
   return url.href;
+}
+
+/** The live WebSocket's URL. */
+export function liveUrl(sessionId, after) {
+  const query = after === null ? "" : `?after=${after}`;
+  return socketUrl(`/ws/live/${encodeURIComponent(sessionId)}${query}`);
 }

@@ -109,6 +109,7 @@ async def served(
     web_dir = data_dir / "web"
     web_dir.mkdir()
     (web_dir / "index.html").write_text("<!doctype html><title>live</title>")
+    (web_dir / "try.html").write_text("<!doctype html><title>try</title>")
     (web_dir / "app.js").write_text("export {};")
     engines = engines or ScriptedEngines()
     gateway = gateway or HttpGateway({}, timeout_s=1, tries=1)

@@ -108,10 +108,11 @@ async def test_no_log_holds_a_ticket(
 
 
 async def test_a_browser_signs_in_with_the_key_and_reads(server: ApiServer) -> None:
-    async with server.client.get(server.url + "/") as response:
-        assert response.status == 401
-        assert "text/html" in response.headers["Content-Type"]
-        assert "script-src 'sha256-" in response.headers["Content-Security-Policy"]
+    for page in ("/", "/try"):
+        async with server.client.get(server.url + page) as response:
+            assert response.status == 401
+            assert "text/html" in response.headers["Content-Type"]
+            assert "script-src 'sha256-" in response.headers["Content-Security-Policy"]
     async with server.client.post(server.url + "/api/sign-in", headers=BEARER) as response:
         cookie = response.headers["Set-Cookie"]
         assert response.status == 204

@@ -437,7 +437,7 @@ async def test_a_405_names_every_method_of_its_path(server: ApiServer) -> None:
         assert set(response.headers["Allow"].split(", ")) >= {"GET", "POST"}
 
 
-@pytest.mark.parametrize("path", ["/", "/static/app.js", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/try", "/static/app.js", "/docs", "/openapi.json"])
 async def test_pages_come_with_their_security_headers(server: ApiServer, path: str) -> None:
     async with server.client.get(server.url + path) as response:
         assert response.status == 200

@@ -1,4 +1,4 @@
-"""The page keeps what its content policy and its readers' safety rest on."""
+"""The pages keep what their content policy and their readers' safety rest on."""
 
 import re
 from pathlib import Path
@@ -8,19 +8,42 @@ import pytest
 import orchestration
 
 WEB = Path(orchestration.__file__).parent / "web"
-PAGE = (WEB / "index.html").read_text("utf-8")
+PAGES = {page.name: page.read_text("utf-8") for page in sorted(WEB.glob("*.html"))}
+PAGE = PAGES["index.html"]
 SCRIPTS = sorted(WEB.glob("*.js"))
 
 
-def test_everything_the_page_names_is_there() -> None:
-    named = re.findall(r'(?:href|src)="/static/([^"]+)"', PAGE)
-    assert {"app.js", "style.css", "icon.svg"} <= set(named)
+def scripts_of(page: str) -> set[Path]:
+    """The modules that a page loads, those that they import, and those that they add."""
+    waiting = re.findall(r'<script[^>]*\ssrc="/static/([^"]+)"', PAGES[page])
+    found: set[Path] = set()
+    while waiting:
+        path = WEB / waiting.pop()
+        if path not in found:
+            found.add(path)
+            source = path.read_text("utf-8")
+            waiting += re.findall(r'from "\./([^"]+)"', source)
+            waiting += re.findall(r'addModule\("/static/([^"]+)"\)', source)
+    return found
+
+
+def test_every_script_is_of_a_page() -> None:
+    assert set().union(*map(scripts_of, PAGES)) == set(SCRIPTS)
+
+
+@pytest.mark.parametrize(
+    ("page", "script"), [("index.html", "app.js"), ("try.html", "try.js")], ids=lambda one: str(one)
+)
+def test_everything_the_page_names_is_there(page: str, script: str) -> None:
+    named = re.findall(r'(?:href|src)="/static/([^"]+)"', PAGES[page])
+    assert {script, "style.css", "icon.svg"} <= set(named)
     assert all((WEB / name).is_file() for name in named)
 
 
 def test_nothing_is_inline_and_nothing_comes_from_elsewhere() -> None:
-    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", PAGE)
-    for path in (WEB / "index.html", WEB / "style.css", *SCRIPTS):
+    for page in PAGES.values():
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page)
+    for path in (*WEB.glob("*.html"), *WEB.glob("*.css"), *SCRIPTS):
         assert not re.search(r"(https?:)?//[\w-]+\.\w", path.read_text("utf-8")), path.name
 
 
@@ -32,9 +55,10 @@ def test_modules_import_their_neighbours_and_never_write_markup(path: Path) -> N
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", source)
 
 
-def test_every_element_that_a_script_asks_for_is_in_the_page() -> None:
-    ids = set(re.findall(r'\sid="([^"]+)"', PAGE))
-    for path in SCRIPTS:
+@pytest.mark.parametrize("page", PAGES)
+def test_every_element_that_a_script_asks_for_is_in_the_page(page: str) -> None:
+    ids = set(re.findall(r'\sid="([^"]+)"', PAGES[page]))
+    for path in scripts_of(page):
         asked = re.findall(r'(?:getElementById|byId)\("([^"]+)"\)', path.read_text("utf-8"))
         assert set(asked) <= ids, path.name
 

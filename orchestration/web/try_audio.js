@@ -1,0 +1,108 @@
+// A file or the microphone goes in, and its transcript is shown as it comes.
+
+import { request } from "./api.js";
+import { element } from "./format.js";
+import { LiveConnection } from "./live.js";
+import { Microphone } from "./microphone.js";
+import { IngestSender } from "./ingest_sender.js";
+import { Transcript } from "./transcript.js";
+
+const byId = (id) => document.getElementById(id);
+
+export class TrialAudio {
+  #transcript = new Transcript();
+  #live = null;
+  #microphone = null;
+  #sender = null;
+
+  constructor() {
+    byId("upload-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#attempt(() => this.#upload(byId("file").files[0]));
+    });
+    byId("record").addEventListener("click", () => this.#attempt(() => this.#record()));
+    byId("stop").addEventListener("click", () => this.#stop());
+  }
+
+  async #attempt(work) {
+    byId("record").disabled = true;
+    try {
+      await work();
+    } catch (problem) {
+      this.#stop();
+      this.#say(problem.message);
+    }
+    byId("record").disabled = false;
+  }
+
+  async #upload(file) {
+    const body = new FormData();
+    body.append("file", file);
+    this.#say("Uploading …");
+    const headers = { Prefer: "respond-async" };
+    const job = await request("/api/audio/upload", { method: "POST", body, headers });
+    this.#watch(job.session_id);
+    this.#say("The file is being heard.");
+  }
+
+  async #record() {
+    this.#microphone = await Microphone.open();
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify({ title: "Tried from the microphone" });
+    const session = await request("/api/sessions", { method: "POST", body, headers });
+    this.#sender = await IngestSender.open(session.session_id, this.#microphone.sampleRate, (said) => {
+      this.#stop();
+      this.#say(said);
+    });
+    this.#microphone.onSamples = (samples) => this.#sender?.send(samples);
+    this.#watch(session.session_id);
+    byId("record").hidden = true;
+    byId("stop").hidden = false;
+    this.#say("Recording.");
+  }
+
+  #stop() {
+    this.#microphone?.close();
+    this.#sender?.end();
+    this.#microphone = this.#sender = null;
+    byId("record").hidden = false;
+    byId("stop").hidden = true;
+    this.#say("What was said is being heard to its end.");
+  }
+
+  #watch(sessionId) {
+    this.#live?.close();
+    this.#transcript = new Transcript();
+    this.#show();
+    const link = byId("session-link");
+    link.href = `/#${encodeURIComponent(sessionId)}`;
+    link.textContent = `Session ${sessionId}`;
+    byId("session-place").hidden = false;
+    this.#live = new LiveConnection(sessionId, {
+      onMessage: (message) => {
+        this.#transcript.apply(message);
+        this.#show();
+      },
+      onState: (state, code, why) => {
+        if (state === "over") this.#say(code === 1000 ? "Done." : why || `Closed with ${code}.`);
+      },
+    });
+  }
+
+  #show() {
+    const lines = [
+      ...this.#transcript.inOrder().map((one) => element("li", "", said(one))),
+      ...this.#transcript.pendingInOrder().map((one) => element("li", "is-pending", said(one))),
+    ];
+    byId("heard").replaceChildren(...lines);
+  }
+
+  #say(text) {
+    byId("audio-note").textContent = text;
+    byId("audio-note").hidden = false;
+  }
+}
+
+function said({ speaker, text }) {
+  return speaker ? `${speaker.name}: ${text}` : text;
+}
