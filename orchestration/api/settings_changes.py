@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import yaml
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from orchestration.api.access import bearer_key
 from orchestration.api.settings_views import ChangeView, changes
@@ -23,7 +23,13 @@ MAX_VERSIONS_AT_ONCE = 200
 VERSIONS_AT_ONCE = 50
 
 Number = Annotated[int | None, Query(ge=0, le=MAX_INTEGER)]
-IfMatch = Annotated[str | None, Header(description="The version looked at: its ETag.")]
+IfMatch = Annotated[
+    str | None,
+    Header(description="The version looked at: its ETag."),
+    WithJsonSchema(
+        {"type": "string", "pattern": r'^([*]|(W/)?"?[0-9]{1,18}"?)$', "example": '"3"'}
+    ),
+]
 Comment = Annotated[str, Field(max_length=MAX_COMMENT_CHARACTERS)]
 Expected = Annotated[
     int | None, Field(ge=0, le=MAX_INTEGER, description="The version looked at, as `If-Match`.")
