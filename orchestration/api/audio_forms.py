@@ -155,7 +155,7 @@ def upload_form(form: FormData) -> tuple[UploadForm, UploadFile]:
         if name in fields:
             fields[name] = _json_or_list(name, str(fields[name]))
     repeated = form.getlist("target_languages")
-    if len(repeated) > 1:
+    if len(repeated) > 1 or repeated == [""]:
         fields["target_languages"] = repeated
     return _validated(UploadForm, fields), file_of(form)
 
