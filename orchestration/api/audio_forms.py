@@ -149,7 +149,7 @@ def upload_form(form: FormData) -> tuple[UploadForm, UploadFile]:
     """
     fields: dict[str, object] = {}
     for name, value in form.items():
-        if isinstance(value, str) and value.strip():
+        if isinstance(value, str):
             fields[name] = value.strip()
     for name in ("config", "target_languages"):
         if name in fields:

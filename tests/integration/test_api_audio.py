@@ -177,6 +177,7 @@ async def test_a_files_name_is_shown_and_never_opened(
         (FLAC, {"session_id": "../x"}, 400, "bad_request"),
         (FLAC, {"target_languages": '["Portuguese"]'}, 400, "bad_request"),
         (FLAC, {"target_languages": ""}, 400, "bad_request"),
+        (FLAC, {"language": ""}, 400, "bad_request"),
         (FLAC, {"config": "{"}, 400, "bad_request"),
         (FLAC, {"config": '{"settings": {"chunk_ms": 1}}'}, 400, "bad_request"),
     ],
