@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from structlog.stdlib import BoundLogger
@@ -21,7 +21,8 @@ class Incarnation:
         """The session has ended, and that is stored and told."""
         self._stopped: OrchestrationError | None = None
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._await_next_step: list[asyncio.Future[None]] = []
+        self._await_this_step: list[asyncio.Future[None]] = []
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -38,9 +39,15 @@ class Incarnation:
     def check_running(self) -> None:
         """Raises Unavailable when another incarnation is to be asked."""
         if self._stopped is not None:
-            raise Unavailable("The session moves to another actor; ask again.") from self._stopped
+            raise _moves() from self._stopped
 
-    # Waking, and waiting for rest
+    def check_stores(self) -> None:
+        """Raises Unavailable when what is done to the session from now on would not be stored."""
+        self.check_running()
+        if self.is_finished:
+            raise _just_ended()
+
+    # Waking, and steps
 
     def wake(self) -> None:
         """There is something to do."""
@@ -53,16 +60,29 @@ class Incarnation:
                 await self._wake.wait()
         self._wake.clear()
 
-    def rest(self) -> None:
-        """Everything until the last waking is done."""
-        if not self._wake.is_set():
-            self._idle.set()
+    def step_begins(self) -> None:
+        """What the session has to do by now is about to be drained."""
+        self._await_this_step += self._await_next_step
+        self._await_next_step = []
+
+    def step_is_done(self) -> None:
+        """What was drained is stored and told."""
+        done, self._await_this_step = self._await_this_step, []
+        for waiting in done:
+            if not waiting.done():
+                waiting.set_result(None)
 
     async def settled(self) -> None:
-        """Until everything so far is stored and told."""
-        self._idle.clear()
+        """Until everything so far is stored and told.
+
+        Raises:
+            Unavailable: the incarnation was over before that.
+        """
+        self.check_stores()
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._await_next_step.append(waiting)
         self._wake.set()
-        await self._idle.wait()
+        await waiting
 
     def signal(self) -> None:
         """Whoever waits for `changed` looks again."""
@@ -76,23 +96,29 @@ class Incarnation:
         self.is_finished = True
         self.live.close()
         self.signal()
+        # No step follows the one under way, which is still carried out.
+        left, self._await_next_step = self._await_next_step, []
+        _fail(left, _just_ended)
 
     def give_up(self, error: OrchestrationError) -> None:
         """This incarnation cannot go on; the session does, elsewhere or anew."""
         self.log.warning("session_stops_here", reason=error.message)
-        self._stopped = error
-        self.live.close()
-        self.signal()
-        self._idle.set()
+        self._stop(error)
 
     async def stop(self) -> None:
         """End all tasks of this process; the session itself goes on elsewhere."""
-        self._stopped = self._stopped or Unavailable("The session's actor is stopping.")
-        self.live.close()
-        self.signal()
+        self._stop(self._stopped or Unavailable("The session's actor is stopping."))
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _stop(self, error: OrchestrationError) -> None:
+        self._stopped = error
+        self.live.close()
+        self.signal()
+        left = [*self._await_this_step, *self._await_next_step]
+        self._await_this_step, self._await_next_step = [], []
+        _fail(left, _moves)
 
     # Tasks
 
@@ -110,3 +136,17 @@ class Incarnation:
         # begins anew from what is stored, which is what it would do after a crash.
         self.log.error("task_failed", exc_info=task.exception())
         self.give_up(Unavailable("A task of the session failed; the session begins anew."))
+
+
+def _moves() -> Unavailable:
+    return Unavailable("The session moves to another actor; ask again.")
+
+
+def _just_ended() -> Unavailable:
+    return Unavailable("The session has just ended; ask again.")
+
+
+def _fail(left: Iterable["asyncio.Future[None]"], why: Callable[[], Unavailable]) -> None:
+    for waiting in left:
+        if not waiting.done():
+            waiting.set_exception(why())

@@ -56,8 +56,9 @@ class Pump:
                     next_tick_ms = monotonic_ms() + round(TICK_S * 1000)
                     self._session.tick(monotonic_ms())
                     await self._abandon_if_due()
+                incarnation.step_begins()
                 await self._carry_out(self._session.drain(monotonic_ms()))
-                incarnation.rest()
+                incarnation.step_is_done()
         except OrchestrationError as error:
             incarnation.give_up(error)
         except Exception:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from orchestration.errors import Unavailable
 from orchestration.process_clock import monotonic_ms
 from orchestration.session.engine_calls import EngineCalls
 from orchestration.session.incarnation import Incarnation
@@ -28,8 +29,13 @@ class Repairing:
         self._finish = finish
 
     def begin(self) -> int:
-        """Hear again what was lost though its audio is held; returns how many ranges that is."""
-        repairs = [] if self.is_under_way else self._session.plan_repairs()
+        """Hear again what was lost though its audio is held; returns how many ranges that is.
+
+        While a round is under way none begins, and the answer is 0.
+        """
+        if self.is_under_way:
+            return 0
+        repairs = self._session.plan_repairs()
         if repairs or self._session.status in TERMINAL:
             self._spawn(repairs)
         return len(repairs)
@@ -50,5 +56,8 @@ class Repairing:
         self._session.repairs_end(monotonic_ms())
         self._incarnation.wake()
         if self._session.status in TERMINAL:
-            await self._incarnation.settled()
+            try:
+                await self._incarnation.settled()
+            except Unavailable:
+                return  # Over before all was stored: what is not is lost still, and said to be.
             await self._finish()

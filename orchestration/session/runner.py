@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from orchestration.errors import JsonObject, Unavailable
+from orchestration.errors import JsonObject
 from orchestration.metrics.meter import Meter
 from orchestration.process_clock import monotonic_ms
 from orchestration.session.engine_calls import EngineCalls, Engines
@@ -184,13 +184,20 @@ class SessionRunner:
         """Hear again what was lost though its audio is held; returns how many ranges that is.
 
         The work goes on after the answer. A session that was only opened for it ends again.
+
+        Raises:
+            Unavailable: the session moves, or has just ended; ask again.
         """
-        self._incarnation.check_running()
+        self._incarnation.check_stores()
         return self._repairing.begin()
 
     def sighted(self, sightings: Sequence[ParticipantSighting]) -> None:
-        """The platform's own records tell who is there; stored and told with the next step."""
-        self._incarnation.check_running()
+        """The platform's own records tell who is there; stored and told with the next step.
+
+        Raises:
+            Unavailable: the session moves, or has just ended; ask again.
+        """
+        self._incarnation.check_stores()
         self._session.sighted(sightings)
         self._incarnation.wake()
 
@@ -206,16 +213,15 @@ class SessionRunner:
             UnknownSpeaker: the correction is about nobody in the session.
             SpeakerConflict: it would make a circle.
             LimitReached: the session has as many corrections as it may.
+            Unavailable: the session moves, or has just ended; ask again.
         """
         incarnation = self._incarnation
         async with self._correcting:
-            incarnation.check_running()
-            if incarnation.is_finished:
-                raise Unavailable("The session has just ended; ask again.")
+            incarnation.check_stores()
             stored = await self._journal.final_segments(self.session_id)
+            incarnation.check_stores()
             repainted = self._session.correct(correction, stored, corrected_by)
             await incarnation.settled()
-            incarnation.check_running()
             is_over = self._session.status in TERMINAL and not incarnation.is_finished
             if is_over and not self._repairing.is_under_way:
                 await self._finish()

@@ -146,7 +146,9 @@ class SenderChannel:
         """End the session when it has waited for its sender as long as it may."""
         if self._session.must_abandon(monotonic_ms()):
             async with self._intake:
-                await self._end(self._session.abandon)
+                # While a batch was being stored its sender may have come back, or ended.
+                if self._session.must_abandon(monotonic_ms()):
+                    await self._end(self._session.abandon)
 
     async def _end(self, end: Callable[[int], dict[int, int]]) -> None:
         last_seqs = end(monotonic_ms())

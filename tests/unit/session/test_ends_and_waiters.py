@@ -1,0 +1,212 @@
+"""What is asked of a session while it ends, over a journal that the test holds up."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+import structlog
+
+from orchestration.errors import Unavailable
+from orchestration.metrics.meter import Tally
+from orchestration.session.incarnation import Incarnation
+from orchestration.session.inputs import EndOfStreams, StreamSpec
+from orchestration.session.live_log import LiveLog
+from orchestration.session.runner import SessionRunner
+from orchestration.session.sender_channel import SenderChannel
+from orchestration.session.session import Session
+from orchestration.session.session_meter import SessionMeter
+from orchestration.session.values import SessionValues
+from orchestration.storage.journal_ports import SessionChanges
+from orchestration.storage.values import JournalFact, SampleRange, StreamProgress, StreamRow
+from orchestration.transcript.segments import Segment
+from tests.doubles.scripted_engines import ScriptedEngines
+from tests.unit.metrics.session_under_measure import (
+    MemoryJournal,
+    NoRecording,
+    connect,
+    frames,
+    said,
+    send,
+)
+from tests.unit.session.meeting import FORMAT, RATE, claim, silence
+
+PATIENCE_S = 10
+"""For what would otherwise never come."""
+
+
+class Gate:
+    """Holds up whoever comes once it is closed, and tells that somebody is there."""
+
+    def __init__(self) -> None:
+        self.come = asyncio.Event()
+        self.opened = asyncio.Event()
+        self.opened.set()
+
+    async def passed(self) -> None:
+        self.come.set()
+        await self.opened.wait()
+
+    def close(self) -> None:
+        self.come.clear()
+        self.opened.clear()
+
+
+@dataclass
+class HeldJournal(MemoryJournal):
+    """Its calls may be held up."""
+
+    reading: Gate = field(default_factory=Gate)
+    opening: Gate = field(default_factory=Gate)
+    ending: Gate = field(default_factory=Gate)
+
+    async def open_streams(self, session: str, epoch: int, specs: Sequence[StreamSpec]) -> None:
+        await self.opening.passed()
+
+    async def final_segments(self, session: str) -> Sequence[Segment]:
+        await self.reading.passed()
+        return ()
+
+    async def commit(self, session: str, epoch: int, changes: SessionChanges) -> None:
+        if changes.status == "completed":
+            await self.ending.passed()
+        await super().commit(session, epoch, changes)
+
+    async def facts(self, session: str) -> Sequence[JournalFact]:
+        return ()
+
+    async def recent_hashes(self, session: str, limit: int) -> dict[tuple[int, int], bytes]:
+        return {}
+
+
+class Silence(NoRecording):
+    """All audio is held, and silent."""
+
+    async def engine_audio(self, stream: StreamSpec, start: int, end: int) -> bytes:
+        return bytes(2 * (end - start))
+
+
+class Running:
+    """A session's runner, and what it is made of."""
+
+    def __init__(self, made_of: Any = None) -> None:
+        self.journal = HeldJournal()
+        self.engines = ScriptedEngines()
+        self.finished = asyncio.Event()
+        self.runner = SessionRunner(
+            made_of or claim(),
+            cast(Any, self.journal),
+            self.engines,
+            SessionValues(),
+            Silence(),
+            self._finish,
+            Tally(),
+        )
+
+    async def _finish(self) -> None:
+        self.finished.set()
+
+
+ALL = EndOfStreams(((0, 4),), -1)
+
+
+async def test_a_correction_that_the_end_overtakes_is_refused_and_holds_nobody_up() -> None:
+    one = Running()
+    await connect(one.runner)
+    one.journal.reading.close()
+    correcting = asyncio.create_task(one.runner.correct(None))
+    async with asyncio.timeout(PATIENCE_S):
+        await one.journal.reading.come.wait()
+        await send(one.runner, *frames(silence(5)), ALL)
+        await one.finished.wait()
+        one.journal.reading.opened.set()
+        with pytest.raises(Unavailable, match="just ended"):
+            await correcting
+        with pytest.raises(Unavailable, match="just ended"):
+            await one.runner.correct(None)
+    await one.runner.stop()
+
+
+async def test_a_correction_that_comes_while_the_end_is_stored_is_refused() -> None:
+    one = Running()
+    await connect(one.runner)
+    one.journal.ending.close()
+    await send(one.runner, *frames(silence(5)), ALL)
+    async with asyncio.timeout(PATIENCE_S):
+        await one.journal.ending.come.wait()
+        one.journal.reading.close()
+        correcting = asyncio.create_task(one.runner.correct(None))
+        await one.journal.reading.come.wait()
+        one.journal.reading.opened.set()
+        await asyncio.sleep(0)
+        one.journal.ending.opened.set()
+        with pytest.raises(Unavailable, match="just ended"):
+            await correcting
+    await one.runner.stop()
+
+
+async def test_a_correction_is_not_kept_waiting_by_an_incarnation_that_stops() -> None:
+    one = Running()
+    await connect(one.runner)
+    one.journal.reading.close()
+    correcting = asyncio.create_task(one.runner.correct(None))
+    async with asyncio.timeout(PATIENCE_S):
+        await one.journal.reading.come.wait()
+        one.journal.reading.opened.set()
+        await asyncio.sleep(0)
+        await one.runner.stop()
+        with pytest.raises(Unavailable, match="moves to another actor"):
+            await correcting
+
+
+def ended_with_a_loss() -> Any:
+    """A session that has ended and lost its second second, though it was captured."""
+    lost = SampleRange(RATE, 2 * RATE, "engine_timeout")
+    rest = (SampleRange(0, RATE), SampleRange(2 * RATE, 3 * RATE))
+    progress = StreamProgress(0, 0, 3 * RATE, 3 * RATE, rest, (), (lost,))
+    row = StreamRow(StreamSpec(0, FORMAT), 30, 3 * RATE, 29, progress)
+    made_of = claim(streams=(row,))
+    session = replace(made_of.session, status="completed", zero_unix_ms=1)
+    return replace(made_of, session=session)
+
+
+async def test_a_second_request_does_not_end_the_repairs_that_are_under_way() -> None:
+    one = Running(ended_with_a_loss())
+    one.engines.hear = lambda request: said("Recovered.")
+    one.engines.gate.clear()
+    await one.runner.start()
+    async with asyncio.timeout(PATIENCE_S):
+        assert await one.runner.repair() == 1
+        while not one.engines.asked:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.01)
+        assert await one.runner.repair() == 0
+        # It is answered again once all that came before is stored.
+        await one.runner.correct(None)
+        assert not one.finished.is_set()
+        one.engines.gate.set()
+        await one.finished.wait()
+    texts = [segment.text for changes in one.journal.changes for segment in changes.segments]
+    assert texts == ["Recovered."]
+    with pytest.raises(Unavailable, match="just ended"):
+        await one.runner.repair()
+    await one.runner.stop()
+
+
+async def test_a_sender_that_comes_back_at_the_last_moment_is_not_given_up() -> None:
+    made_of, journal = claim(), HeldJournal()
+    session = Session(made_of, SessionValues(abandoned_after_ms=0), 0)
+    log = structlog.get_logger()
+    incarnation = Incarnation(LiveLog(1, 0, 10), log)
+    meter = SessionMeter(Tally(), session)
+    channel = SenderChannel(incarnation, session, cast(Any, journal), meter)
+    journal.opening.close()
+    connecting = asyncio.create_task(channel.connect("bot", [StreamSpec(0, FORMAT)]))
+    async with asyncio.timeout(PATIENCE_S):
+        await journal.opening.come.wait()
+        giving_up = asyncio.create_task(channel.abandon_if_due())
+        await asyncio.sleep(0)
+        journal.opening.opened.set()
+        await connecting
+        await giving_up
+    assert session.status == "active"
