@@ -57,15 +57,6 @@ class StreamLedger:
         while len(self.hashes) > REMEMBERED_HASHES:
             self.hashes.popitem(last=False)
 
-    def check_end(self, last_seq: int) -> None:
-        """Raises BadRequest when the announced end contradicts what is known."""
-        if last_seq < self.next_seq - 1 or self.last_seq not in (None, last_seq):
-            raise BadRequest(
-                f"Stream {self.stream} cannot end at frame {last_seq}: "
-                "frames beyond it, or another end, were announced before.",
-                {"stream": self.stream, "next_seq": self.next_seq, "last_seq": self.last_seq},
-            )
-
 
 class LedgerBatch:
     """Frames of one stream judged in order, on top of what is durable."""
@@ -75,6 +66,8 @@ class LedgerBatch:
         self._next_seq = ledger.next_seq
         self._next_sample = ledger.next_sample
         self._new_hashes: dict[int, bytes] = {}
+        self.last_seq = ledger.last_seq
+        """Where the stream ends, once that is said."""
         self.frames: list[JournalFrame] = []
         self.expected: int | None = None
         """The seq to send again from, when a frame came out of order."""
@@ -95,10 +88,10 @@ class LedgerBatch:
         if frame.seq < self._next_seq:
             self._check_repeat(frame, digest)
             return
-        if self._ledger.last_seq is not None and frame.seq > self._ledger.last_seq:
+        if self.last_seq is not None and frame.seq > self.last_seq:
             raise FramesAfterEnd(
-                f"Stream {frame.stream} ended with frame {self._ledger.last_seq}.",
-                {"stream": frame.stream, "seq": frame.seq, "last_seq": self._ledger.last_seq},
+                f"Stream {frame.stream} ended with frame {self.last_seq}.",
+                {"stream": frame.stream, "seq": frame.seq, "last_seq": self.last_seq},
             )
         if frame.seq > self._next_seq:
             if self.expected is None:
@@ -114,6 +107,24 @@ class LedgerBatch:
         self._next_seq += 1
         self._next_sample = frame.first_sample + sample_count
         self.expected = None
+
+    def judge_end(self, last_seq: int | None) -> int:
+        """Where the stream ends, if its last frame is said to be this one; None: where it is, or
+        where it was said to end before.
+
+        Raises:
+            BadRequest: that contradicts what is known.
+        """
+        if last_seq is None:
+            return self._next_seq - 1 if self.last_seq is None else self.last_seq
+        if last_seq < self._next_seq - 1 or self.last_seq not in (None, last_seq):
+            stream = self._ledger.stream
+            raise BadRequest(
+                f"Stream {stream} cannot end at frame {last_seq}: "
+                "frames beyond it, or another end, were announced before.",
+                {"stream": stream, "next_seq": self._next_seq, "last_seq": self.last_seq},
+            )
+        return last_seq
 
     def _check_repeat(self, frame: AudioFrame, digest: bytes) -> None:
         known: Mapping[int, bytes] = self._ledger.hashes

@@ -24,7 +24,10 @@ class Judgement:
 
     batches: dict[int, LedgerBatch] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
-    ends: list[EndOfStreams] = field(default_factory=list)
+    last_seqs: dict[int, int] = field(default_factory=dict)
+    """Where streams end that are said to end in this batch, named or not."""
+    last_fact: int | None = None
+    """The last fact there will be, where the batch says that the session ends."""
     arrivals: list[Arrival] = field(default_factory=list)
     """Of the frames, in the order they came."""
     error: OrchestrationError | None = None
@@ -35,8 +38,9 @@ class Judgement:
         return [frame for batch in self.batches.values() for frame in batch.frames]
 
     @property
-    def last_seqs(self) -> dict[int, int]:
-        return {stream: seq for end in self.ends for stream, seq in end.last_seq_by_stream}
+    def is_end(self) -> bool:
+        """Whether the batch says that the session ends."""
+        return self.last_fact is not None
 
     @property
     def nacks(self) -> tuple[tuple[int, int], ...]:
@@ -118,12 +122,10 @@ class Intake:
         for batch in judgement.batches.values():
             batch.ledger.accept(batch.frames)
         self.next_fact += len(judgement.facts)
-        for end in judgement.ends:
-            announced = dict(end.last_seq_by_stream)
-            for stream, ledger in self.ledgers.items():
-                if ledger.last_seq is None:
-                    ledger.last_seq = announced.get(stream, ledger.next_seq - 1)
-            self._last_fact = end.last_fact
+        for stream, last_seq in judgement.last_seqs.items():
+            self.ledgers[stream].last_seq = last_seq
+        if judgement.is_end:
+            self._last_fact = judgement.last_fact
 
     def end_here(self) -> dict[int, int]:
         """What is durable is all there will be. Returns each stream's last seq."""
@@ -142,6 +144,7 @@ class Intake:
         batch = judgement.batches.get(frame.stream)
         if batch is None:
             batch = judgement.batches[frame.stream] = ledger.batch()
+        batch.last_seq = judgement.last_seqs.get(frame.stream, batch.last_seq)
         known = len(batch.frames)
         batch.judge(frame)
         for new in batch.frames[known:]:
@@ -158,9 +161,14 @@ class Intake:
             judgement.facts.append(fact)
 
     def _judge_end(self, end: EndOfStreams, judgement: Judgement) -> None:
-        for stream, last_seq in end.last_seq_by_stream:
-            ledger = self.ledgers.get(stream)
-            if ledger is None:
+        announced = dict(end.last_seq_by_stream)
+        for stream in announced:
+            if stream not in self.ledgers:
                 raise BadAudio(f"Stream {stream} is not open.", {"stream": stream})
-            ledger.check_end(last_seq)
-        judgement.ends.append(end)
+        last_seqs: dict[int, int] = {}
+        for stream, ledger in self.ledgers.items():
+            batch = judgement.batches.get(stream) or ledger.batch()
+            batch.last_seq = judgement.last_seqs.get(stream, batch.last_seq)
+            last_seqs[stream] = batch.judge_end(announced.get(stream))
+        judgement.last_seqs.update(last_seqs)
+        judgement.last_fact = end.last_fact
