@@ -180,7 +180,7 @@ class Session:
             self._people.take(fact)
         for frame in judgement.frames:
             self._streams.hear(frame)
-        if judgement.ends and self.status in TAKING_AUDIO:
+        if judgement.is_end and self.status in TAKING_AUDIO:
             self._status.turn("ending")
         self._advance(now_ms)
 
@@ -400,6 +400,7 @@ class Session:
     def replayed(self, now_ms: int) -> None:
         """The journal is heard: go on."""
         self._people.correlator.scan()
+        self._streams.replayed(now_ms)
         self._advance(now_ms)
 
     # The parts

@@ -88,9 +88,13 @@ class Streams:
 
     def replay(self, frame: JournalFrame, received_ns: int) -> None:
         """A journaled frame beyond the frontier, heard again after a restart."""
-        self.ledgers[frame.stream].hashes[frame.seq] = frame.content_hash
         self._place(frame.stream, frame.first_sample + frame.sample_count, received_ns)
         self.hear(frame)
+
+    def replayed(self, now_ms: int) -> None:
+        """The journal is heard: who was silent before the restart may be so still, and what was
+        said last is not to wait for the next audio."""
+        self._audio_at_ms = dict.fromkeys(self.pipelines, now_ms)
 
     def lost(self, stream: int, lost: SampleRange) -> None:
         """Samples have no words: say so."""

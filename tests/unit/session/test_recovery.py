@@ -1,12 +1,16 @@
 """A session whose actor dies at any moment goes on, and its transcript is the one it would be."""
 
 import random
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestration.errors import FrameConflict
 from orchestration.services.ports import Hypothesis
+from orchestration.session.ingest_ledger import REMEMBERED_HASHES, content_hash
 from orchestration.session.inputs import (
     AudioFrame,
     ClockFact,
@@ -18,17 +22,20 @@ from orchestration.session.inputs import (
     SpeakerFact,
     StreamSpec,
 )
+from orchestration.session.intake import Judgement
+from orchestration.session.recovery import recover
 from orchestration.session.session import Session
 from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
 from orchestration.storage.journal_ports import Claim, SessionChanges
-from orchestration.storage.values import JournalFrame, StreamProgress, StreamRow
+from orchestration.storage.values import JournalFact, JournalFrame, StreamProgress, StreamRow
 from orchestration.transcript.segments import Segment
 from tests.unit.session.meeting import (
     FORMAT,
     FRAME,
     RATE,
     ZERO_UNIX_MS,
+    Meeting,
     claim,
     silence,
     speech,
@@ -38,6 +45,8 @@ from tests.unit.session.meeting import (
 WORD_MS = 500
 ZERO_UNIX_NS = ZERO_UNIX_MS * 1_000_000
 SPEC = StreamSpec(0, FORMAT)
+SHORT = RATE // 50
+QUIET = silence(1)[: 2 * SHORT]
 
 
 @dataclass
@@ -226,3 +235,62 @@ def test_every_sample_has_its_fate_after_any_deaths(seed: int) -> None:
     last = [one.streams[-1] for one in disk.changes if one.streams][-1]
     covered = sum(one.end - one.start for one in (*last.transcribed, *last.silent, *last.lost))
     assert covered == last.duration == len(spoken.pcm) // 2
+
+
+class Journaled:
+    """A journal whose frames are all still to be heard."""
+
+    def __init__(self, frames: list[JournalFrame]) -> None:
+        self._frames = frames
+
+    async def facts(self, session_id: str) -> list[JournalFact]:
+        return []
+
+    async def recent_hashes(self, session_id: str, limit: int) -> dict[tuple[int, int], bytes]:
+        newest = self._frames[-limit:]
+        return {(one.stream, one.seq): one.content_hash for one in newest}
+
+    async def frames_from(
+        self, session_id: str, stream: int, sample: int
+    ) -> AsyncIterator[JournalFrame]:
+        for frame in self._frames:
+            yield frame
+
+
+async def test_after_a_restart_the_newest_frames_are_the_ones_remembered() -> None:
+    seqs = range(REMEMBERED_HASHES + 500)
+    frames = [
+        JournalFrame(0, seq, seq * SHORT, SHORT, content_hash(seq * SHORT, QUIET), QUIET)
+        for seq in seqs
+    ]
+    row = StreamRow(SPEC, len(seqs), len(seqs) * SHORT, None, None)
+    session = Session(claim(streams=(row,)), SessionValues(), 0)
+    await recover(session, cast(Any, Journaled(frames)))
+
+    def judged(seq: int, payload: bytes) -> Judgement:
+        return session.judge([AudioFrame(0, seq, seq * SHORT, payload)], [ZERO_UNIX_NS])
+
+    session.accept(judged(len(seqs), QUIET), 0)
+    assert len(session.ledgers[0].hashes) == REMEMBERED_HASHES
+    repeated = len(seqs) - 900
+    assert judged(repeated, QUIET).error is None
+    assert isinstance(judged(repeated, b"\1" * len(QUIET)).error, FrameConflict)
+
+
+def test_the_last_words_before_a_restart_do_not_wait_for_the_next_audio() -> None:
+    values = SessionValues(stall_after_ms=3000)
+    pcm = speech(20) + silence(3)
+    row = StreamRow(SPEC, 23, 23 * FRAME, None, None)
+    meeting = Meeting(Session(claim(streams=(row,)), values, 0))
+    for seq in range(23):
+        payload = pcm[2 * FRAME * seq : 2 * FRAME * (seq + 1)]
+        frame = JournalFrame(0, seq, seq * FRAME, FRAME, b"", payload)
+        meeting.session.replay_frame(frame, ZERO_UNIX_NS)
+    meeting.session.replayed(0)
+    meeting.session.connected(0)
+    meeting.wait(2999)
+    assert meeting.orders == []
+
+    meeting.wait(1)
+    meeting.answer(words(("Hello.", 100, 1800)))
+    assert meeting.lines() == [(None, "Hello.")]
