@@ -17,6 +17,7 @@ from orchestration.session.inputs import (
     StreamSpec,
     UnixMoment,
 )
+from orchestration.session.renames import Renames
 from orchestration.session.speaker_corrections import (
     LabelCorrelations,
     check_correction,
@@ -25,7 +26,7 @@ from orchestration.session.speaker_corrections import (
 from orchestration.speakers.caption_text import Caption
 from orchestration.speakers.corrections import Correction, correction_json, parse_correction
 from orchestration.speakers.correlator import EVERYTHING, Correlator
-from orchestration.speakers.repainting import Repainter
+from orchestration.speakers.repainting import Repainter, present_name
 from orchestration.speakers.utterances import SpokenWord
 from orchestration.storage.values import (
     CorrectionRow,
@@ -66,6 +67,7 @@ class People:
         self._roster = self._correlator.roster
         self._repainter = Repainter()
         self._labels = LabelCorrelations()
+        self.renames = Renames(self._correlator, self._repainter)
         self._max_participants = max_participants
         self._waiting: list[Fact] = []
         self._changes = PeopleChanges()
@@ -88,10 +90,7 @@ class People:
         speaker = segment.speaker
         if speaker is None:
             return segment
-        participant = self._roster.find(speaker.speaker_id)
-        if participant is not None and speaker.method != "manual":
-            speaker = replace(speaker, name=participant.name)
-        return replace(segment, speaker=self._correlator.corrections.corrected(speaker))
+        return replace(segment, speaker=present_name(speaker, self._correlator))
 
     def became_final(self, segment: Segment) -> None:
         """Final words tell when somebody was heard, and may get another name later."""
@@ -160,6 +159,8 @@ class People:
         if spec.participant is None:
             return
         known = self._roster.find(spec.participant.participant_id) is not None
+        if known:
+            self._meet(spec.participant)
         self._correlator.own_stream(spec.stream, spec.participant)
         if not replayed and not known:
             self._changes.participants.append(ParticipantRow(spec.participant, None, None))
@@ -271,6 +272,8 @@ class People:
             participant = ParticipantRef(
                 participant.participant_id, participant.name, known.email, known.is_bot
             )
+        if known is not None and known.name != participant.name:
+            self.renames.renamed(participant.participant_id)
         if self._correlator.meet(participant):
             self._changes.participants.append(ParticipantRow(participant, None, None))
         return True

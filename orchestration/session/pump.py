@@ -56,6 +56,7 @@ class Pump:
                     next_tick_ms = monotonic_ms() + round(TICK_S * 1000)
                     self._session.tick(monotonic_ms())
                     await self._abandon_if_due()
+                await self._rename_stored()
                 incarnation.step_begins()
                 await self._carry_out(self._session.drain(monotonic_ms()))
                 incarnation.step_is_done()
@@ -64,6 +65,19 @@ class Pump:
         except Exception:
             incarnation.log.exception("session_failed")
             incarnation.give_up(Unavailable("The session's actor failed; it restarts."))
+
+    async def _rename_stored(self) -> None:
+        """Read back the lines of whoever has another name; their revisions go with this step."""
+        session = self._session
+        renamed = session.renames.due(monotonic_ms())
+        if not renamed:
+            return
+        try:
+            stored = await self._journal.segments_of(session.session_id, sorted(renamed))
+        except Unavailable as error:
+            self._incarnation.log.warning("rename_waits", reason=error.message)
+            return
+        session.rename_stored(renamed, stored, monotonic_ms())
 
     async def _carry_out(self, step: SessionStep) -> None:
         for order in step.transcribe:

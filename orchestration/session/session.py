@@ -6,7 +6,7 @@ events to tell afterwards, and requests to send. `now_ms` is a monotonic clock i
 wall-clock times are arguments of their own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestration.audio.chunker import Chunk
@@ -26,6 +26,7 @@ from orchestration.session.inputs import (
 from orchestration.session.intake import Intake, Judgement
 from orchestration.session.outbox import Outbox
 from orchestration.session.people import People
+from orchestration.session.renames import Renames
 from orchestration.session.repair_desk import RepairDesk
 from orchestration.session.repairs import Repair
 from orchestration.session.restored_clock import committed_words, restored_clock
@@ -243,6 +244,18 @@ class Session:
         self._outbox.repaint(repainted)
         return len(repainted)
 
+    @property
+    def renames(self) -> Renames:
+        """Whose stored lines have an earlier name still."""
+        return self._people.renames
+
+    def rename_stored(
+        self, participant_ids: Collection[str], stored: Sequence[Segment], now_ms: int
+    ) -> None:
+        """These participants have other names than before; `stored` are all lines they have."""
+        self._outbox.repaint(self.renames.repaint(participant_ids, stored, now_ms))
+        self._advance(now_ms)
+
     def voices_in(self, stream: int) -> int | None:
         """How many people can be heard in a stream, None while nobody knows."""
         return self._people.voices_in(stream)
@@ -424,6 +437,7 @@ class Session:
             self._intake.is_complete
             and self._translations.desk.is_idle
             and not self._repairs.is_under_way
+            and not self.renames.wait
             and all(pipeline.is_done for pipeline in self.pipelines.values())
         )
 

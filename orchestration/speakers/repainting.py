@@ -82,7 +82,17 @@ def renamed(segment: Segment, correlator: Correlator) -> SpeakerName | None:
         and (share >= SWITCH_SHARE or speaker.speaker_id == present.speaker_id)
     ):
         return speaker
-    return None if present is None else correlator.corrections.corrected(present)
+    return None if present is None else present_name(present, correlator)
+
+
+def present_name(speaker: SpeakerName, correlator: Correlator) -> SpeakerName:
+    """The same speaker under the name that holds now; one that was given by hand stays."""
+    corrections = correlator.corrections
+    participant = correlator.roster.find(speaker.speaker_id)
+    is_by_hand = speaker.method == "manual" and corrections.knows(speaker.speaker_id)
+    if participant is not None and not is_by_hand and speaker.method not in SETTLED_METHODS:
+        speaker = replace(speaker, name=participant.name)
+    return corrections.corrected(speaker)
 
 
 def _majority(segment: Segment, correlator: Correlator) -> tuple[SpeakerName | None, float]:

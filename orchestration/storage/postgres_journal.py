@@ -227,6 +227,12 @@ class PostgresJournal:
             rows = await connection.fetch(speaker_sql.FINAL_SEGMENTS, session_id)
         return [segment_from(row) for row in rows]
 
+    async def segments_of(self, session_id: str, speaker_ids: Sequence[str]) -> Sequence[Segment]:
+        ids = [storable_text(one) for one in speaker_ids]
+        async with database(self._pool) as connection:
+            rows = await connection.fetch(speaker_sql.SEGMENTS_OF, session_id, ids)
+        return [segment_from(row) for row in rows]
+
     async def facts(self, session_id: str) -> Sequence[JournalFact]:
         async with database(self._pool) as connection:
             rows = await connection.fetch(

@@ -4,6 +4,11 @@ FINAL_SEGMENTS = """
 SELECT * FROM bot_sessions.transcripts WHERE session_id = $1 ORDER BY start_ns, transcript_id
 """
 
+SEGMENTS_OF = """
+SELECT * FROM bot_sessions.transcripts WHERE session_id = $1 AND speaker_id = ANY ($2::text[])
+ORDER BY start_ns, transcript_id
+"""
+
 REPAINTABLE = """
 SELECT * FROM (
     SELECT * FROM bot_sessions.transcripts WHERE session_id = $1

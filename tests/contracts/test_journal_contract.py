@@ -22,6 +22,7 @@ from orchestration.storage.values import (
     SampleRange,
     SessionSpec,
 )
+from orchestration.transcript.segments import SpeakerName
 from tests.storage_values import (
     ANA,
     FRAME_SAMPLES,
@@ -419,3 +420,11 @@ async def test_final_segments_are_read_with_their_labels_and_the_newest_come_wit
     await journal.commit(SESSION, 1, SessionChanges(segments=[first, *spoken[1:]]))
     assert await journal.final_segments(SESSION) == [first, *spoken[1:]]
     assert list((await journal.claim(SESSION, "actor-2")).repaintable) == spoken[2:]
+
+
+async def test_the_lines_of_some_speakers_are_read_in_order(journal: PostgresJournal) -> None:
+    ben = SpeakerName("p2", "Ben", 0.5, "temporal")
+    spoken = [segment(0), segment(1, speaker=ben), segment(2, speaker=None), segment(3)]
+    await journal.commit(SESSION, 1, SessionChanges(segments=spoken))
+    assert await journal.segments_of(SESSION, ["p1", "nobody"]) == [spoken[0], spoken[3]]
+    assert await journal.segments_of(SESSION, []) == []

@@ -30,10 +30,12 @@ from orchestration.speakers.corrections import (
     CORRECTED_BY,
     Correction,
 )
+from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import ErasureReceipt, PersonAudio
 from orchestration.storage.erasure_ports import Person as PersonToErase
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import connect_pool
 from orchestration.storage.postgres_archive import PostgresArchive
@@ -43,10 +45,12 @@ from orchestration.storage.values import SessionRow, SessionSpec
 from orchestration.timing.service_clock import ServiceClock
 from tests.database import temporary_server
 from tests.doubles.api_server import served
+from tests.storage_values import participant, segment
 from tests.unit.timing.simulation import T0_NS, Accident, Delivery, deliveries
 
 READING = Path(__file__).parents[1] / "data" / "reading.flac"
 FRAME_SAMPLES = 1600
+T0_MS = T0_NS // 1_000_000
 ENDED_STATUSES = ("completed", "failed")
 
 
@@ -299,9 +303,9 @@ async def test_a_meeting_goes_in_and_a_transcript_comes_out(
     assert transcript["status"] == "completed"
     assert transcript["coverage"] == ended["coverage"]
     assert transcript["segments"]
-    for segment in transcript["segments"]:
-        assert segment["speaker"]["name"] == "Ana"
-        assert segment["translations"] == {"pt": {"text": "olá", "state": "final"}}
+    for line in transcript["segments"]:
+        assert line["speaker"]["name"] == "Ana"
+        assert line["translations"] == {"pt": {"text": "olá", "state": "final"}}
 
     events = await service.get(f"/api/sessions/{session_id}/events?after={snapshot['seq']}")
     assert events["items"] == [message for message in seen if "seq" in message]
@@ -472,3 +476,35 @@ async def test_changed_settings_that_do_not_fit_a_sessions_own_leave_it_as_it_wa
         url = f"{service.url}/api/sessions/own"
         async with client.patch(url, json={"settings": {"overlap_ms": None}}) as response:
             assert (await response.json())["settings"] == {}
+
+
+async def test_a_platforms_new_name_is_on_every_line_of_the_session(
+    service: Service, dsn: str
+) -> None:
+    body = {"session_id": "renaming", "language": "en"}
+    async with service.client.post(f"{service.url}/api/sessions", json=body) as response:
+        session = await response.json()
+    lines = [segment(number) for number in range(REPAINTABLE_SEGMENTS + 5)]
+    pool = await connect_pool(dsn, min_size=1, max_size=1, connect_timeout_s=10)
+    known = SessionChanges(segments=lines, participants=[participant()], zero_unix_ms=T0_MS)
+    await PostgresJournal(pool).commit("renaming", 1, known)
+    await service.sessions.restart("renaming")
+    async with (
+        service.client.ws_connect(session["live_url"]) as viewer,
+        service.client.ws_connect(session["ingest_url"]) as bot,
+    ):
+        await bot.send_json({"type": "hello", "protocol": 1, "streams": [MIXED]})
+        await until(bot, "welcome")
+        person = {"id": "p1", "name": "Ana Lima"}
+        await bot.send_bytes(frames_of(read_audio(1))[0])
+        await bot.send_json(
+            {"type": "participant", "fact": 0, "event": "join", "participant": person}
+        )
+        repainted: set[str] = set()
+        while len(repainted) < len(lines):
+            told = await until(viewer, "speaker")
+            repainted |= {one["segment_id"] for one in told["segments"]}
+    stored = await PostgresJournal(pool).final_segments("renaming")
+    assert {(one.speaker.name, one.revision) for one in stored if one.speaker} == {("Ana Lima", 2)}
+    assert len(stored) == len(lines)
+    await pool.close()

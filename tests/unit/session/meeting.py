@@ -22,6 +22,7 @@ from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
 from orchestration.storage.journal_ports import Claim
 from orchestration.storage.values import SessionRow, SessionSpec, StreamRow
+from orchestration.transcript.segments import Segment
 
 RATE = 16_000
 FRAME = RATE // 10
@@ -76,6 +77,8 @@ class Meeting:
     passing: list[PassingEvent] = field(default_factory=list)
     steps: list[SessionStep] = field(default_factory=list)
     orders: list[TranscribeOrder] = field(default_factory=list)
+    stored: list[Segment] = field(default_factory=list)
+    """Final segments as the journal has them, of earlier incarnations."""
     _seq: dict[int, int] = field(default_factory=dict)
     _sample: dict[int, int] = field(default_factory=dict)
 
@@ -149,6 +152,12 @@ class Meeting:
         self.settle()
 
     def settle(self) -> None:
+        renamed = self.session.renames.due(self.now_ms)
+        if renamed:
+            of_them = [
+                one for one in self.stored if one.speaker and one.speaker.speaker_id in renamed
+            ]
+            self.session.rename_stored(renamed, of_them, self.now_ms)
         step = self.session.drain(self.now_ms)
         self.steps.append(step)
         self.events.extend(step.changes.events)
