@@ -34,7 +34,9 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
     ('0022_google_meet.sql',
      '5a49cb4f0b2b08d70ab04c99aa87ada47ed5e197c12e22d4fc505e2a6f9e4325'),
     ('0023_speakers.sql',
-     'c7c6e8eb83037630349a6a741d4fea8bafed21416f7a1c1772faacc56bb386ff');
+     'c7c6e8eb83037630349a6a741d4fea8bafed21416f7a1c1772faacc56bb386ff'),
+    ('0024_journal_arrivals.sql',
+     '8ec730463e9bcf614f4672500e4c82ed564001a0847693fba3f80a8aac205510');
 
 -- Sessions of meeting bots: what they sent, what was heard, and who said it.
 --
@@ -121,6 +123,9 @@ CREATE TABLE bot_sessions.audio_journal (
     sample_count          integer NOT NULL CHECK (sample_count >= 0),
     content_hash          bytea NOT NULL,
     payload               bytea NOT NULL,
+    -- When the service read the frame: Unix time in nanoseconds, by a clock that does not step while
+    -- its connection lasts. Null for frames journaled before this was kept.
+    received_ns           bigint,
     PRIMARY KEY (session_id, stream, seq),
     FOREIGN KEY (session_id, stream) REFERENCES bot_sessions.streams ON DELETE CASCADE
 ) WITH (toast_tuple_target = 8160);

@@ -31,7 +31,8 @@ def stream_spec(stream: int, name: str | None = None) -> StreamSpec:
 def frame(seq: int, *, stream: int = 0, content: bytes = b"audio") -> JournalFrame:
     """The stream's frame `seq`, where each has `FRAME_SAMPLES`."""
     content_hash = content.ljust(16, b"#")[:16]
-    return JournalFrame(stream, seq, seq * FRAME_SAMPLES, FRAME_SAMPLES, content_hash, content)
+    first, received_ns = seq * FRAME_SAMPLES, 1_700_000_000_123_456_789 + seq
+    return JournalFrame(stream, seq, first, FRAME_SAMPLES, content_hash, content, received_ns)
 
 
 def segment(

@@ -1,5 +1,6 @@
 """HTTP: audio as chunks."""
 
+import time
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
@@ -42,9 +43,10 @@ def chunks_router(current: CurrentSettings, senders: ChunkSenders) -> APIRouter:
         """Store some seconds of audio: durable before the answer, once however often it comes."""
         counted = counted_request(request, limits.max_chunk_bytes * 4 // 3, "max_chunk_bytes")
         body, audio = await in_time(chunk_form(counted), limits.upload_timeout_s)
+        read_ns = time.monotonic_ns()
         spec, pcm = await chunk_audio(body, audio, limits.max_chunk_bytes)
         sender = await senders.of(body.session_id)
-        stored = await sender.store(spec, body.sequence, body.first_sample, pcm)
+        stored = await sender.store(spec, body.sequence, body.first_sample, pcm, read_ns)
         return _chunk_result(body, spec, stored)
 
     return router

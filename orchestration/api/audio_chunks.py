@@ -66,7 +66,12 @@ class ChunkSender:
         self.used_at_s = 0.0
 
     async def store(
-        self, spec: StreamSpec, sequence: int | None, first_sample: int | None, pcm: bytes
+        self,
+        spec: StreamSpec,
+        sequence: int | None,
+        first_sample: int | None,
+        pcm: bytes,
+        read_ns: int,
     ) -> StoredChunk:
         """Store one chunk; returns when it is durable.
 
@@ -75,6 +80,7 @@ class ChunkSender:
             sequence: its number in the stream, from 0; None for the next one.
             first_sample: where it begins; None for the end of the chunk before.
             pcm: whole samples in the stream's format.
+            read_ns: when the chunk was read, before it was decoded, by the monotonic clock.
 
         Raises:
             ChunkOutOfOrder: chunks before it are missing.
@@ -82,7 +88,7 @@ class ChunkSender:
             BadAudio: its stream has another format, or it lies before what is stored.
             SessionEnded: the session takes no more audio.
         """
-        return await self._in_turn(lambda: self._store(spec, sequence, first_sample, pcm))
+        return await self._in_turn(lambda: self._store(spec, sequence, first_sample, pcm, read_ns))
 
     async def tell(self, fact: SpeakerFact, numbered: bool) -> StoredFact:
         """Store one fact; returns when it is durable.
@@ -135,7 +141,12 @@ class ChunkSender:
         return StoredFact(number, self._next_fact, repeated=number < expected)
 
     async def _store(
-        self, spec: StreamSpec, sequence: int | None, first_sample: int | None, pcm: bytes
+        self,
+        spec: StreamSpec,
+        sequence: int | None,
+        first_sample: int | None,
+        pcm: bytes,
+        read_ns: int,
     ) -> StoredChunk:
         sender = await self._connected()
         if self._specs.get(spec.stream) != spec:
@@ -152,7 +163,7 @@ class ChunkSender:
         if first is None:
             # Durable for certain; only whether its content is the same cannot be told.
             return StoredChunk(sequence, None, next_seq, next_sample, repeated=True)
-        reply = await sender.push(AudioFrame(spec.stream, sequence, first, pcm))
+        reply = await sender.push(AudioFrame(spec.stream, sequence, first, pcm), read_ns=read_ns)
         if reply.nacks:
             expected = dict(reply.nacks)[spec.stream]
             raise ChunkOutOfOrder(

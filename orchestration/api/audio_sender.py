@@ -13,6 +13,7 @@ from orchestration.api.session_line import SessionLine
 from orchestration.errors import BadAudio
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
 from orchestration.storage.archive_ports import Archive
+from orchestration.timing.service_clock import ServiceClock
 
 FRAME_MS = 1000
 """Audio of a file in one frame: a file is not live, so that fewer are better."""
@@ -30,6 +31,7 @@ class SessionSender:
 
     def __init__(self, session_id: str, sessions: Sessions, archive: Archive) -> None:
         self._connection_id = new_connection_id()
+        self._clock = ServiceClock.anchored(time.time_ns(), time.monotonic_ns())
         self._line = SessionLine(session_id, self._connection_id, sessions, archive)
         self.next_fact = 0
         """The first fact that the session did not have as this became its sender."""
@@ -54,13 +56,18 @@ class SessionSender:
         self._line.add_stream(spec)
         return position
 
-    async def push(self, *items: AudioFrame | Fact | EndOfStreams) -> IngestReply:
+    async def push(
+        self, *items: AudioFrame | Fact | EndOfStreams, read_ns: int | None = None
+    ) -> IngestReply:
         """Returns once the items are durable.
+
+        `read_ns` is when they were read, by the monotonic clock; None for just now.
 
         Raises:
             OrchestrationError: the session refuses one of them, or has a newer sender.
         """
-        batch = IngestBatch(items, (time.time_ns(),) * len(items))
+        received_ns = self._clock.unix_ns(time.monotonic_ns() if read_ns is None else read_ns)
+        batch = IngestBatch(items, (received_ns,) * len(items))
         reply = await self._line.call(lambda link: link.push(self._connection_id, batch))
         if reply.error is not None:
             raise reply.error

@@ -3,6 +3,7 @@
 It goes the way of `POST /api/audio/chunk`, and is answered once it is durable.
 """
 
+import time
 from dataclasses import dataclass
 
 from orchestration.api.audio_chunks import ChunkSenders
@@ -61,10 +62,11 @@ class SocketIoSender:
         }
 
     async def _store(self, form: ChunkForm, audio: bytes, numbered: bool) -> JsonObject:
+        read_ns = time.monotonic_ns()
         spec, pcm = await chunk_audio(form, audio, self.current.now.audio.max_chunk_bytes)
         sender = await self.senders.of(form.session_id)
         number = form.sequence if numbered else None
-        stored = await sender.store(spec, number, form.first_sample, pcm)
+        stored = await sender.store(spec, number, form.first_sample, pcm, read_ns)
         return {
             "session_id": form.session_id,
             "status": _status(stored.repeated),

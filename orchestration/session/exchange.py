@@ -32,8 +32,8 @@ class Welcome:
 class IngestBatch:
     """What a connection brought since the last call, in the order it came.
 
-    `received_ns` is when each item was read from the socket: Unix time in nanoseconds, by a clock
-    that does not step while the connection lasts.
+    `received_ns` is when each item was read by the edge: Unix time in nanoseconds, by a clock that
+    does not step while the connection lasts.
     """
 
     items: tuple[AudioFrame | Fact | EndOfStreams, ...]

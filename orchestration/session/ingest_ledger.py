@@ -76,8 +76,10 @@ class LedgerBatch:
     def ledger(self) -> StreamLedger:
         return self._ledger
 
-    def judge(self, frame: AudioFrame) -> None:
+    def judge(self, frame: AudioFrame, received_ns: int) -> None:
         """Take the frame, drop it as a repeat, or note where the sender must go back to.
+
+        `received_ns` is when it reached the service, in Unix nanoseconds.
 
         Raises:
             BadAudio: not whole samples, or a sample clock that goes back or leaps.
@@ -100,7 +102,13 @@ class LedgerBatch:
         sample_count = self._sample_count(frame)
         self.frames.append(
             JournalFrame(
-                frame.stream, frame.seq, frame.first_sample, sample_count, digest, frame.payload
+                frame.stream,
+                frame.seq,
+                frame.first_sample,
+                sample_count,
+                digest,
+                frame.payload,
+                received_ns,
             )
         )
         self._new_hashes[frame.seq] = digest

@@ -146,7 +146,7 @@ class Intake:
             batch = judgement.batches[frame.stream] = ledger.batch()
         batch.last_seq = judgement.last_seqs.get(frame.stream, batch.last_seq)
         known = len(batch.frames)
-        batch.judge(frame)
+        batch.judge(frame, received_ns)
         for new in batch.frames[known:]:
             end_sample = new.first_sample + new.sample_count
             judgement.arrivals.append(Arrival(new.stream, end_sample, received_ns))

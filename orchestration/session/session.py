@@ -406,9 +406,9 @@ class Session:
         if fact.fact < self._facts_told:
             self._people.drain()
 
-    def replay_frame(self, frame: JournalFrame, received_ns: int) -> None:
+    def replay_frame(self, frame: JournalFrame, now_unix_ns: int) -> None:
         """A journaled frame beyond the frontier, heard again after a restart."""
-        self._streams.replay(frame, received_ns)
+        self._streams.replay(frame, now_unix_ns)
 
     def replayed(self, now_ms: int) -> None:
         """The journal is heard: go on."""

@@ -86,8 +86,10 @@ class Streams:
         if gap is not None:
             self.lost(frame.stream, gap)
 
-    def replay(self, frame: JournalFrame, received_ns: int) -> None:
-        """A journaled frame beyond the frontier, heard again after a restart."""
+    def replay(self, frame: JournalFrame, now_unix_ns: int) -> None:
+        """A journaled frame beyond the frontier, heard again after a restart; it is placed by its
+        arrival, or by now where the journal has none."""
+        received_ns = now_unix_ns if frame.received_ns is None else frame.received_ns
         self._place(frame.stream, frame.first_sample + frame.sample_count, received_ns)
         self.hear(frame)
 

@@ -18,7 +18,7 @@ ORDER BY seq DESC LIMIT 1
 """
 
 PAGE = """
-SELECT stream, seq, first_sample, sample_count, content_hash, payload
+SELECT stream, seq, first_sample, sample_count, content_hash, payload, received_ns
 FROM bot_sessions.audio_journal
 WHERE session_id = $1 AND stream = $2 AND seq > $3 ORDER BY seq LIMIT $4
 """

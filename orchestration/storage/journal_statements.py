@@ -31,13 +31,14 @@ SELECT count(*) FROM guard
 # One statement, so one round trip and one commit: this is what stands between a frame and its ack.
 APPEND = f"""{GUARD}, journaled AS (
     INSERT INTO bot_sessions.audio_journal
-        (session_id, stream, seq, first_sample, sample_count, content_hash, payload)
+        (session_id, stream, seq, first_sample, sample_count, content_hash, payload,
+            received_ns)
     SELECT guard.session_id, given.* FROM guard, unnest($3::integer[], $4::bigint[], $5::bigint[],
-        $6::integer[], $7::bytea[], $8::bytea[]) given
+        $6::integer[], $7::bytea[], $8::bytea[], $9::bigint[]) given
     ON CONFLICT DO NOTHING
 ), noted AS (
     INSERT INTO bot_sessions.facts (session_id, fact, body)
-    SELECT guard.session_id, given.* FROM guard, unnest($9::bigint[], $10::jsonb[]) given
+    SELECT guard.session_id, given.* FROM guard, unnest($10::bigint[], $11::jsonb[]) given
     ON CONFLICT DO NOTHING
 )
 SELECT count(*) FROM guard

@@ -133,6 +133,7 @@ class PostgresJournal:
                     [frame.sample_count for frame in frames],
                     [frame.content_hash for frame in frames],
                     [frame.payload for frame in frames],
+                    [frame.received_ns for frame in frames],
                     [fact.number for fact in facts],
                     [fact.body for fact in facts],
                 )

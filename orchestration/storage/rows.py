@@ -163,6 +163,7 @@ def frame_from(row: Row) -> JournalFrame:
         sample_count=row["sample_count"],
         content_hash=row["content_hash"],
         payload=row["payload"],
+        received_ns=row["received_ns"],
     )
 
 

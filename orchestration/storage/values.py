@@ -83,7 +83,10 @@ class StreamRow:
 
 @dataclass(frozen=True, slots=True)
 class JournalFrame:
-    """One frame as journaled. `content_hash` is 16 bytes over first_sample and payload."""
+    """One frame as journaled. `content_hash` is 16 bytes over first_sample and payload.
+
+    `received_ns` is when it reached the service, in Unix nanoseconds; None of older journals.
+    """
 
     stream: int
     seq: int
@@ -91,6 +94,7 @@ class JournalFrame:
     sample_count: int
     content_hash: bytes
     payload: bytes
+    received_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

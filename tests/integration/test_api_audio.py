@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from itertools import pairwise
@@ -217,6 +218,18 @@ async def test_a_chunk_is_durable_before_it_is_answered_and_a_repeat_is_nothing(
     assert isinstance(result, dict)
     assert (result["next_sequence"], result["next_sample"]) == (2, 3200)
     assert result["chunk_start_time"] == 0.1
+
+
+async def test_chunks_are_stamped_by_a_clock_that_does_not_step_when_the_wall_clock_is_set(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await server.session()
+    await send_chunk(server, 0, pcm(0))
+    set_back_ns, wall_ns = 3600 * 10**9, time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: wall_ns() - set_back_ns)
+    await send_chunk(server, 1, pcm(1600))
+    first, second = (one.received_ns[0] for one in session.batches)
+    assert 0 < second - first < set_back_ns
 
 
 async def test_a_hole_and_another_content_are_conflicts_that_say_how_to_go_on(

@@ -22,7 +22,7 @@ def test_any_order_of_repeats_and_leaps_stores_each_frame_once_in_order(
     stored: list[int] = []
     batch = ledger.batch()
     for seq, commits in sent:
-        batch.judge(frame(seq))
+        batch.judge(frame(seq), 0)
         if commits:
             ledger.accept(batch.frames)
             stored += [one.seq for one in batch.frames]
@@ -35,9 +35,9 @@ def test_any_order_of_repeats_and_leaps_stores_each_frame_once_in_order(
 def test_a_commit_that_fails_leaves_nothing_to_undo() -> None:
     ledger = StreamLedger(0, FORMAT)
     lost = ledger.batch()
-    lost.judge(frame(0))
+    lost.judge(frame(0), 0)
     again = ledger.batch()
-    again.judge(frame(0))
+    again.judge(frame(0), 0)
     assert [one.seq for one in again.frames] == [0]
 
 
@@ -45,9 +45,9 @@ def test_go_back_n_is_asked_from_the_first_missing_frame() -> None:
     ledger = StreamLedger(0, FORMAT)
     batch = ledger.batch()
     for seq in (0, 2, 3):
-        batch.judge(frame(seq))
+        batch.judge(frame(seq), 0)
     assert batch.expected == 1
-    batch.judge(frame(1))
+    batch.judge(frame(1), 0)
     assert batch.expected is None
     assert [one.seq for one in batch.frames] == [0, 1]
 
@@ -56,6 +56,6 @@ def test_only_so_many_hashes_are_remembered() -> None:
     ledger = StreamLedger(0, FORMAT)
     batch = ledger.batch()
     for seq in range(REMEMBERED_HASHES + 50):
-        batch.judge(frame(seq))
+        batch.judge(frame(seq), 0)
     ledger.accept(batch.frames)
     assert len(ledger.hashes) == REMEMBERED_HASHES

@@ -43,6 +43,7 @@ from tests.unit.session.meeting import (
 )
 
 WORD_MS = 500
+NS_PER_MS = 1_000_000
 ZERO_UNIX_NS = ZERO_UNIX_MS * 1_000_000
 SPEC = StreamSpec(0, FORMAT)
 SHORT = RATE // 50
@@ -294,3 +295,31 @@ def test_the_last_words_before_a_restart_do_not_wait_for_the_next_audio() -> Non
     meeting.wait(1)
     meeting.answer(words(("Hello.", 100, 1800)))
     assert meeting.lines() == [(None, "Hello.")]
+
+
+def test_after_a_restart_a_stream_without_words_lies_where_its_frames_had_placed_it() -> None:
+    """Both streams ended long before the actor that takes the session up hears them."""
+    meeting = Meeting.begun()
+    frames: list[JournalFrame] = []
+    for stream, came_ms in ((0, 0), (1, 3_000)):
+        if stream:
+            meeting.open(stream)
+        for seq in range(5):
+            sent = AudioFrame(stream, seq, seq * FRAME, speech(1))
+            arrived_ms = ZERO_UNIX_MS + came_ms + 100 * (seq + 1)
+            frames += meeting.send(sent, received_unix_ms=arrived_ms).frames
+    rows = tuple(
+        StreamRow(StreamSpec(stream, FORMAT), 5, 5 * FRAME, None, None) for stream in (0, 1)
+    )
+    again = Session(claim(streams=rows), SessionValues(), 0)
+    for frame in frames:
+        again.replay_frame(frame, ZERO_UNIX_NS + 3_600_000 * NS_PER_MS)
+    again.replayed(0)
+    changes = again.drain(1_000).changes
+    assert changes.zero_unix_ms == ZERO_UNIX_MS
+    assert again.end_now(1_000) == {0: 4, 1: 4}
+    orders = again.drain(1_000).transcribe
+    for order in orders:
+        again.transcribed(order.stream, order.chunk, words(("here", 100, 400)), 1_000)
+    starts = {one.stream: one.start_ns for one in again.drain(1_000).changes.segments}
+    assert starts == {0: 100 * NS_PER_MS, 1: 3_100 * NS_PER_MS}
