@@ -18,6 +18,7 @@ from orchestration.api.session_data_views import (
     statistics_view,
     translation_view,
 )
+from orchestration.api.speaker_views import correction_view, speakers_view
 from orchestration.api.time_ranges import WHOLE_NS
 from orchestration.api.zip_stream import ZipStream
 from orchestration.errors import JsonObject, JsonValue, NoRecording
@@ -56,10 +57,12 @@ class SessionArchive:
             await self._archive.statistics(session_id),
             await self._archive.correlation_figures(session_id),
         )
+        people = speakers_view(session_id, await self._archive.speakers(session_id))
         whole: list[tuple[str, JsonObject]] = [
             ("session.json", description),
             ("coverage.json", {"streams": list(coverage)}),
             ("statistics.json", figures.model_dump()),
+            ("speakers.json", people.model_dump()),
         ]
         for name, content in whole:
             async for piece in self._file(name, _once(_json(content))):
@@ -68,6 +71,7 @@ class SessionArchive:
             *self._transcripts(session, coverage),
             ("translations.ndjson", self._listed(session_id, "translations")),
             ("participants.ndjson", self._listed(session_id, "participants")),
+            ("speaker_corrections.ndjson", self._listed(session_id, "speaker_corrections")),
             ("correlations.ndjson", self._listed(session_id, "correlations")),
             ("chunks.ndjson", self._listed(session_id, "chunks")),
             ("events.ndjson", self._events(session_id)),
@@ -149,6 +153,9 @@ class SessionArchive:
         if what == "participants":
             people = await archive.participants_page(session_id, *within, PAGE, cursor)
             return [participant_view(one) for one in people.items], people.next_cursor
+        if what == "speaker_corrections":
+            said = await archive.speaker_corrections(session_id, PAGE, cursor)
+            return [correction_view(one) for one in said.items], said.next_cursor
         if what == "correlations":
             found = await archive.correlations_page(session_id, *within, PAGE, cursor)
             return [correlation_view(one) for one in found.items], found.next_cursor

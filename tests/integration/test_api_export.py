@@ -7,6 +7,7 @@ import json
 import tracemalloc
 import zipfile
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,19 @@ from orchestration.cli import main
 from orchestration.client.api import OrchestrationClient
 from orchestration.errors import UnknownSession
 from orchestration.session.events import TranslatedText
+from orchestration.session.inputs import ParticipantRef
+from orchestration.speakers.corrections import RenameSpeaker, correction_json
 from orchestration.storage.archive_ports import StoredSegment
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.recordings import Recordings
+from orchestration.storage.speaker_ports import (
+    AttendedParticipant,
+    MethodFigures,
+    PastName,
+    SpokenFigures,
+    StoredCorrection,
+    StoredSpeakers,
+)
 from orchestration.storage.values import SessionSpec, StreamRow
 from orchestration.transcript.exports import to_srt, to_text, to_vtt
 from tests.doubles.api_server import ApiServer, api_server
@@ -31,6 +42,7 @@ from tests.storage_values import FORMAT, event, frame, participant, progress, se
 
 PORTUGUESE = TranslatedText("pt", "olá", "final")
 LINES = 450
+CORRECTIONS = 205
 
 
 def fill(stored: StoredSession, folder: Path, files: int) -> None:
@@ -75,10 +87,16 @@ async def test_an_archive_holds_all_of_a_session_and_its_hashes_are_true(
     names = [file["name"] for file in manifest["files"]]
     assert whole.namelist() == [*names, "manifest.json"]
     assert names == [
-        *("session.json", "coverage.json", "statistics.json"),
+        *("session.json", "coverage.json", "statistics.json", "speakers.json"),
         *("transcript.json", "transcript.txt", "transcript.srt", "transcript.vtt"),
         *("transcript.pt.txt", "translations.ndjson", "participants.ndjson"),
-        *("correlations.ndjson", "chunks.ndjson", "events.ndjson", "recordings/0.flac"),
+        *(
+            "speaker_corrections.ndjson",
+            "correlations.ndjson",
+            "chunks.ndjson",
+            "events.ndjson",
+            "recordings/0.flac",
+        ),
     ]
     for file in manifest["files"]:
         content = whole.read(file["name"])
@@ -101,6 +119,35 @@ async def test_transcripts_in_an_archive_are_those_of_the_transcript_route(
     assert len(whole.read("translations.ndjson").splitlines()) == LINES
     events = [json.loads(line) for line in whole.read("events.ndjson").splitlines()]
     assert [one["seq"] for one in events] == list(range(1, LINES))
+
+
+async def test_an_archive_says_who_spoke_and_all_that_was_said_about_it(
+    server: ApiServer,
+) -> None:
+    spoken = server.archive.spoken_of("s1")
+    at = datetime(2026, 9, 21, tzinfo=UTC)
+    named = MethodFigures("temporal", 3, 12, 4 * 10**9, 0.9, 3)
+    bodies = [
+        correction_json(RenameSpeaker("p1", f"Ana {number}")) for number in range(CORRECTIONS)
+    ]
+    spoken.speakers = StoredSpeakers(
+        [AttendedParticipant(ParticipantRef("p1", "Ana"), None, 0, None)],
+        [SpokenFigures("p1", "Ana", 3, 12, 4 * 10**9, 0, 5 * 10**9, (named,))],
+        [],
+        [PastName("p1", "Ana", None, at)],
+        bodies,
+    )
+    spoken.corrections += [
+        StoredCorrection(number, body, "Bea", 3, at) for number, body in enumerate(bodies)
+    ]
+    whole = await exported(server)
+    _, speakers = await server.json("GET", "/api/sessions/s1/speakers")
+    assert json.loads(whole.read("speakers.json")) == speakers
+    assert speakers["items"][0]["name"] == f"Ana {CORRECTIONS - 1}"  # type: ignore[index,call-overload]
+    said = [json.loads(line) for line in whole.read("speaker_corrections.ndjson").splitlines()]
+    assert [one["number"] for one in said] == list(range(CORRECTIONS))
+    assert said[-1]["correction"]["name"] == f"Ana {CORRECTIONS - 1}"
+    assert said[0]["by"] == "Bea"
 
 
 async def test_recordings_in_an_archive_are_the_audio_as_it_came(
