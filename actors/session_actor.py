@@ -13,7 +13,7 @@ import ray
 from actors.dispatcher_engines import DispatcherEngines
 from actors.names import COORDINATOR, NAMESPACE, ask
 from actors.reports import Reports
-from orchestration.errors import JsonObject, Unavailable
+from orchestration.errors import Unavailable
 from orchestration.logs import configure_logs
 from orchestration.metrics.meter import Meter
 from orchestration.session.exchange import (
@@ -35,6 +35,7 @@ from orchestration.storage.pool import Pool, connect_pool, connection_waiters, s
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
+from orchestration.storage.values import SessionSpec
 
 POOL_MAX_CONNECTIONS = 2
 """One for the sender's frames, one for everything else; PostgreSQL's connections are few."""
@@ -110,9 +111,9 @@ class SessionActor:
                 self._runner.apply(values)
         return self._version
 
-    async def configure(self, settings: JsonObject) -> None:
-        """Work by these settings of the session's own from now on; they are stored."""
-        (await self._running()).configure(settings)
+    async def configure(self, spec: SessionSpec) -> None:
+        """Work by the settings and languages of this description from now on; they are stored."""
+        (await self._running()).configure(spec)
 
     async def go_away(self, reason: str, retry_ms: int) -> None:
         """The service stops in `retry_ms`: tell the sender."""

@@ -8,7 +8,7 @@ import ray
 
 from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ActorGone, ask
 from orchestration.api.ports import HealthReport, SessionLink
-from orchestration.errors import JsonObject, SessionEnded, Unavailable
+from orchestration.errors import SessionEnded, Unavailable
 from orchestration.session.exchange import (
     IngestBatch,
     IngestReply,
@@ -60,9 +60,9 @@ class RaySessionLink:
         """End the session as if its sender had said so."""
         await self._ask("end")
 
-    async def configure(self, settings: JsonObject) -> None:
-        """Work by these settings of its own."""
-        await self._ask("configure", settings)
+    async def configure(self, spec: SessionSpec) -> None:
+        """Work by the settings and languages of this description."""
+        await self._ask("configure", spec)
 
     async def events(self, cursor: LiveCursor) -> LiveBatch:
         batch: LiveBatch = await self._ask("events", cursor)
@@ -123,12 +123,12 @@ class RaySessions:
             await RaySessionLink(self, session_id, name).end()
         return await self._archive.session(session_id)
 
-    async def configure(self, session_id: str, settings: JsonObject) -> SessionRow:
-        name = await self.locate(session_id)
+    async def configure(self, spec: SessionSpec) -> SessionRow:
+        name = await self.locate(spec.session_id)
         if name is None:
-            raise SessionEnded("The session has ended.", {"session_id": session_id})
-        row = await self._archive.set_session_settings(session_id, settings)
-        await RaySessionLink(self, session_id, name).configure(settings)
+            raise SessionEnded("The session has ended.", {"session_id": spec.session_id})
+        row = await self._archive.configure_session(spec)
+        await RaySessionLink(self, spec.session_id, name).configure(row.spec)
         return row
 
     async def repair(self, session_id: str) -> int:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from orchestration.errors import JsonObject
 from orchestration.health.alerts import Alert
 from orchestration.health.integrations import Integration
 from orchestration.metrics.meter import Meter
@@ -169,9 +168,9 @@ class Sessions(Protocol):
         """End a session as if its sender had said `end`; returns at once with its new status."""
         ...
 
-    async def configure(self, session_id: str, settings: JsonObject) -> SessionRow:
-        """Give a running session these settings of its own, which were checked, in place of those
-        that it has; stored first."""
+    async def configure(self, spec: SessionSpec) -> SessionRow:
+        """Give a running session the settings of its own and the languages of this description,
+        which were checked, in place of those that it has; stored first."""
         ...
 
     async def repair(self, session_id: str) -> int:

@@ -1,5 +1,6 @@
 """HTTP: sessions."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -61,11 +62,18 @@ class CreateSession(BaseModel):
 
 
 class ConfigureSession(BaseModel):
-    """What to change of a session's own settings."""
+    """What to change of a session's own settings, and of its languages; what is left out stays."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"settings": {"chunk_ms": 6000}}})
+    model_config = ConfigDict(
+        strict=True,
+        json_schema_extra={
+            "example": {"settings": {"chunk_ms": 6000}, "language": "pt", "target_languages": []}
+        },
+    )
 
-    settings: dict[str, JsonValue]
+    settings: dict[str, JsonValue] = {}
+    language: Language | None = Field(None, description="Null has each stream's language heard.")
+    target_languages: list[Language] = Field([], max_length=MAX_TARGET_LANGUAGES)
 
 
 class SessionView(BaseModel):
@@ -150,6 +158,18 @@ def _spec(body: CreateSession, defaults: ChunkingSettings) -> SessionSpec:
     )
 
 
+def _changed(spec: SessionSpec, body: ConfigureSession) -> SessionSpec:
+    """The description with what the body names; what it leaves out stays."""
+    named = body.model_fields_set
+    targets = tuple(dict.fromkeys(body.target_languages))
+    return replace(
+        spec,
+        settings=merge_patched(spec.settings, body.settings),
+        language=body.language if "language" in named else spec.language,
+        target_languages=targets if "target_languages" in named else spec.target_languages,
+    )
+
+
 def sessions_router(sessions: Sessions, archive: Archive, current: CurrentSettings) -> APIRouter:
     """`/api/sessions`."""
     router = APIRouter(prefix="/api/sessions", tags=["sessions"])
@@ -190,14 +210,16 @@ def sessions_router(sessions: Sessions, archive: Archive, current: CurrentSettin
     async def configure(
         session_id: SessionId, body: ConfigureSession, request: Request
     ) -> SessionView:
-        """Change a running session's own settings: a JSON merge patch, null takes a value away.
+        """Change a running session's own settings and languages, all of it or nothing.
 
-        Each stream takes them up with its next chunk; no word is lost by it.
+        `settings` is a JSON merge patch: null takes a value away. Each stream takes them, and the
+        language, up with its next chunk; no word is lost by it. Lines that are final already are
+        translated to languages that come to `target_languages`, behind those of now.
         """
         row = await archive.session(session_id)
-        own = merge_patched(row.spec.settings, body.settings)
-        check_overrides(own, current.now.sessions.chunking)
-        return view(await sessions.configure(session_id, own), request)
+        spec = _changed(row.spec, body)
+        check_overrides(spec.settings, current.now.sessions.chunking)
+        return view(await sessions.configure(spec), request)
 
     @router.post("/{session_id}/end")
     async def end(session_id: SessionId, request: Request) -> SessionView:

@@ -29,6 +29,9 @@ replaced; its successor answers sooner than it would."""
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """A WebSocket message larger than this ends the connection; a snapshot has 1,000 segments."""
 
+AS_IT_IS = ""
+"""The language that a session has."""
+
 TranscriptFormat = Literal["json", "txt", "srt", "vtt"]
 
 
@@ -94,9 +97,26 @@ class OrchestrationClient(StoredDataCalls, ServiceCalls):
         """End a session as if its bot had; returns at once with its new status."""
         return await self._json("POST", session_path(session_id, "/end"))
 
-    async def configure_session(self, session_id: str, settings: JsonObject) -> JsonObject:
-        """Change a running session's own settings by a merge patch."""
-        body: JsonObject = {"settings": settings}
+    async def configure_session(
+        self,
+        session_id: str,
+        settings: JsonObject | None = None,
+        *,
+        language: str | None = AS_IT_IS,
+        target_languages: Sequence[str] | None = None,
+    ) -> JsonObject:
+        """Change a running session's own settings by a merge patch, and its languages.
+
+        Args:
+            settings: what is to be changed of the settings.
+            language: what is spoken; None has it heard.
+            target_languages: in place of those that it has; None leaves them.
+        """
+        body: JsonObject = {"settings": settings or {}}
+        if language != AS_IT_IS:
+            body["language"] = language
+        if target_languages is not None:
+            body["target_languages"] = list(target_languages)
         return await self._json("PATCH", session_path(session_id), body=body)
 
     async def delete_session(self, session_id: str) -> JsonObject:

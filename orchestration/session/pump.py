@@ -58,7 +58,10 @@ class Pump:
                     await self._abandon_if_due()
                 await self._rename_stored()
                 incarnation.step_begins()
+                owes_translations = self._session.owes_translations
                 await self._carry_out(self._session.drain(monotonic_ms()))
+                if owes_translations:
+                    await self._translate_past()
                 incarnation.step_is_done()
         except OrchestrationError as error:
             incarnation.give_up(error)
@@ -78,6 +81,17 @@ class Pump:
             self._incarnation.log.warning("rename_waits", reason=error.message)
             return
         session.rename_stored(renamed, stored, monotonic_ms())
+
+    async def _translate_past(self) -> None:
+        """Have earlier lines in the languages that came; all that is final is stored by now."""
+        session = self._session
+        try:
+            lines = await self._journal.untranslated(session.session_id)
+        except Unavailable as error:
+            self._incarnation.log.warning("translations_wait", reason=error.message)
+            return
+        session.translate_past(lines, monotonic_ms())
+        self._incarnation.wake()
 
     async def _carry_out(self, step: SessionStep) -> None:
         for order in step.transcribe:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import structlog
 
-from orchestration.errors import JsonObject
 from orchestration.metrics.meter import Meter
 from orchestration.process_clock import monotonic_ms
 from orchestration.session.engine_calls import EngineCalls, Engines
@@ -39,6 +38,7 @@ from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.journal_ports import Claim, SessionJournal
+from orchestration.storage.values import SessionSpec
 
 log = structlog.get_logger(__name__)
 
@@ -173,10 +173,12 @@ class SessionRunner:
             self._session.apply(own)
         self._incarnation.wake()
 
-    def configure(self, overrides: JsonObject) -> None:
-        """Have these settings of the session's own, in place of those it has."""
-        self._overrides = overrides
+    def configure(self, spec: SessionSpec) -> None:
+        """Have this description's settings and languages, in place of those that held."""
+        self._overrides = spec.settings
+        self._session.speak(spec.language, spec.target_languages)
         self.apply(self._given)
+        self._incarnation.wake()
 
     # The viewers' side
 

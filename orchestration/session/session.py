@@ -123,6 +123,12 @@ class Session:
         self._transcription.apply(values)
         self._streams.apply(values)
 
+    def speak(self, language: str | None, targets: tuple[str, ...]) -> None:
+        """Hear this language with the next chunk of each stream, None whichever it is; and have
+        lines in these languages, those that are final already as well."""
+        self._transcription.speak(language)
+        self._translations.desk.aim_at(targets)
+
     # Connections and streams
 
     def connected(self, now_ms: int) -> None:
@@ -216,6 +222,17 @@ class Session:
     def translation_unsupported(self, request: TranslationRequest, now_ms: int) -> None:
         """No engine has this pair: said once, then never asked again."""
         self._translations.unsupported(request)
+        self._advance(now_ms)
+
+    @property
+    def owes_translations(self) -> bool:
+        """Whether earlier lines are to be looked up that want a translation."""
+        return self._translations.desk.owes_past
+
+    def translate_past(self, lines: Sequence[tuple[Segment, str]], now_ms: int) -> None:
+        """Stored lines, each with a language that it is not translated to."""
+        self._translations.desk.owes_past = False
+        self._translations.desk.want_past(lines)
         self._advance(now_ms)
 
     def alert(self, level: str, code: str, message: str) -> None:

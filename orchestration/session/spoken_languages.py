@@ -20,6 +20,13 @@ class SpokenLanguages:
         self._settled: dict[int, str] = {}
         self._candidates: dict[int, tuple[str, int]] = {}
 
+    def give(self, language: str | None) -> None:
+        """The session's language from now on; None has each stream's heard anew."""
+        if language != self._given:
+            self._given = language
+            self._settled.clear()
+            self._candidates.clear()
+
     def of(self, stream: int) -> str | None:
         """The stream's language, None while whisper is to guess."""
         return self._given or self._settled.get(stream)

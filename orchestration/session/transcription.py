@@ -64,6 +64,10 @@ class Transcription:
         """Try again as these values say."""
         self._retries.apply(values)
 
+    def speak(self, language: str | None) -> None:
+        """Ask for this language with the next chunk of each stream; None: let it be heard."""
+        self._languages.give(language)
+
     def language_of(self, stream: int) -> str | None:
         """The language to hear a stream in, None while it is open."""
         return self._languages.of(stream)

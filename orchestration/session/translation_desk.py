@@ -14,6 +14,7 @@ class _Wanted:
     attempts: int = 0
     due_ms: int = 0
     under_way: bool = False
+    can_wait: bool = False
 
 
 class TranslationDesk:
@@ -31,15 +32,32 @@ class TranslationDesk:
         self._attempts = attempts
         self._wanted: dict[tuple[str, str], _Wanted] = {}
         self._unsupported: set[tuple[str, str]] = set()
+        self.owes_past = False
+        """Whether a language came to the targets whose earlier lines are still to be asked for."""
 
     @property
     def is_idle(self) -> bool:
-        return not self._wanted
+        return not self._wanted and not self.owes_past
 
     @property
     def waiting(self) -> int:
         """Translations that are wanted, those under way included."""
         return len(self._wanted)
+
+    def aim_at(self, targets: tuple[str, ...]) -> None:
+        """Lines are wanted in these languages from now on, and in no others."""
+        self.owes_past |= not set(targets) <= set(self._targets)
+        self._targets = targets
+        self._wanted = {key: one for key, one in self._wanted.items() if key[1] in targets}
+
+    def want_past(self, lines: Iterable[tuple[Segment, str]]) -> None:
+        """Earlier lines in languages that they are not translated to: behind what is said now."""
+        for segment, target in lines:
+            key = (segment.segment_id, target)
+            if target in self._targets and key not in self._wanted:
+                self.want(segment, (target,))
+                if key in self._wanted:
+                    self._wanted[key].can_wait = True
 
     def want(self, segment: Segment, targets: Iterable[str] | None = None) -> None:
         """Want a final segment in the session's target languages, or in those given."""
@@ -54,12 +72,12 @@ class TranslationDesk:
     def due(self, now_ms: int) -> list[TranslationRequest]:
         """Requests to send now; each counts as under way from here on."""
         room = self.MAX_UNDER_WAY - sum(one.under_way for one in self._wanted.values())
-        ready = [
-            one for one in self._wanted.values() if not one.under_way and one.due_ms <= now_ms
-        ][: max(0, room)]
-        for one in ready:
+        ready = [one for one in self._wanted.values() if not one.under_way and one.due_ms <= now_ms]
+        ready.sort(key=lambda one: one.can_wait)
+        begun = ready[: max(0, room)]
+        for one in begun:
             one.under_way = True
-        return [one.request for one in ready]
+        return [one.request for one in begun]
 
     def settle(self, request: TranslationRequest) -> int | None:
         """The request has its final answer. Returns its segment's revision, None if unknown."""

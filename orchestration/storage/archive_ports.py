@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from orchestration.errors import JsonObject
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.status import SessionStatus
 from orchestration.storage.alert_ports import AlertLog
@@ -109,8 +108,8 @@ class Archive(AlertLog, TimingArchive, SpeakerArchive, Protocol):
 
     async def assign_actor(self, session_id: str, actor_name: str | None) -> None: ...
 
-    async def set_session_settings(self, session_id: str, settings: JsonObject) -> SessionRow:
-        """Replace the session's own settings."""
+    async def configure_session(self, spec: SessionSpec) -> SessionRow:
+        """Replace the session's own settings and its languages by those of this description."""
         ...
 
     async def delete_session(self, session_id: str) -> Mapping[str, int]:

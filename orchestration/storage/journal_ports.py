@@ -182,6 +182,10 @@ class SessionJournal(Protocol):
         """All final segments in order of start."""
         ...
 
+    async def untranslated(self, session_id: str) -> Sequence[tuple[Segment, str]]:
+        """Final segments, each with a target language whose translation is not stored, in order."""
+        ...
+
     async def segments_of(self, session_id: str, speaker_ids: Sequence[str]) -> Sequence[Segment]:
         """All final segments of these speakers, in order of start."""
         ...

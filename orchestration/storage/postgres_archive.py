@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from orchestration.errors import BadRequest, JsonObject, SessionConflict
+from orchestration.errors import BadRequest, SessionConflict
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.status import SessionStatus
 from orchestration.storage.archive_ports import Page, QualitySummary, Snapshot, StoredSegment
@@ -79,7 +79,11 @@ INSERT INTO bot_sessions.sessions (session_id, meeting_id, meeting_title, langua
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (session_id) DO NOTHING RETURNING
 """
 
-SET_SETTINGS = "UPDATE bot_sessions.sessions SET settings = $2 WHERE session_id = $1"
+CONFIGURE = """
+UPDATE bot_sessions.sessions SET settings = $2, language = $3, target_languages = $4,
+    updated_at = now()
+WHERE session_id = $1
+"""
 
 SESSIONS_PAGE = f"""
 SELECT {SESSION_COLUMNS} FROM bot_sessions.sessions
@@ -177,10 +181,13 @@ class PostgresArchive(
         items = [session_from(row) for row in rows[:limit]]
         return Page(items, _encode_cursor(items[-1]) if len(rows) > limit and items else None)
 
-    async def set_session_settings(self, session_id: str, settings: JsonObject) -> SessionRow:
+    async def configure_session(self, spec: SessionSpec) -> SessionRow:
         async with database(self._pool) as connection:
-            await connection.execute(SET_SETTINGS, session_id, settings)
-            return await _session(connection, session_id)
+            targets = list(spec.target_languages)
+            await connection.execute(
+                CONFIGURE, spec.session_id, spec.settings, spec.language, targets
+            )
+            return await _session(connection, spec.session_id)
 
     async def assign_actor(self, session_id: str, actor_name: str | None) -> None:
         async with database(self._pool) as connection:

@@ -18,6 +18,7 @@ from orchestration.storage.rows import (
     PARTICIPANTS,
     SESSION_COLUMNS,
     STREAMS_OF_SESSION,
+    Row,
     file_from,
     optional_text,
     participant_from,
@@ -79,7 +80,7 @@ class PostgresJournal:
             last_event_seq=last_event_seq or 0,
             next_fact=0 if last_fact is None else last_fact + 1,
             segment_counts={row["stream"]: row["segments"] for row in counts},
-            untranslated=[(segment_from(row), row["target_language"]) for row in untranslated],
+            untranslated=_with_targets(untranslated),
             recent_segments=[segment_from(row) for row in recent],
             repaintable=[segment_from(row) for row in repaintable],
             corrections=[row["body"] for row in corrections],
@@ -228,6 +229,11 @@ class PostgresJournal:
             rows = await connection.fetch(speaker_sql.FINAL_SEGMENTS, session_id)
         return [segment_from(row) for row in rows]
 
+    async def untranslated(self, session_id: str) -> Sequence[tuple[Segment, str]]:
+        async with database(self._pool) as connection:
+            rows = await connection.fetch(sql.UNTRANSLATED, session_id)
+        return _with_targets(rows)
+
     async def segments_of(self, session_id: str, speaker_ids: Sequence[str]) -> Sequence[Segment]:
         ids = [storable_text(one) for one in speaker_ids]
         async with database(self._pool) as connection:
@@ -246,6 +252,10 @@ class PostgresJournal:
         async with database(self._pool) as connection:
             rows = await connection.fetch(sql.RECENT_HASHES, session_id, limit)
         return {(row["stream"], row["seq"]): row["content_hash"] for row in rows}
+
+
+def _with_targets(rows: Sequence[Row]) -> list[tuple[Segment, str]]:
+    return [(segment_from(row), row["target_language"]) for row in rows]
 
 
 async def _require(connection: Connection, held: object, session_id: str, epoch: int) -> None:

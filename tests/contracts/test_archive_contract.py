@@ -443,10 +443,16 @@ async def test_a_claim_finds_the_streams_clocks_and_their_timelines(
     assert claim.timeline == later
 
 
-async def test_a_sessions_own_settings_are_replaced(archive: PostgresArchive) -> None:
-    await archive.create_session(SessionSpec("own", settings={"chunk_ms": 5000}), b"")
-    row = await archive.set_session_settings("own", {"overlap_ms": 3000})
-    assert row.spec.settings == {"overlap_ms": 3000}
+async def test_a_sessions_own_settings_and_languages_are_replaced(
+    archive: PostgresArchive,
+) -> None:
+    spec = SessionSpec("own", title="Weekly", language="en", settings={"chunk_ms": 5000})
+    await archive.create_session(spec, b"")
+    wanted = replace(
+        spec, language=None, target_languages=("pt", "es"), settings={"overlap_ms": 3000}
+    )
+    row = await archive.configure_session(wanted)
+    assert row.spec == wanted
     assert await archive.session("own") == row
     with pytest.raises(UnknownSession):
-        await archive.set_session_settings("nobody", {})
+        await archive.configure_session(SessionSpec("nobody"))

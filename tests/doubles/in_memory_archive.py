@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from orchestration.errors import JsonObject, SessionConflict, UnknownSession
+from orchestration.errors import SessionConflict, UnknownSession
 from orchestration.session.events import DurableEvent
 from orchestration.session.status import SessionStatus
 from orchestration.storage.archive_ports import (
@@ -93,9 +93,8 @@ class InMemoryArchive(
         wanted = [row for row in rows if statuses is None or row.status in statuses]
         return page_of(wanted, limit, cursor)
 
-    async def set_session_settings(self, session_id: str, settings: JsonObject) -> SessionRow:
-        stored = self.of(session_id)
-        spec = replace(stored.row.spec, settings=settings)
+    async def configure_session(self, spec: SessionSpec) -> SessionRow:
+        stored = self.of(spec.session_id)
         stored.row = replace(stored.row, spec=spec)
         return stored.row
 

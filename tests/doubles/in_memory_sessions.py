@@ -281,10 +281,10 @@ class InMemorySessions:
             stored.set_status("ending")
         return stored.row
 
-    async def configure(self, session_id: str, settings: JsonObject) -> SessionRow:
-        if self.archive.of(session_id).row.status in ("completed", "failed"):
-            raise SessionEnded("The session has ended.", {"session_id": session_id})
-        return await self.archive.set_session_settings(session_id, settings)
+    async def configure(self, spec: SessionSpec) -> SessionRow:
+        if self.archive.of(spec.session_id).row.status in ("completed", "failed"):
+            raise SessionEnded("The session has ended.", {"session_id": spec.session_id})
+        return await self.archive.configure_session(spec)
 
     async def repair(self, session_id: str) -> int:
         self.archive.of(session_id)

@@ -141,9 +141,9 @@ class RunningSessions:
         await self._runners[session_id].end()
         return await self._archive.session(session_id)
 
-    async def configure(self, session_id: str, settings: JsonObject) -> SessionRow:
-        row = await self._archive.set_session_settings(session_id, settings)
-        self._runners[session_id].configure(settings)
+    async def configure(self, spec: SessionSpec) -> SessionRow:
+        row = await self._archive.configure_session(spec)
+        self._runners[spec.session_id].configure(row.spec)
         return row
 
     async def repair(self, session_id: str) -> int:
@@ -508,3 +508,30 @@ async def test_a_platforms_new_name_is_on_every_line_of_the_session(
     assert {(one.speaker.name, one.revision) for one in stored if one.speaker} == {("Ana Lima", 2)}
     assert len(stored) == len(lines)
     await pool.close()
+
+
+async def test_lines_of_before_are_translated_to_a_language_that_comes_to_a_running_session(
+    service: Service, dsn: str
+) -> None:
+    body: JsonObject = {"session_id": "languages", "language": "en"}
+    async with service.client.post(f"{service.url}/api/sessions", json=body) as response:
+        session = await response.json()
+    pool = await connect_pool(dsn, min_size=1, max_size=1, connect_timeout_s=10)
+    lines = [segment(number) for number in range(9)]
+    changes = SessionChanges(segments=lines, zero_unix_ms=T0_MS)
+    await PostgresJournal(pool).commit("languages", 1, changes)
+    await pool.close()
+    async with service.client.ws_connect(session["live_url"]) as viewer:
+        url = f"{service.url}/api/sessions/languages"
+        async with service.client.patch(url, json={"target_languages": ["pt"]}) as response:
+            assert (await response.json())["target_languages"] == ["pt"]
+        told = [await until(viewer, "translation") for _ in lines]
+    assert [one["segment_id"] for one in told] == [one.segment_id for one in lines]
+    await service.sessions.end("languages")
+    async with asyncio.timeout(10):
+        await service.sessions.finished.wait()
+    transcript = await service.get("/api/sessions/languages/transcript")
+    assert transcript["status"] == "completed"
+    assert [one["translations"] for one in transcript["segments"]] == [
+        {"pt": {"text": "olá", "state": "final"}}
+    ] * len(lines)

@@ -236,6 +236,24 @@ async def test_a_running_session_gets_other_settings_of_its_own(
         await client.configure_session("s1", {"chunk_ms": 7000})
 
 
+async def test_a_running_session_gets_other_languages_with_its_settings_or_nothing_of_both(
+    server: ApiServer, client: OrchestrationClient
+) -> None:
+    await client.create_session("s1", language="en", target_languages=["pt"])
+    shown = await client.configure_session("s1", {"chunk_ms": 6000}, target_languages=["es", "es"])
+    assert (shown["language"], shown["target_languages"]) == ("en", ["es"])
+    shown = await client.configure_session("s1", language=None)
+    assert (shown["language"], shown["target_languages"]) == (None, ["es"])
+    assert shown["settings"] == {"chunk_ms": 6000}
+    with pytest.raises(BadRequest):
+        await client.configure_session("s1", {"chunk_ms": 1}, language="pt")
+    for wrong in ("Portuguese", "p"):
+        with pytest.raises(BadRequest):
+            await client.configure_session("s1", {"chunk_ms": 7000}, language=wrong)
+    left = await client.session("s1")
+    assert (left["language"], left["settings"]) == (None, {"chunk_ms": 6000})
+
+
 async def test_what_was_changed_holds_after_a_restart(tmp_path: Path, pool: Pool) -> None:
     for number in range(2):
         folder = tmp_path / str(number)

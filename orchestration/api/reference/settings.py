@@ -52,9 +52,9 @@ OPERATIONS: Operations = {
         "Versions of the settings", {"items": [_VERSION], "next_before": None}
     ),
     "PATCH /api/sessions/{session_id}": Operation(
-        "Change a running session's settings",
-        {**SESSION, "settings": {"chunk_ms": 6000}},
-        {"settings": {"chunk_ms": 6000}},
+        "Change a running session's settings and languages",
+        {**SESSION, "settings": {"chunk_ms": 6000}, "target_languages": ["pt", "es"]},
+        {"settings": {"chunk_ms": 6000}, "target_languages": ["pt", "es"]},
         (*OF_A_SESSION, BadRequest, SessionEnded),
     ),
 }

@@ -1,0 +1,99 @@
+"""A running session is heard in, and translated to, other languages."""
+
+from orchestration.services.ports import TranslationRequest
+from orchestration.session.values import SessionValues
+from tests.unit.session.meeting import Meeting, silence, speech, words
+
+SAID = words(("Shall", 100, 400), ("we", 500, 700), ("begin?", 800, 1200))
+
+
+def begun(*targets: str) -> Meeting:
+    return Meeting.begun(targets=targets, values=SessionValues(translation_attempts=1))
+
+
+def say(meeting: Meeting) -> set[str | None]:
+    """Somebody says a line; the languages that whisper was asked for."""
+    meeting.play(speech(20) + silence(20))
+    languages = {meeting.answer(SAID).language}
+    while meeting.orders:
+        languages.add(meeting.answer(words()).language)
+    return languages
+
+
+def asked(meeting: Meeting) -> list[TranslationRequest]:
+    return [request for step in meeting.steps for request in step.translate]
+
+
+def look_back(meeting: Meeting) -> None:
+    """The lines that are stored without a translation to what the session wants are read."""
+    assert meeting.session.owes_translations
+    done = {(one.segment_id, one.target) for one in asked(meeting)}
+    lines = [one for step in meeting.steps for one in step.changes.segments]
+    missing = [(one, "es") for one in lines if (one.segment_id, "es") not in done]
+    meeting.session.translate_past(missing, meeting.now_ms)
+    meeting.settle()
+
+
+def test_the_next_chunk_is_asked_for_in_the_language_that_holds_by_then() -> None:
+    meeting = begun()
+    assert say(meeting) == {"en"}
+    meeting.session.speak("pt", ())
+    assert say(meeting) == {"pt"}
+    meeting.session.speak(None, ())
+    assert say(meeting) == {None}
+
+
+def test_a_language_that_is_heard_anew_is_not_the_one_that_was_settled_before() -> None:
+    meeting = begun()
+    meeting.session.speak(None, ())
+    for _ in range(2):
+        say(meeting)
+    assert meeting.session.language_of(0) == "en"
+    meeting.session.speak("pt", ())
+    meeting.session.speak(None, ())
+    assert meeting.session.language_of(0) is None
+
+
+def test_lines_of_before_are_translated_to_a_language_that_comes_behind_those_of_now() -> None:
+    meeting = begun()
+    for _ in range(6):
+        say(meeting)
+    meeting.session.speak("en", ("es",))
+    meeting.settle()
+    look_back(meeting)
+    under_way = asked(meeting)
+    assert [one.segment_id for one in under_way] == [f"weekly:0:{number}" for number in range(4)]
+    assert not meeting.session.owes_translations
+    say(meeting)
+    for request in under_way:
+        meeting.session.translated(request, "hola", "scripted", meeting.now_ms)
+    meeting.settle()
+    then = [one.segment_id for one in asked(meeting)[4:]]
+    assert then == ["weekly:0:6", "weekly:0:4", "weekly:0:5"]
+
+
+def test_a_language_that_goes_is_asked_for_no_more() -> None:
+    meeting = begun("pt")
+    for _ in range(6):
+        say(meeting)
+    under_way = asked(meeting)
+    assert len(under_way) == 4
+    meeting.session.speak("en", ())
+    for request in under_way:
+        meeting.session.translated(request, "olá", "scripted", meeting.now_ms)
+    meeting.settle()
+    assert (asked(meeting), meeting.told("translation")) == (under_way, [])
+    assert not meeting.session.owes_translations
+
+
+def test_a_session_does_not_complete_before_its_lines_have_the_language_that_came() -> None:
+    meeting = begun()
+    say(meeting)
+    meeting.session.speak("en", ("es",))
+    meeting.end()
+    assert meeting.status() == "ending"
+    look_back(meeting)
+    (request,) = asked(meeting)
+    meeting.session.translated(request, "¿Empezamos?", "scripted", meeting.now_ms)
+    meeting.settle()
+    assert meeting.status() == "completed"
