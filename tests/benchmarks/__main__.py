@@ -11,6 +11,7 @@ BENCHMARKS = (
     "stages",
     "uploads",
     "clock",
+    "clock_websocket",
     "storage",
     "timing",
     "health_rps",

@@ -6,7 +6,9 @@ A service is started, unless the URL of one is given: sessions clock-0 to clock-
 16 streams in four sessions, all at once and in real time: each of a clean run, a path that grows
 by 40 ms, 100 ms of lost and 100 ms of doubled capture, with sample clocks off by ±50 and ±200 ppm.
 Frames are sent when the simulated network (tests/unit/timing/simulation.py) delivers them; they
-then go through the real one, HAProxy and the ingress. Estimates are read from
+then go through the real one, HAProxy and the ingress. The streams begin at moments spread over the
+100 ms of a frame, as meetings do: in step, 16 frames would wait for each other ten times a second,
+and less and less as their clocks part, which no clock can tell from a rate. Estimates are read from
 `/api/sessions/{id}/statistics`, and compared with the truth at the sample that they name. What the
 machine itself takes to carry a frame is part of the offset's error.
 """
@@ -14,6 +16,7 @@ machine itself takes to carry a frame is part of the offset's error.
 import asyncio
 import heapq
 import json
+import selectors
 import sys
 import tempfile
 import time
@@ -32,7 +35,14 @@ from orchestration.timing.stream_clock import NS_PER_SECOND
 from tests.benchmarks.figures import machine_line, p50_p95, row
 from tests.chaos.coded_whisper import CodedWhisper
 from tests.chaos.service_under_test import ServiceUnderTest
-from tests.unit.timing.simulation import ACCIDENTS, SAMPLE_RATE, Accident, Delivery, deliveries
+from tests.unit.timing.simulation import (
+    ACCIDENTS,
+    FRAME_S,
+    SAMPLE_RATE,
+    Accident,
+    Delivery,
+    deliveries,
+)
 
 DURATION_S = 300
 SHOWN = ("spikes and stalls only", "path +40 ms", "100 ms lost", "100 ms twice")
@@ -53,6 +63,8 @@ class Stream:
     seed: int
     ppm: float
     accident: Accident
+    begins_s: float
+    """Of its simulation, since its bot's first."""
     sent: list[Delivery] = field(default_factory=list)
 
     @property
@@ -66,7 +78,7 @@ class Stream:
 
     def frames(self, duration_s: float) -> Iterator[tuple[float, int, Delivery]]:
         for one in deliveries(self.seed, self.ppm, self.accident, duration_s):
-            yield one.delivered_s, self.number, one
+            yield self.begins_s + one.delivered_s, self.number, one
 
 
 @dataclass
@@ -98,15 +110,16 @@ class Bot:
                 if left_s > 0:
                     await asyncio.sleep(left_s)
                 self.lateness_s.append((time.monotonic_ns() - began_ns) / 1e9 - at_s)
-                await self._send(socket, number, seqs[number], one)
+                await self._send(socket, by_number[number], seqs[number], one)
                 by_number[number].sent.append(one)
                 seqs[number] += 1
             await asyncio.sleep(STORED_WITHIN_S)
             hearing.cancel()
 
     async def _send(
-        self, socket: aiohttp.ClientWebSocketResponse, number: int, seq: int, one: Delivery
+        self, socket: aiohttp.ClientWebSocketResponse, stream: Stream, seq: int, one: Delivery
     ) -> None:
+        number = stream.number
         first = one.sample - FRAME_SAMPLES
         await socket.send_bytes(encode_frame(AudioFrame(number, seq, first, self.pcm)))
         if one.stamp_s is not None:
@@ -115,7 +128,8 @@ class Bot:
                 "fact": self.facts,
                 "stream": number,
                 "sample": one.sample,
-                "unix_ms": (self.zero_ns + round(one.stamp_s * 1e9)) // 1_000_000,
+                "unix_ms": (self.zero_ns + round((stream.begins_s + one.stamp_s) * 1e9))
+                // 1_000_000,
             }
             self.facts += 1
             await socket.send_str(json.dumps(fact))
@@ -149,7 +163,7 @@ def errors(bot: Bot, stream: Stream, figures: dict[str, Any]) -> Errors:
         + (round(clock["offset"] * NS_PER_SECOND) - bot.zero_ns) / NS_PER_SECOND
     )
     rate_ppm = abs(clock["rate_ppm"] - stream.ppm)
-    offset_s = abs(told_s - frame.least_s)
+    offset_s = abs(told_s - stream.begins_s - frame.least_s)
     kinds = (one["kind"] for one in figures["clock_changes"] if one["stream"] == stream.number)
     return Errors(
         stream.accident.name,
@@ -164,10 +178,15 @@ def bots() -> list[Bot]:
     rng = np.random.default_rng(0)
     noise = rng.integers(-NOISE_AMPLITUDE, NOISE_AMPLITUDE, FRAME_SAMPLES, dtype="<i2").tobytes()
     accidents = [one for one in ACCIDENTS if one.name in SHOWN]
+    places = rng.permutation(len(accidents) * len(PPM)).reshape(len(accidents), len(PPM))
+    begins_s = FRAME_S * places / places.size
     return [
         Bot(
             f"clock-{place}",
-            [Stream(number, 100 * place + number, ppm, accident) for number, ppm in enumerate(PPM)],
+            [
+                Stream(number, 100 * place + number, ppm, accident, float(begins_s[place, number]))
+                for number, ppm in enumerate(PPM)
+            ],
             noise,
         )
         for place, accident in enumerate(accidents)
@@ -217,7 +236,14 @@ async def run(duration_s: float) -> None:
 
 def main() -> None:
     duration_s = float(sys.argv[1]) if len(sys.argv) > 1 else DURATION_S
-    asyncio.run(measure(sys.argv[2], duration_s) if len(sys.argv) > 2 else run(duration_s))
+    with asyncio.Runner(loop_factory=_loop_with_fine_timers) as runner:
+        runner.run(measure(sys.argv[2], duration_s) if len(sys.argv) > 2 else run(duration_s))
+
+
+def _loop_with_fine_timers() -> asyncio.AbstractEventLoop:
+    """By select, whose timeouts are microseconds. Those of epoll are whole milliseconds, which
+    would be the greatest part of what is measured."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A stream's clock against simulated networks, whose truth is known."""
 
+import random
 from itertools import pairwise
 
 import pytest
@@ -57,6 +58,42 @@ def test_without_stamps_a_step_is_corrected_but_not_explained() -> None:
 
     assert [change.kind for change in outcome.changes] == [ChangeKind.UNEXPLAINED]
     assert outcome.offset_error_ms <= 2.0
+
+
+@pytest.mark.parametrize("path_s", [0.010, 0.005, -0.008])
+@pytest.mark.parametrize("ppm", PPM)
+def test_the_rate_is_not_taken_across_a_small_step_which_is_too_small_to_be_told(
+    ppm: float, path_s: float
+) -> None:
+    outcome = simulate(5, ppm, Accident("small", path_s=path_s))
+
+    assert outcome.changes == []
+    assert outcome.rate_error_ppm <= min(1.0, outcome.rate_bound_ppm)
+    assert outcome.offset_error_ms <= min(2.0, outcome.offset_bound_ms)
+
+
+def test_small_steps_back_and_forth_are_levels_and_none_is_told() -> None:
+    clock = StreamClock(SAMPLE_RATE)
+    for second in range(1, 600):
+        late_ns = 6_000_000 * (second // 60 % 2)
+        received_ns = T0_NS + second * 1_000_080_000 + late_ns
+        assert clock.arrived(second * SAMPLE_RATE, received_ns) is None
+
+    assert clock.estimate is not None
+    assert clock.estimate.rate_ppm == pytest.approx(80.0, abs=0.1)
+
+
+def test_a_noisy_path_makes_no_levels_of_its_noise() -> None:
+    """Minima that scatter by 6 ms: what stands out of them is not three in a row."""
+    clock = StreamClock(SAMPLE_RATE)
+    rng = random.Random(1)
+    for second in range(1, 600):
+        delay_ns = rng.randrange(60_000_000)
+        received_ns = T0_NS + second * 1_000_050_000 + delay_ns
+        assert clock.arrived(second * SAMPLE_RATE, received_ns) is None
+
+    assert clock.estimate is not None
+    assert abs(clock.estimate.rate_ppm - 50.0) <= clock.estimate.rate_error_ppm
 
 
 def test_two_late_entries_are_spikes_and_three_are_a_step() -> None:
