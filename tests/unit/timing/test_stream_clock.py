@@ -83,6 +83,21 @@ def test_small_steps_back_and_forth_are_levels_and_none_is_told() -> None:
     assert clock.estimate.rate_ppm == pytest.approx(80.0, abs=0.1)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_busy_minute_does_not_turn_the_rate(seed: int) -> None:
+    """Frames of 80 s take 4 to 40 ms more, and no one time the same."""
+    clock = StreamClock(SAMPLE_RATE)
+    rng = random.Random(seed)
+    for frame in range(1, 3000):
+        delay_ns = round(rng.expovariate(1 / 3e6))
+        if 1800 <= frame < 2600:
+            delay_ns += round(rng.triangular(4e6, 40e6, 30e6))
+        clock.arrived(frame * SAMPLE_RATE // 10, T0_NS + frame * 100_005_000 + delay_ns)
+
+    assert clock.estimate is not None
+    assert clock.estimate.rate_ppm == pytest.approx(50.0, abs=0.5)
+
+
 def test_a_noisy_path_makes_no_levels_of_its_noise() -> None:
     """Minima that scatter by 6 ms: what stands out of them is not three in a row."""
     clock = StreamClock(SAMPLE_RATE)
