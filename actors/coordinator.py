@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -28,11 +27,11 @@ from orchestration.config.current import CurrentSettings
 from orchestration.config.layers import Layers
 from orchestration.config.models import Settings
 from orchestration.config.versions import SettingsVersion
-from orchestration.errors import LimitReached
 from orchestration.health.integrations import Integration
 from orchestration.health.recovery import RecoveryBook, RecoveryReport
 from orchestration.logs import configure_logs
 from orchestration.metrics.catalogue import SESSIONS_CREATED
+from orchestration.process_clock import monotonic_ms
 from orchestration.services.settings_desk import SettingsChange, SettingsState
 from orchestration.session.status import OPEN_STATUSES
 from orchestration.storage.chunk_files import ChunkFileStore
@@ -48,7 +47,7 @@ log = structlog.get_logger(__name__)
 SWEEP_INTERVAL_S = 5.0
 """How often dispatchers, warm actors and ended sessions are looked after."""
 
-EXPIRE_INTERVAL_S = 3600.0
+EXPIRE_INTERVAL_MS = 3_600_000
 """How often recordings past their retention are removed."""
 
 TOP_UP_AFTER_S = 2.0
@@ -74,7 +73,7 @@ class Coordinator:
         self._placement = Placement(self._current, dsn, self._reports.meter, recovery)
         self._actions = RecoveryActions(recovery, self._placement)
         self._settings = SettingsKeeper(layers, self._take, lambda: self._placement.actors)
-        self._expire_at = 0.0
+        self._expire_at_ms = 0
         self._begun = asyncio.Lock()
         self._is_ready = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,20 +96,21 @@ class Coordinator:
                 self._spawn(self._meet_watch.run(self._pool, self._placement.open))
 
     async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
-        """Store a session and give it an actor; the same spec again finds it (False)."""
+        """Store a session and give it an actor; the same spec again finds it (False).
+
+        Raises:
+            LimitReached: as many sessions are open as may be.
+            SessionConflict: it exists with another description.
+            Unavailable: it is stored, and no actor could take it yet; ask again.
+        """
         await self.ready()
         archive = await self._connected()
-        limit = self._current.now.sessions.max_open
-        if len(self._placement.open) >= limit and spec.session_id not in self._placement.open:
-            raise LimitReached(
-                f"{limit} sessions are open, as many as max_open allows; end some first.",
-                {"max_open": limit},
-            )
-        row, created = await archive.create_session(spec, _description_hash(spec))
-        if created:
-            self._reports.meter.count(SESSIONS_CREATED)
-        if row.status in OPEN_STATUSES:
-            await self._place(spec.session_id)
+        with self._placement.room_for(spec.session_id):
+            row, created = await archive.create_session(spec, _description_hash(spec))
+            if created:
+                self._reports.meter.count(SESSIONS_CREATED)
+            if row.status in OPEN_STATUSES:
+                await self._place(spec.session_id)
         return (await archive.session(spec.session_id) if created else row), created
 
     async def locate(self, session_id: str) -> str | None:
@@ -152,7 +152,12 @@ class Coordinator:
         self._placement.session_ended(session_id)
 
     async def session_lost(self, session_id: str, actor_name: str) -> None:
-        """A session's actor says that it has none."""
+        """A session's actor says that it has none.
+
+        Raises:
+            DatabaseUnavailable: ask again.
+        """
+        await self.ready()
         await self._actions.session_lost(await self._connected(), session_id, actor_name)
 
     async def session_expired(self, session_id: str, actor_name: str) -> None:
@@ -265,8 +270,9 @@ class Coordinator:
                 self._placement.end_leaked(_session_actors())
                 await self._placement.place_homeless()
                 self._placement.top_up()
-                if self._expire_at <= time.monotonic():
-                    self._expire_at = time.monotonic() + EXPIRE_INTERVAL_S
+                now_ms = monotonic_ms()
+                if self._expire_at_ms <= now_ms:
+                    self._expire_at_ms = now_ms + EXPIRE_INTERVAL_MS
                     self._spawn(self._expire())
             except Exception as error:
                 log.warning("sweep_failed", reason=str(error))

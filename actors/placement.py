@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import ray
@@ -17,6 +16,7 @@ from orchestration.config.current import CurrentSettings
 from orchestration.config.session_values import session_values
 from orchestration.errors import (
     DatabaseUnavailable,
+    LimitReached,
     OrchestrationError,
     Unavailable,
     UnknownSession,
@@ -28,7 +28,7 @@ from orchestration.process_clock import monotonic_ms
 
 log = structlog.get_logger(__name__)
 
-ENDED_GRACE_S = 15.0
+ENDED_GRACE_MS = 15_000
 """An ended session's actor stays this long, so that everybody connected hears of the end."""
 
 ACTIVATION_TIMEOUT_S = 60.0
@@ -54,9 +54,10 @@ class Placement:
         self._meter = meter
         self._open: dict[str, str] = {}
         self._warm: deque[str] = deque()
-        self._placing: dict[str, asyncio.Future[str]] = {}
+        self._placing: dict[str, asyncio.Task[str]] = {}
+        self._arriving: set[str] = set()
         self._homeless: set[str] = set()
-        self._ended_due_s: dict[str, float] = {}
+        self._ended_due_ms: dict[str, int] = {}
         self._busy: set[str] = set()
         self._unknown = Continuously(LEAKED_AFTER_MS)
         self._starting: deque[asyncio.Task[str]] = deque()
@@ -76,9 +77,33 @@ class Placement:
         """How many actors wait for a session."""
         return len(self._warm)
 
+    @contextlib.contextmanager
+    def room_for(self, session_id: str) -> Iterator[None]:
+        """Keep one of the `max_open` places while a session is stored and given its actor. One
+        that has its place already takes no other, and one that has ended none.
+
+        Raises:
+            LimitReached: as many sessions are open as may be.
+        """
+        placed = self._open.keys() | self._homeless | self._placing.keys() | self._arriving
+        if session_id in placed:
+            yield
+            return
+        limit = self._current.now.sessions.max_open
+        if len(placed - self._ended_due_ms.keys()) >= limit:
+            raise LimitReached(
+                f"{limit} sessions are open, as many as max_open allows; end some first.",
+                {"max_open": limit},
+            )
+        self._arriving.add(session_id)
+        try:
+            yield
+        finally:
+            self._arriving.discard(session_id)
+
     def has_ended(self, session_id: str) -> bool:
         """Whether a session's end is stored and its actor is in its grace."""
-        return session_id in self._ended_due_s
+        return session_id in self._ended_due_ms
 
     def adopt(self, actor_by_session: Mapping[str, str | None], alive: Iterable[str]) -> None:
         """Take over the open sessions of an earlier coordinator and the actors it left; sessions
@@ -100,24 +125,11 @@ class Placement:
         """
         if session_id in self._open:
             return self._open[session_id]
-        under_way = self._placing.get(session_id)
-        if under_way is not None:
-            return await asyncio.shield(under_way)
-        placing: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._placing[session_id] = placing
-        try:
-            name = await self._activated(session_id)
-        except Exception as error:
-            placing.set_exception(error)
-            placing.exception()  # Looked at: perhaps nobody else waits.
-            raise
-        else:
-            self._open[session_id] = name
-            self._homeless.discard(session_id)
-            placing.set_result(name)
-            return name
-        finally:
-            del self._placing[session_id]
+        placing = self._placing.get(session_id)
+        if placing is None:
+            placing = self._placing[session_id] = asyncio.create_task(self._placed(session_id))
+        # A task of its own: whoever asked first may go away, and the others still wait for it.
+        return await asyncio.shield(placing)
 
     async def replace(self, session_id: str, name: str) -> None:
         """Give a session whose actor `name` is dead or stuck another one.
@@ -193,17 +205,18 @@ class Placement:
     def session_ended(self, session_id: str) -> None:
         """A session's end is stored: its actor goes once its grace is over."""
         if session_id in self._open:
-            self._ended_due_s.setdefault(session_id, time.monotonic() + ENDED_GRACE_S)
+            self._ended_due_ms.setdefault(session_id, monotonic_ms() + ENDED_GRACE_MS)
 
     def dismiss_ended(self) -> None:
         """End the actors whose grace is over."""
-        for session_id, due_s in list(self._ended_due_s.items()):
-            if due_s <= time.monotonic():
+        now_ms = monotonic_ms()
+        for session_id, due_ms in list(self._ended_due_ms.items()):
+            if due_ms <= now_ms:
                 self.dismiss(session_id)
 
     def dismiss(self, session_id: str) -> None:
         """End a session's actor, if it has one."""
-        self._ended_due_s.pop(session_id, None)
+        self._ended_due_ms.pop(session_id, None)
         self._recovery.forget("replace_session", session_id)
         self._homeless.discard(session_id)
         name = self._open.pop(session_id, None)
@@ -217,6 +230,15 @@ class Placement:
             with contextlib.suppress(Unavailable):
                 told.append(session_actor(name).go_away.remote(reason, retry_ms))
         await asyncio.gather(*told, return_exceptions=True)
+
+    async def _placed(self, session_id: str) -> str:
+        try:
+            name = await self._activated(session_id)
+        finally:
+            del self._placing[session_id]
+        self._open[session_id] = name
+        self._homeless.discard(session_id)
+        return name
 
     async def _activated(self, session_id: str) -> str:
         pause_ms = self._recovery.due_ms("replace_session", session_id) - monotonic_ms()

@@ -1,14 +1,15 @@
 """Which session has which actor, when actors leak and sessions cannot be placed; without Ray."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from actors import placement
-from actors.placement import LEAKED_AFTER_MS, Placement
+from actors.placement import ENDED_GRACE_MS, LEAKED_AFTER_MS, Placement
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
-from orchestration.errors import DatabaseUnavailable, Unavailable, UnknownSession
+from orchestration.errors import DatabaseUnavailable, LimitReached, Unavailable, UnknownSession
 from orchestration.health.recovery import POLICIES, RecoveryBook
 from orchestration.metrics.meter import Tally
 
@@ -21,12 +22,15 @@ class Bench:
         self.ended: list[str] = []
         self.tried: list[str] = []
         self.failure: Exception | None = None
+        self.starts = asyncio.Event()
+        self.starts.set()
         self.recovery = RecoveryBook()
         bench = self
 
         class Placed(Placement):
             async def _activated(self, session_id: str) -> str:
                 bench.tried.append(session_id)
+                await bench.starts.wait()
                 if bench.failure is not None:
                     raise bench.failure
                 return f"session-of-{session_id}"
@@ -155,3 +159,64 @@ async def test_replacements_in_a_row_are_counted_and_forgotten_with_the_session(
     assert bench.recovery.due_ms("replace_session", "weekly") == bench.now_ms + 500
     bench.placement.dismiss("weekly")
     assert bench.recovery.due_ms("replace_session", "weekly") == 0
+
+
+async def test_who_asked_first_may_go_away_and_the_others_still_get_the_actor(
+    bench: Bench,
+) -> None:
+    bench.starts.clear()
+    first, second = (asyncio.create_task(bench.placement.place("weekly")) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    bench.starts.set()
+    async with asyncio.timeout(10):
+        assert await second == "session-of-weekly"
+    assert bench.tried == ["weekly"]
+    assert bench.placement.open == {"weekly": "session-of-weekly"}
+
+
+async def test_a_session_that_nobody_waits_for_any_more_is_placed_all_the_same(
+    bench: Bench,
+) -> None:
+    bench.starts.clear()
+    asking = asyncio.create_task(bench.placement.place("weekly"))
+    await asyncio.sleep(0)
+    asking.cancel()
+    bench.starts.set()
+    assert await bench.placement.place("weekly") == "session-of-weekly"
+    assert bench.tried == ["weekly"]
+
+
+def most_open(bench: Bench, limit: int) -> None:
+    sessions = bench.current.now.sessions.model_copy(update={"max_open": limit})
+    bench.current.take(1, bench.current.now.model_copy(update={"sessions": sessions}))
+
+
+def test_sessions_that_are_created_at_once_keep_the_limit_together(bench: Bench) -> None:
+    most_open(bench, 2)
+    bench.placement.adopt({"homeless": None}, [])
+    with bench.placement.room_for("weekly"):
+        with pytest.raises(LimitReached), bench.placement.room_for("daily"):
+            pass
+        # The same one again takes no other place.
+        with bench.placement.room_for("weekly"):
+            pass
+        with pytest.raises(LimitReached), bench.placement.room_for("daily"):
+            pass
+    with bench.placement.room_for("daily"):
+        pass
+
+
+def test_a_session_that_has_ended_makes_room_before_its_actor_goes(bench: Bench) -> None:
+    most_open(bench, 1)
+    bench.placement.adopt({"weekly": "session-1"}, ["session-1"])
+    bench.placement.session_ended("weekly")
+    with bench.placement.room_for("daily"):
+        pass
+    bench.now_ms += ENDED_GRACE_MS - 1
+    bench.placement.dismiss_ended()
+    assert bench.ended == []
+    bench.now_ms += 1
+    bench.placement.dismiss_ended()
+    assert bench.ended == ["session-1"]
