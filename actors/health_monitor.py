@@ -1,7 +1,6 @@
 """Probes database, engines, sessions and coordinator, has restarted what is stuck, and alerts."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -29,6 +28,7 @@ from orchestration.process_clock import unix_time_ms
 from orchestration.services.alert_desk import AlertDesk
 from orchestration.services.health import HealthBook, Probe
 from orchestration.services.ports import EngineStatus
+from orchestration.session.status import TERMINAL
 from orchestration.storage.pool import Pool, connect_pool, sample_connections
 from orchestration.storage.postgres_archive import PostgresArchive
 
@@ -44,6 +44,10 @@ SESSION_INTERVAL_S = 1.0
 SESSION_PROBE_TIMEOUT_S = 3.0
 """How often session actors are probed, and how long each may take: a stuck one holds up its
 meeting."""
+
+ACTION_TIMEOUT_S = 5.0
+"""So long a look waits for the coordinator to act on a session; a session with a pause takes
+longer."""
 
 STUCK_AFTER_PROBES = 3
 """Probes a session's actor may miss in a row; then another takes its place."""
@@ -140,6 +144,8 @@ class HealthMonitor:
                 await self._look_at_sessions()
             except (OrchestrationError, TimeoutError, ValueError) as error:
                 log.warning("sessions_not_probed", reason=str(error))
+            except Exception:
+                log.exception("sessions_not_probed")
             await self._loop_lag.sleep(SESSION_INTERVAL_S)
 
     async def _judge(self) -> None:
@@ -226,30 +232,40 @@ class HealthMonitor:
         self._book.record(probe, unix_time_ms())
 
     async def _look_at_session(self, session_id: str, name: str) -> None:
-        coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
         try:
             actor = ray.get_actor(name, NAMESPACE)
             figures = await self._probe(actor.figures.remote(), SESSION_PROBE_TIMEOUT_S)
-            self._missed.pop(name, None)
-            self._statuses[name] = figures["status"]
-            self._work.session_told(session_id, name, figures)
-            if figures["status"] in ("completed", "failed"):
-                await self._probe(coordinator.session_finished.remote(session_id))
-            elif figures["status"] == "idle":
-                await self._probe(coordinator.session_lost.remote(session_id, name))
         except (ActorGone, ValueError):
-            await ask(coordinator.replace.remote(session_id, name), "coordinator")
+            await self._see_to("replace", session_id, name)
         except TimeoutError:
             self._statuses[name] = "silent"
             missed = self._missed[name] = self._missed.get(name, 0) + 1
             if missed >= STUCK_AFTER_PROBES:
                 log.warning("session_actor_stuck", actor=name, missed_probes=missed)
                 if self._settings.services.auto_recovery:
-                    await ask(coordinator.replace.remote(session_id, name), "coordinator")
+                    await self._see_to("replace", session_id, name)
         except OrchestrationError as error:
             log.warning("session_probe_failed", actor=name, reason=str(error))
-            with contextlib.suppress(OrchestrationError, TimeoutError):
-                await self._probe(coordinator.session_lost.remote(session_id, name))
+            await self._see_to("session_lost", session_id, name)
+        else:
+            self._missed.pop(name, None)
+            self._statuses[name] = figures["status"]
+            self._work.session_told(session_id, name, figures)
+            if figures["status"] in TERMINAL:
+                await self._see_to("session_finished", session_id)
+            elif figures["status"] == "idle":
+                await self._see_to("session_lost", session_id, name)
+
+    async def _see_to(self, action: str, session_id: str, *arguments: str) -> None:
+        """Have the coordinator act on a session. A failure is nobody else's, nor is an action that
+        takes its time: it goes on without being waited for, and the next look asks again."""
+        try:
+            coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
+            act = getattr(coordinator, action).remote(session_id, *arguments)
+            await self._probe(act, ACTION_TIMEOUT_S)
+        except (OrchestrationError, TimeoutError, ValueError) as error:
+            reason = str(error) or "it takes its time"
+            log.warning("session_not_seen_to", action=action, session_id=session_id, reason=reason)
 
     async def _probe(self, answer: Awaitable[Any], timeout_s: float = PROBE_TIMEOUT_S) -> Any:
         async with asyncio.timeout(timeout_s):

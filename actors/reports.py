@@ -91,4 +91,10 @@ class Reports:
         except (OrchestrationError, ValueError, TimeoutError):
             self._handle = None
             return False
+        except Exception:
+            # Whatever Ray says when its control store is away: it is tried again, or nothing that
+            # this process counts would be known any more.
+            log.exception("figures_not_delivered")
+            self._handle = None
+            return False
         return True

@@ -101,12 +101,15 @@ class WorkWatch:
     async def _act(self, dispatchers: Iterable[str]) -> None:
         coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
         stopped = set(self.stalled)
+        actions: list[Awaitable[Any]] = []
         for name, (session_id, figures) in self._sessions.items():
             if _session(session_id) in stopped:
                 log.warning("session_stopped_consuming", session_id=session_id, actor=name)
-                await self._bounded(coordinator.replace.remote(session_id, name))
+                actions.append(coordinator.replace.remote(session_id, name))
             elif figures["senderless_ms"] >= self._expired_after_ms:
-                await self._bounded(coordinator.session_expired.remote(session_id, name))
+                actions.append(coordinator.session_expired.remote(session_id, name))
+        # At once: one by one, many that stopped together would keep the monitor from looking.
+        await asyncio.gather(*map(self._bounded, actions))
         for name in {*dispatchers, *self._missed}:
             calls = [_calls(name, deployment) for deployment in DEPLOYMENTS]
             if stopped.isdisjoint({name, *calls}):

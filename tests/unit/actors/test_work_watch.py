@@ -1,5 +1,7 @@
 """What the monitor makes of work that waits, and whom it has acted on; without Ray."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -167,3 +169,34 @@ async def test_what_waits_is_added_up_over_sessions_and_dispatchers(
         "calls_lost": 2,
     }
     assert coordinator.calls == []
+
+
+class Slow:
+    """A method that answers once it was called `calls` times; `meanwhile` happens at each call."""
+
+    def __init__(self, calls: int, meanwhile: Callable[[], None]) -> None:
+        self._left, self._meanwhile = calls, meanwhile
+        self._all_came = asyncio.Event()
+        self.answered: list[tuple[str, ...]] = []
+
+    async def remote(self, *arguments: str) -> None:
+        self._left -= 1
+        self._meanwhile()
+        if not self._left:
+            self._all_came.set()
+        await self._all_came.wait()
+        self.answered.append(arguments)
+
+
+async def test_many_that_stopped_together_are_replaced_at_once_while_others_tell(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watched()
+    slow = Slow(3, lambda: watch.session_told("new", "session-9", session(0)))
+    monkeypatch.setattr(coordinator, "replace", slow)
+    monkeypatch.setattr(work_watch, "ACTION_TIMEOUT_S", 1)
+    for number in range(3):
+        watch.session_told(f"weekly-{number}", f"session-{number}", session(7))
+    await watch.look(0, can_work=True)
+    await watch.look(STALLED_AFTER_MS, can_work=True)
+    assert len(slow.answered) == 3

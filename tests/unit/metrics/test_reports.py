@@ -131,6 +131,28 @@ async def test_what_is_counted_while_the_dispatcher_is_away_is_not_lost(node: No
     assert figures.counters == {FRAMES: 3}
 
 
+async def test_reports_go_on_after_an_error_that_nobody_foresaw(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = asyncio.Event()
+
+    def fail(name: str, namespace: str) -> Any:
+        failed.set()
+        monkeypatch.setattr(ray, "get_actor", node.find)
+        raise RuntimeError("the control store is away")
+
+    monkeypatch.setattr(ray, "get_actor", fail)
+    sent = reports.Reports()
+    sent.meter.count(catalogue.FRAMES, 3)
+    sent.start()
+    async with asyncio.timeout(10):
+        await failed.wait()
+        await node.answered.wait()
+
+    _, figures = await node.actor.figures()
+    assert figures.counters == {FRAMES: 3}
+
+
 @pytest.mark.parametrize(("is_next_life", "counted"), [(False, {}), (True, {RESTARTS: 1})])
 async def test_an_actor_s_next_life_is_counted_and_its_first_is_not(
     node: Node,
