@@ -12,7 +12,7 @@ from orchestration.commands.export import export_command
 from orchestration.commands.status import status_command
 from orchestration.commands.up import up_command
 from orchestration.commands.watch import watch_command
-from orchestration.errors import OrchestrationError
+from orchestration.errors import NotAuthenticated, OrchestrationError
 
 
 class OneSentenceErrors(click.Group):
@@ -22,12 +22,24 @@ class OneSentenceErrors(click.Group):
         try:
             return super().invoke(ctx)
         except OrchestrationError as error:
-            raise click.ClickException(error.message) from error
+            raise click.ClickException(_said(error)) from error
         except BaseExceptionGroup as several:
             named = several.subgroup(OrchestrationError)
             if named is None:
                 raise
-            raise click.ClickException(_first(named).message) from several
+            raise click.ClickException(_said(_first(named))) from several
+
+
+def _said(error: OrchestrationError) -> str:
+    """The error's sentence, and what a user of these commands can tell from it."""
+    sentences = [error.message]
+    if isinstance(error, NotAuthenticated) and not os.environ.get("ORCHESTRATION_API_KEY"):
+        sentences.append("The commands take it from the variable ORCHESTRATION_API_KEY.")
+    faults = error.facts.get("errors")
+    for fault in faults if isinstance(faults, list) else []:
+        if isinstance(fault, dict):
+            sentences.append(f"{fault.get('field')}: {fault.get('message')}")
+    return "\n".join(sentences)
 
 
 def _first(errors: BaseExceptionGroup[OrchestrationError]) -> OrchestrationError:

@@ -27,7 +27,8 @@ from orchestration.storage.archive_ports import Archive
 OPEN_PATH = "/api/health"
 SIGN_IN_PATH = "/api/sign-in"
 TRIAL_PATH = "/try"
-PAGES = frozenset({"/", TRIAL_PATH})
+REFERENCE_PATH = "/docs"
+PAGES = frozenset({"/", TRIAL_PATH, REFERENCE_PATH})
 """Where a browser that is not signed in may do so."""
 COOKIE_NAME = "orchestration_sign_in"
 TICKET_PARAMETER = "ticket"

@@ -11,7 +11,13 @@ from starlette.responses import FileResponse, HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 import orchestration
-from orchestration.api.access import TRIAL_PATH, AccessControl, AccessRules, access_router
+from orchestration.api.access import (
+    REFERENCE_PATH,
+    TRIAL_PATH,
+    AccessControl,
+    AccessRules,
+    access_router,
+)
 from orchestration.api.alerts import alerts_router
 from orchestration.api.audio_chunk_routes import chunks_router
 from orchestration.api.audio_chunks import ChunkSenders
@@ -214,7 +220,7 @@ def _add_pages(app: FastAPI, web_dir: Path) -> None:
     async def trial() -> FileResponse:
         return FileResponse(web_dir / "try.html")
 
-    @app.get("/docs", include_in_schema=False)
+    @app.get(REFERENCE_PATH, include_in_schema=False)
     async def reference() -> HTMLResponse:
         headers = {"Content-Security-Policy": REFERENCE_POLICY}
         return HTMLResponse(reference_page(app.openapi()), headers=headers)

@@ -9,7 +9,8 @@ from html import escape
 from typing import Any
 
 REFERENCE_POLICY = (
-    "default-src 'none'; style-src 'self' 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
 
 _STYLE = """
@@ -52,8 +53,9 @@ def reference_page(api: Mapping[str, Any]) -> str:
     return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        "<link rel='icon' href='/static/icon.svg' type='image/svg+xml'>"
         f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style></head>"
-        f"<body>\n{body}\n</body></html>\n"
+        f"<body><main>\n{body}\n</main></body></html>\n"
     )
 
 

@@ -7,6 +7,7 @@ _STYLE = """
 body { margin: 0; min-height: 100vh; display: grid; place-items: center;
   background: #14161a; color: #e8e6e3; font: 16px/1.5 system-ui, sans-serif; }
 form { display: grid; gap: 12px; width: min(320px, 86vw); }
+h1 { margin: 0 0 16px; font-size: 22px; }
 input, button { font: inherit; padding: 10px 12px; border-radius: 8px; border: 1px solid #3a3f47; }
 input { background: #1d2026; color: inherit; }
 button { background: #e8e6e3; color: #14161a; cursor: pointer; }
@@ -40,7 +41,7 @@ def _source(content: str) -> str:
 
 SIGN_IN_POLICY = (
     f"default-src 'none'; script-src {_source(_SCRIPT)}; style-src {_source(_STYLE)}; "
-    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 SIGN_IN_PAGE = f"""<!doctype html>
@@ -49,15 +50,19 @@ SIGN_IN_PAGE = f"""<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Sign in · Orchestration</title>
+<link rel="icon" href="data:,">
 <style>{_STYLE}</style>
 </head>
 <body>
+<main>
+<h1>Orchestration</h1>
 <form>
 <label for="key">The key of this service</label>
 <input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
 <button>Sign in</button>
 <p role="alert"></p>
 </form>
+</main>
 <script>{_SCRIPT}</script>
 </body>
 </html>

@@ -13,6 +13,12 @@ Result = TypeVar("Result")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+def _http_url(_: click.Context, __: click.Parameter, url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{url} does not begin with http:// or https://.")
+    return url
+
+
 def url_option(command: Command) -> Command:
     """Adds `--url`; the key comes from the environment alone, because arguments are public."""
     return click.option(
@@ -20,6 +26,7 @@ def url_option(command: Command) -> Command:
         envvar="ORCHESTRATION_URL",
         default=DEFAULT_URL,
         show_default=True,
+        callback=_http_url,
         help="Where the service is (ORCHESTRATION_URL). The key, if any: ORCHESTRATION_API_KEY.",
     )(command)
 

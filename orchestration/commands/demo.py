@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from orchestration.client.api import OrchestrationClient
@@ -98,14 +99,20 @@ def _answers(url: str, api_key: str | None) -> bool:
 @click.command("demo")
 @click.option("--exit", "exit_after", is_flag=True, help="Stop when the meeting is over.")
 @url_option
-@click.pass_obj
-def demo_command(api_key: str | None, exit_after: bool, url: str) -> None:
-    """Hold a recorded four-person meeting and show its transcript grow."""
+@click.pass_context
+def demo_command(context: click.Context, exit_after: bool, url: str) -> None:
+    """Hold a recorded four-person meeting and show its transcript grow.
+
+    By the service that answers at the default address, or else by one that is started for it.
+    """
+    api_key: str | None = context.obj
     tracks = demo_tracks()
     signals = StopSignal()
     try:
         with ExitStack() as running:
-            started = not _answers(url, api_key)
+            # A service that was named is meant: it is not replaced by one of this machine.
+            named = context.get_parameter_source("url") is not ParameterSource.DEFAULT
+            started = not named and not _answers(url, api_key)
             if started:
                 url = running.enter_context(running_service(signals, None, {})).api
             signals.install()

@@ -7,7 +7,7 @@ import click
 
 from orchestration.client.api import OrchestrationClient, TranscriptFormat
 from orchestration.commands.connection import url_option, with_client
-from orchestration.errors import UnreadableFile
+from orchestration.errors import JsonObject, JsonValue, UnreadableFile
 
 
 @click.command("export")
@@ -41,7 +41,10 @@ def export_command(
         return
 
     async def work(client: OrchestrationClient) -> str:
-        return await client.transcript_text(session, form, language=language)
+        text = await client.transcript_text(session, form, language=language)
+        if language and language not in _languages(await client.session(session)):
+            click.echo(f"Session {session} is not translated to {language}: as spoken.", err=True)
+        return text
 
     text = with_client(url, api_key, work)
     if output is None:
@@ -51,6 +54,11 @@ def export_command(
         output.write_text(text, "utf-8")
     except OSError as trouble:
         raise UnreadableFile(f"Cannot write {output}: {trouble.strerror or trouble}.") from trouble
+
+
+def _languages(session: JsonObject) -> list[JsonValue]:
+    targets = session.get("target_languages")
+    return [session.get("language"), *(targets if isinstance(targets, list) else [])]
 
 
 def _write_archive(url: str, api_key: str | None, session: str, output: Path) -> None:

@@ -54,6 +54,13 @@ def coverage_line(streams: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def progress_line(streams: Sequence[Mapping[str, Any]]) -> str:
+    """The same for a narrow terminal, without what there is none of."""
+    fates = ("transcribed", "silent", "pending", "lost")
+    sums = {fate: sum(one[fate] / one["sample_rate"] for one in streams) for fate in fates}
+    return ", ".join(f"{seconds:.1f} s {fate}" for fate, seconds in sums.items() if seconds >= 0.05)
+
+
 def coverage_summary(coverage: JsonObject) -> str:
     """The fate of every second, as one line."""
     streams = coverage.get("streams")
@@ -175,8 +182,8 @@ class LivePrinter:
         footer = Text(f"\n  {transcript.status}", style=FAINT)
         if transcript.lag_s >= 1:
             footer.append(f" · {transcript.lag_s:.0f} s behind")
-        if transcript.coverage:
-            footer.append(f" · {coverage_line(transcript.coverage)}")
+        if progress := progress_line(transcript.coverage):
+            footer.append(f" · {progress}")
         if transcript.alerts:
             footer.append(f"\n  {safe(transcript.alerts[-1])}", style="yellow")
         return footer

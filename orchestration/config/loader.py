@@ -58,13 +58,20 @@ def validated(*layers: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         places = [".".join(str(part) for part in fault["loc"]) or "settings" for fault in faults]
-        reasons = [f"{fault['msg']}." for fault in faults]
+        reasons = [_reason(fault["type"], fault["msg"]) for fault in faults]
         sentences = [
             f"Setting {place}: {reason}" for place, reason in zip(places, reasons, strict=True)
         ]
         raise ConfigurationError(
             "\n".join(sentences), {"faults": dict(zip(places, reasons, strict=True))}
         ) from None
+
+
+def _reason(kind: str, message: str) -> str:
+    """Why a value does not fit, for somebody who reads no Python."""
+    if kind == "extra_forbidden":
+        return "there is no setting of this name."
+    return f"{message.removeprefix('Value error, ')}."
 
 
 def file_layer(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -109,8 +116,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        if isinstance(error, UnicodeDecodeError):
+            reason = "it is not text in UTF-8"
         raise ConfigurationError(
-            f"The configuration file {path} cannot be read: {error}.", {"file": str(path)}
+            f"The configuration file {path} cannot be read: {reason}.", {"file": str(path)}
         ) from error
     if values is None:
         return {}

@@ -7,7 +7,7 @@ need, because pydantic costs each process memory.
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from orchestration.config.section import Section
 from orchestration.config.service_models import ServicesSettings
@@ -214,6 +214,14 @@ class DatabaseSettings(Section):
     pool_max: int = Field(4, ge=1)
     """Connections of one process."""
     connect_timeout_s: float = Field(10, gt=0)
+
+    @field_validator("url")
+    @classmethod
+    def url_is_of_postgresql(cls, url: str | None) -> str | None:
+        # Said here, before anything starts; without the URL, which may hold a password.
+        if url and not url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("DATABASE_URL must begin with postgresql://")
+        return url
 
     @model_validator(mode="after")
     def pool_has_room(self) -> "DatabaseSettings":

@@ -1,8 +1,9 @@
 """Settings of the engines: the services of each pool, how they are dealt with, and the embedded."""
 
+import re
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from orchestration.config.section import Section
 
@@ -30,6 +31,14 @@ class UpstreamSettings(Section):
         if (self.kind == "embedded") == bool(self.url):
             raise ValueError("every kind of service has a url, but embedded, which has none")
         return self
+
+    @field_validator("url")
+    @classmethod
+    def url_is_of_http(cls, url: str) -> str:
+        # Said here, before anything starts; without the URL, which may hold a password.
+        if url and not re.match(r"https?://[^/?#]", url, re.IGNORECASE):
+            raise ValueError("a service's URL must begin with http:// or https://")
+        return url
 
 
 class BalancingSettings(Section):

@@ -1,6 +1,6 @@
 // One session's live messages: every durable event once, whatever happens to the connection.
 
-import { liveUrl } from "./api.js";
+import { liveUrl, request, sessionPath } from "./api.js";
 
 const FIRST_CEILING_MS = 500;
 const LAST_CEILING_MS = 15_000;
@@ -43,22 +43,40 @@ export class LiveConnection {
     const socket = new WebSocket(url);
     this.#socket = socket;
     let heard = Date.now();
+    let opened = false;
     const pings = setInterval(() => {
       if (Date.now() - heard > SILENCE_MS) socket.close();
       else if (socket.readyState === WebSocket.OPEN) {
         socket.send(JSON.stringify({ type: "ping", t: Date.now() }));
       }
     }, PING_MS);
-    socket.onopen = () => this.#handlers.onState("open");
+    socket.onopen = () => {
+      opened = true;
+      this.#handlers.onState("open");
+    };
     socket.onmessage = ({ data }) => {
       heard = Date.now();
       this.#failures = 0;
       this.#receive(socket, JSON.parse(data));
     };
+    socket.onerror = () => {
+      clearInterval(pings);
+      if (!opened) this.#refused();
+    };
     socket.onclose = ({ code }) => {
       clearInterval(pings);
-      this.#lost(code);
+      if (opened) this.#lost(code);
     };
+  }
+
+  /** A browser does not say why a socket was refused: the session's own route does. */
+  async #refused() {
+    try {
+      await request(sessionPath(this.#sessionId));
+      this.#lost(1006);
+    } catch (problem) {
+      this.#lost(problem.status === 404 ? 4004 : 1006, problem.message);
+    }
   }
 
   #receive(socket, message) {

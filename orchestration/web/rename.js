@@ -8,6 +8,7 @@ export class RenameDialog {
   #sessionId;
   #onRenamed;
   #speaker = null;
+  #onClosed = () => {};
   #dialog = byId("rename");
   #name = byId("rename-name");
   #problem = byId("rename-problem");
@@ -20,10 +21,14 @@ export class RenameDialog {
     const { signal } = this.#abort;
     byId("rename-form").addEventListener("submit", (event) => this.#submit(event), { signal });
     byId("rename-cancel").addEventListener("click", () => this.#dialog.close(), { signal });
+    this.#dialog.addEventListener("close", () => this.#onClosed(), { signal });
   }
 
-  open(speaker) {
+  /** `onClosed()` gives the focus back: the line it was in may have been drawn anew meanwhile. */
+  open(speaker, onClosed) {
     this.#speaker = speaker;
+    this.#onClosed = onClosed;
+    byId("rename-title").textContent = `Rename ${speaker.name}`;
     this.#name.value = speaker.name;
     this.#problem.hidden = true;
     this.#dialog.showModal();

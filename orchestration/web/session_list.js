@@ -33,6 +33,7 @@ export class SessionList {
     try {
       const { items } = await request(`/api/sessions?limit=${SHOWN}`);
       this.#say(items.length ? "" : "No sessions yet.");
+      document.getElementById("layout").classList.toggle("is-empty", !items.length);
       this.#show(items);
     } catch (problem) {
       this.#say(problem.message);

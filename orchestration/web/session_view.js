@@ -19,6 +19,7 @@ export class SessionView {
   #rename;
   #connection;
   #linkTrouble = "";
+  #missing = false;
   #closed = false;
 
   constructor(sessionId) {
@@ -29,7 +30,9 @@ export class SessionView {
     this.#rename = new RenameDialog(sessionId, (speakerId, name) => {
       this.#lines.show(this.#transcript.rename(speakerId, name));
     });
-    this.#lines = new TranscriptView(this.#transcript, (speaker) => this.#rename.open(speaker));
+    this.#lines = new TranscriptView(this.#transcript, (segment) => {
+      this.#rename.open(segment.speaker, () => this.#lines.focusSpeaker(segment.segment_id));
+    });
     this.#lines.waitingText("Waiting for the first words …");
     this.#showExports();
     this.#showState();
@@ -63,6 +66,7 @@ export class SessionView {
     if (state === "open") this.#linkTrouble = "";
     else if (state === "reconnecting") this.#linkTrouble = why || "Connection lost. Reconnecting …";
     else if (code === 4004) {
+      this.#missing = true;
       this.#linkTrouble = "There is no such session.";
       this.#lines.waitingText("");
     } else if (code !== 1000) this.#linkTrouble = why || "The service refused this page: sign in.";
@@ -95,10 +99,12 @@ export class SessionView {
   #showState() {
     const { session, status, detail, lag, alert, coverage } = this.#transcript;
     const title = session.title || session.meeting_id || this.#sessionId;
-    byId("title").textContent = title;
+    byId("title").textContent = byId("title").title = title;
     document.title = `${title} · Orchestration`;
     const pill = byId("status");
     pill.className = `status is-${status}`;
+    pill.hidden = this.#missing;
+    byId("exports").hidden = this.#missing;
     pill.replaceChildren(element("span", "dot"), element("span", "", status));
     byId("meta").textContent = this.#meta(session, status, lag);
     const failure = status === "failed" && detail ? detail : "";
@@ -114,7 +120,9 @@ export class SessionView {
     if (session.created_at) parts.push(moment(session.created_at));
     const targets = session.target_languages ?? [];
     const spoken = session.language ?? "any language";
-    if (session.session_id) parts.push([spoken, ...targets].join(" → "));
+    if (session.session_id) {
+      parts.push(targets.length ? `${spoken} → ${targets.join(", ")}` : spoken);
+    }
     if (!ENDED.has(status) && lag >= LAG_WORTH_SAYING_S) parts.push(`${lag.toFixed(1)} s behind`);
     return parts.join("  ·  ");
   }

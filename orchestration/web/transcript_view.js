@@ -1,6 +1,7 @@
 // The transcript's lines in the page.
 
 import { clock, element } from "./format.js";
+import { translations } from "./translations.js";
 
 const NEAR_END_PX = 80;
 
@@ -35,10 +36,19 @@ export class TranscriptView {
     this.#resizes.disconnect();
   }
 
+  /** Gives the focus to a line's speaker, or to the transcript where the line shows none. */
+  focusSpeaker(segmentId) {
+    const button = this.#lines.get(segmentId)?.querySelector("button.speaker");
+    const seen = button?.checkVisibility() ? button : this.#scroller;
+    seen.focus({ preventScroll: true });
+  }
+
   showAll() {
+    const focused = document.activeElement?.closest?.(".line")?.dataset.segment;
     this.#lines.clear();
     this.#finals.replaceChildren();
     for (const segment of this.#transcript.inOrder()) this.#place(segment);
+    if (this.#lines.has(focused)) this.focusSpeaker(focused);
     this.showPending();
   }
 
@@ -71,6 +81,7 @@ export class TranscriptView {
     const line = this.#line(segment);
     const former = this.#lines.get(segment.segment_id);
     this.#lines.set(segment.segment_id, line);
+    const hadFocus = former?.contains(document.activeElement);
     if (former) former.replaceWith(line);
     else {
       // New lines belong at the end, or a little before it when streams overlap.
@@ -83,34 +94,35 @@ export class TranscriptView {
     }
     this.#group(line, line.previousElementSibling);
     this.#group(line.nextElementSibling, line);
+    if (hadFocus) this.focusSpeaker(segment.segment_id);
   }
 
   #line(segment) {
     const { speaker } = segment;
     const colour = this.#transcript.colour(speaker);
     const line = element("li", colour === null ? "line" : `line speaker-${colour}`);
+    line.dataset.segment = segment.segment_id;
     line.dataset.start = segment.start;
     line.dataset.speaker = speaker ? speaker.id : "";
     const time = element("time", "", clock(segment.start));
     time.dateTime = segment.absolute_start;
     time.title = new Date(segment.absolute_start).toLocaleTimeString();
     const said = element("div", "said");
-    said.append(speaker ? this.#speaker(speaker) : element("span", "speaker", "Unknown"));
+    said.append(speaker ? this.#speaker(segment) : element("span", "speaker", "Unknown"));
     const words = element("p", "words", segment.text);
     if (segment.language) words.lang = segment.language;
     said.append(words);
-    for (const [language, { text }] of Object.entries(segment.translations ?? {})) {
-      if (text) said.append(translation(language, text));
-    }
+    said.append(...translations(segment));
     line.append(time, said);
     return line;
   }
 
-  #speaker(speaker) {
-    const button = element("button", "speaker", speaker.name);
+  #speaker(segment) {
+    const { name } = segment.speaker;
+    const button = element("button", "speaker", name);
     button.type = "button";
-    button.title = `Rename ${speaker.name}`;
-    button.addEventListener("click", () => this.#onRename(speaker));
+    button.title = `Rename ${name}`;
+    button.addEventListener("click", () => this.#onRename(segment));
     return button;
   }
 
@@ -129,12 +141,4 @@ export class TranscriptView {
     this.#jump.hidden = true;
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
-}
-
-function translation(language, text) {
-  const line = element("p", "translation");
-  const words = element("span", "", text);
-  words.lang = language;
-  line.append(element("span", "tag", language), words);
-  return line;
 }

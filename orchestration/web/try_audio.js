@@ -6,6 +6,7 @@ import { LiveConnection } from "./live.js";
 import { Microphone } from "./microphone.js";
 import { IngestSender } from "./ingest_sender.js";
 import { Transcript } from "./transcript.js";
+import { translations } from "./translations.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -38,6 +39,9 @@ export class TrialAudio {
   async #upload(file) {
     const body = new FormData();
     body.append("file", file);
+    const { language, target_languages: targets } = languages();
+    if (language) body.append("language", language);
+    if (targets) body.append("target_languages", JSON.stringify(targets));
     this.#say("Uploading …");
     const headers = { Prefer: "respond-async" };
     const job = await request("/api/audio/upload", { method: "POST", body, headers });
@@ -48,7 +52,7 @@ export class TrialAudio {
   async #record() {
     this.#microphone = await Microphone.open();
     const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify({ title: "Tried from the microphone" });
+    const body = JSON.stringify({ title: "Tried from the microphone", ...languages() });
     const session = await request("/api/sessions", { method: "POST", body, headers });
     this.#sender = await IngestSender.open(session.session_id, this.#microphone.sampleRate, (said) => {
       this.#stop();
@@ -91,8 +95,8 @@ export class TrialAudio {
 
   #show() {
     const lines = [
-      ...this.#transcript.inOrder().map((one) => element("li", "", said(one))),
-      ...this.#transcript.pendingInOrder().map((one) => element("li", "is-pending", said(one))),
+      ...this.#transcript.inOrder().map((one) => line(one, "")),
+      ...this.#transcript.pendingInOrder().map((one) => line(one, "is-pending")),
     ];
     byId("heard").replaceChildren(...lines);
   }
@@ -103,6 +107,16 @@ export class TrialAudio {
   }
 }
 
-function said({ speaker, text }) {
-  return speaker ? `${speaker.name}: ${text}` : text;
+/** What is asked of a session; what is left empty is not. */
+function languages() {
+  const language = byId("language").value.trim();
+  const targets = byId("targets").value.split(",").map((one) => one.trim()).filter(Boolean);
+  return { ...(language && { language }), ...(targets.length && { target_languages: targets }) };
+}
+
+function line(segment, className) {
+  const { speaker, text } = segment;
+  const made = element("li", className, speaker ? `${speaker.name}: ${text}` : text);
+  made.append(...translations(segment));
+  return made;
 }

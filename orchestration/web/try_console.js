@@ -3,6 +3,8 @@
 import { socketUrl } from "./api.js";
 
 const LINES_KEPT = 500;
+/** A browser does not tell a page with which status a WebSocket was refused. */
+const REFUSED = "(refused: there is no such path or session, or the service does not answer)";
 const byId = (id) => document.getElementById(id);
 
 export class TrialConsole {
@@ -27,11 +29,17 @@ export class TrialConsole {
       if (!path.startsWith("/")) throw new Error("A path begins with a slash.");
       const socket = new WebSocket(await socketUrl(path));
       this.#socket = socket;
-      socket.onopen = () => this.#opened(path);
+      let opened = false;
+      socket.onopen = () => {
+        opened = true;
+        this.#opened(path);
+      };
       socket.onmessage = ({ data }) => {
         this.#line(typeof data === "string" ? `< ${data}` : `< (${data.size} bytes)`);
       };
-      socket.onclose = ({ code, reason }) => this.#closed(`(closed with ${code}) ${reason}`);
+      socket.onclose = ({ code, reason }) => {
+        this.#closed(opened ? `(closed with ${code}) ${reason}` : REFUSED);
+      };
     } catch (problem) {
       this.#closed(`(${problem.message})`);
     }

@@ -18,6 +18,7 @@ from orchestration.commands.rendering import (
     PlainPrinter,
     clock_text,
     coverage_line,
+    progress_line,
     safe,
 )
 from tests.doubles.unreliable_service import UnreliableService, unreliable_service
@@ -164,6 +165,19 @@ def test_the_demo_outside_of_a_clone_says_what_it_lacks(
     assert "run it from a clone" in result.stderr
 
 
+def test_a_demo_by_a_named_service_starts_none_of_its_own() -> None:
+    result = run("demo", "--url", NOWHERE)
+    assert result.exit_code == 1
+    assert f"No orchestration service answers at {NOWHERE}" in result.stderr
+    assert "Ray" not in result.stderr
+
+
+def test_a_url_of_a_service_is_of_http() -> None:
+    result = run("status", "--url", "127.0.0.1:3000")
+    assert result.exit_code == 2
+    assert "127.0.0.1:3000 does not begin with http:// or https://." in result.stderr
+
+
 def test_a_refused_key_is_the_services_own_sentence() -> None:
     with service_in_a_thread() as service:
         refusal = {"code": "not_authenticated", "detail": "This key is not the service's."}
@@ -173,10 +187,25 @@ def test_a_refused_key_is_the_services_own_sentence() -> None:
     assert (result.exit_code, result.stderr) == (1, "Error: This key is not the service's.\n")
 
 
+def test_a_refused_request_names_its_fields() -> None:
+    with service_in_a_thread() as service:
+        fault = {"field": "language", "message": "String should match pattern '^[a-z]{2,3}$'"}
+        refusal = {"detail": "The request is not as documented.", "errors": [fault]}
+        service.answers["POST", "/api/sessions"] = (422, refusal)
+        arguments = ("bot", str(DATA / "reading.flac"), "--language", "english")
+        result = run(*arguments, "--url", service.url)
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: The request is not as documented.\n"
+        "language: String should match pattern '^[a-z]{2,3}$'\n",
+    )
+
+
 def test_export_writes_the_services_file_byte_for_byte(tmp_path: Path) -> None:
     subtitles = "1\n00:00:01,000 --> 00:00:02,000\nAna: Olá.\n"
     with service_in_a_thread() as service:
         service.answers["GET", "/api/sessions/s1/transcript"] = (200, subtitles)
+        service.answers["GET", "/api/sessions/s1"] = (200, {"target_languages": ["pt"]})
         path = tmp_path / "out.srt"
         arguments = ("export", "s1", "--format", "srt", "--language", "pt", "--url", service.url)
         assert run(*arguments).stdout == subtitles
@@ -185,6 +214,15 @@ def test_export_writes_the_services_file_byte_for_byte(tmp_path: Path) -> None:
     assert path.read_text("utf-8") == subtitles
     assert service.requests[0][2] == {"format": "srt", "language": "pt"}
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+
+
+def test_export_in_a_language_that_nothing_was_translated_to_says_so() -> None:
+    with service_in_a_thread() as service:
+        service.answers["GET", "/api/sessions/s1/transcript"] = (200, "Ana: Hello.\n")
+        service.answers["GET", "/api/sessions/s1"] = (200, {"target_languages": ["pt"]})
+        result = run("export", "s1", "--language", "de", "--url", service.url)
+    assert (result.exit_code, result.stdout) == (0, "Ana: Hello.\n")
+    assert result.stderr == "Session s1 is not translated to de: as spoken.\n"
 
 
 def test_status_shows_parts_and_sessions() -> None:
@@ -282,3 +320,4 @@ def test_figures_read_as_people_say_them() -> None:
     assert [clock_text(seconds) for seconds in (0, 65.9, 3600)] == ["0:00", "1:05", "1:00:00"]
     assert safe("a\x1b[31m\nb") == "a[31mb"
     assert coverage_line(COVERAGE["streams"]).startswith("10.0 s of audio: 7.5 s transcribed")
+    assert progress_line(COVERAGE["streams"]) == "7.5 s transcribed, 2.0 s silent, 0.5 s lost"

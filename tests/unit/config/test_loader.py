@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.config.loader import hash_key, load_settings
+from orchestration.config.loader import hash_key, load_settings, validated
 from orchestration.config.models import Settings
 from orchestration.config.session_values import session_values
 from orchestration.errors import ConfigurationError
@@ -96,3 +96,15 @@ def test_googles_credentials_come_from_the_environment() -> None:
     google_meet = load_settings(environ).google_meet
     assert google_meet.credentials_file == Path("/keys/bot.json")
     assert (google_meet.credentials_json, google_meet.subject) == ("{}", "host@example.org")
+
+
+def test_faults_are_said_in_the_words_of_a_settings_file() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        validated(
+            {"data_dir": "d"},
+            {"server": {"prot": 1}, "database": {"url": "mysql://user:secret@host/x"}},
+        )
+    assert refused.value.message.splitlines() == [
+        "Setting server.prot: there is no setting of this name.",
+        "Setting database.url: DATABASE_URL must begin with postgresql://.",
+    ]

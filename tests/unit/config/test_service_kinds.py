@@ -21,6 +21,15 @@ def test_livetranslate_services_stand_in_either_pool_with_others(pool: str, kind
     assert [one.kind for one in getattr(settings, pool)] == [kind, "livetranslate"]
 
 
+@pytest.mark.parametrize("url", ["gpu-1:8000", "ftp://gpu-1", "http:/gpu-1", "https:///v1"])
+def test_a_services_url_is_of_http_and_is_not_repeated(url: str) -> None:
+    service = {"url": url, "kind": "openai"}
+    with pytest.raises(ValidationError, match="must begin with http:// or https://") as refused:
+        ServicesSettings.model_validate({"whisper": [service]})
+    (fault,) = refused.value.errors(include_input=False)
+    assert url not in fault["msg"]
+
+
 @pytest.mark.parametrize("path", ["health", "/", "/a b", "/a?key=1", "http://elsewhere/health"])
 def test_a_health_route_is_a_path_on_the_service_itself(path: str) -> None:
     service = {"url": "http://127.0.0.1", "kind": "openai", "health_path": path}

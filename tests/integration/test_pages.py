@@ -1,0 +1,69 @@
+"""The pages' modules, run by Node against the service's own WebSockets."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import orchestration
+from orchestration.session.inputs import ClockFact
+from tests.doubles.api_server import api_server
+
+ROOT = Path(__file__).parents[2]
+WEB = Path(orchestration.__file__).parent / "web"
+SCRIPTS = ROOT / "tests" / "javascript"
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    """The pages' modules where Node takes them for modules."""
+    page = tmp_path / "page"
+    shutil.copytree(WEB, page)
+    (page / "package.json").write_text('{"type": "module"}')
+    return page
+
+
+async def run_script(script: str, page: Path, url: str, session_id: str) -> list[str]:
+    """The lines that one of our scripts prints until it ends well."""
+    node = shutil.which("node") or shutil.which("node", path=str(ROOT / ".venv" / "bin"))
+    assert node is not None, "there is no node: make javascript"
+    process = await asyncio.create_subprocess_exec(
+        node, "--experimental-websocket", str(SCRIPTS / script), str(page), url, session_id,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    printed, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    return printed.decode().splitlines()
+
+
+async def test_what_is_spoken_arrives_whole_and_the_session_ends(
+    page: Path, tmp_path: Path
+) -> None:
+    async with api_server(tmp_path) as server:
+        session = await server.session()
+        await run_script("speak.mjs", page, server.url, "s1")
+
+    frames = session.stored.frames[0]
+    assert [(one.seq, one.first_sample) for one in frames] == [(n, 1600 * n) for n in range(12)]
+    # From silence up, and bounded beyond full scale.
+    levels = [int(np.frombuffer(one.payload, "<i2")[0]) for one in frames]
+    assert levels == [round(min(n / 10, 1) * 32767) for n in range(12)]
+    (clock,) = session.facts
+    assert isinstance(clock, ClockFact)
+    assert session.end is not None
+
+
+async def test_the_live_page_gives_up_a_session_that_is_not_there(
+    page: Path, tmp_path: Path
+) -> None:
+    async with api_server(tmp_path) as server:
+        assert await run_script("follow.mjs", page, server.url, "nobody") == ["over 4004"]
+
+
+async def test_the_live_page_follows_a_session_to_its_end(page: Path, tmp_path: Path) -> None:
+    async with api_server(tmp_path) as server:
+        (await server.session()).complete()
+        printed = await run_script("follow.mjs", page, server.url, "s1")
+    assert printed == ["open", "snapshot", "over 1000"]
