@@ -50,6 +50,7 @@ class BotConnection:
         *,
         on_event: Callable[[IngestEvent], None] = lambda event: None,
     ) -> None:
+        """`on_event` is called in the connection's task; what it raises ends the connection."""
         self.protocol = IngestProtocol(streams, now_ns=time.monotonic_ns())
         self._client = client
         self._path = f"/ws/ingest/{quote(session_id, safe='')}"
@@ -57,6 +58,7 @@ class BotConnection:
         self._wake = asyncio.Event()
         self._progress = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
@@ -109,14 +111,27 @@ class BotConnection:
 
     async def _wait_until(self, reached: Callable[[], bool]) -> None:
         async with self._progress:
-            await self._progress.wait_for(lambda: reached() or self.protocol.phase == "failed")
+            await self._progress.wait_for(lambda: reached() or self._error is not None)
         self._check()
 
+    @property
+    def _error(self) -> Exception | None:
+        return self._failure or self.protocol.error
+
     def _check(self) -> None:
-        if self.protocol.error is not None:
-            raise self.protocol.error
+        if self._error is not None:
+            raise self._error
 
     async def _run(self) -> None:
+        try:
+            await self._keep_connected()
+        except Exception as failure:
+            # Nobody awaits this task before its end: whoever waits for progress has to hear of it.
+            self._failure = failure
+            async with self._progress:
+                self._progress.notify_all()
+
+    async def _keep_connected(self) -> None:
         protocol = self.protocol
         while protocol.phase not in ("ended", "failed"):
             await asyncio.sleep(max(0, protocol.connect_at_ns - time.monotonic_ns()) / 1e9)
@@ -139,11 +154,14 @@ class BotConnection:
             asyncio.create_task(self._send(socket)),
         ]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            with suppress(aiohttp.ClientError, OSError):  # The connection broke under a send.
+                task.result()
 
     async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for message in socket:
@@ -167,8 +185,10 @@ class BotConnection:
                 else:
                     await socket.send_str(data)
             wait_ns = max(0, protocol.wake_ns() - time.monotonic_ns())
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait_ns / 1e9)
+            # Not wait_for: in Python 3.11 that loses a cancellation which comes with the wake.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_ns / 1e9):
+                    await self._wake.wait()
 
     async def _announce(self) -> None:
         for event in self.protocol.drain_events():

@@ -60,6 +60,11 @@ class LiveHole(Exception):
     """A durable event did not arrive; caught here, where the connection is made anew."""
 
 
+class ConnectionGivenUp(Exception):
+    """The connection is silent, or brings what is no message; another is made. How the service
+    answers the close of such a connection says nothing of the session."""
+
+
 class LiveWatcher:
     """Live messages of one session; `after` resumes behind a durable event seen before."""
 
@@ -92,7 +97,7 @@ class LiveWatcher:
                 self._failures += 1
                 if not self._seen and self._failures >= UNREACHABLE_TRIES:
                     raise
-            except LiveHole:
+            except (LiveHole, ConnectionGivenUp):
                 pass
             if not self._finished:
                 await asyncio.sleep(self._backoff.wait_ns() / 1e9)
@@ -136,17 +141,21 @@ async def watch(
 
 
 async def _receive(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any] | None:
-    """The next message, or None when the connection is over or silent for too long."""
+    """The next message, or None when the service has closed the connection or lost it.
+
+    Raises:
+        ConnectionGivenUp: it is to be closed from here.
+    """
     while True:
         try:
             message = await socket.receive(SILENCE_LIMIT_S)
         except TimeoutError:
-            return None
+            raise ConnectionGivenUp from None
         if message.type is aiohttp.WSMsgType.TEXT:
             try:
                 decoded = json.loads(message.data)
             except ValueError:
-                return None
+                raise ConnectionGivenUp from None
             if isinstance(decoded, dict):
                 return decoded
         elif message.type in (

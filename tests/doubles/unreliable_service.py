@@ -20,8 +20,9 @@ class UnreliableService:
 
     def __init__(self) -> None:
         self.cuts: list[int] = []
-        self.live_parts: list[tuple[list[dict[str, Any]], int]] = []
-        """For each live connection: its messages, and the code to close it with."""
+        self.live_parts: list[tuple[list[dict[str, Any] | str], int | None]] = []
+        """For each live connection: its messages, and the code to close it with; without one the
+        connection stays silent until its client closes it."""
         self.live_queries: list[str | None] = []
         self.requests: list[tuple[str, str, dict[str, Any]]] = []
         self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
@@ -91,8 +92,11 @@ class UnreliableService:
         await socket.prepare(request)
         messages, close_code = self.live_parts.pop(0)
         for message in messages:
-            await socket.send_json(message)
-        await socket.close(code=close_code)
+            await socket.send_str(message if isinstance(message, str) else json.dumps(message))
+        if close_code is None:
+            await socket.receive()
+        else:
+            await socket.close(code=close_code)
         return socket
 
     async def answer(self, request: web.Request) -> web.Response:

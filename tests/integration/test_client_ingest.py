@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from orchestration.audio.pcm import PcmFormat
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.ingest import BotConnection
-from orchestration.client.ingest_events import ConnectionLost, IngestEvent
+from orchestration.client.ingest_events import ConnectionLost, IngestEvent, Welcomed
 from orchestration.client.player import AudioTrack, play
 from orchestration.errors import UnknownSession
 from orchestration.session.inputs import ChatFact, StreamSpec
@@ -48,6 +49,23 @@ async def test_a_session_that_does_not_exist_is_said_where_the_bot_waits(tmp_pat
             await bot.end()
         with pytest.raises(UnknownSession):
             bot.add_audio(0, numbered(1)[0])
+
+
+@pytest.mark.parametrize("event", [Welcomed, ConnectionLost])
+async def test_what_a_listener_raises_ends_the_connection_and_is_raised_where_the_bot_waits(
+    event: type[IngestEvent],
+) -> None:
+    def listen(told: IngestEvent) -> None:
+        if isinstance(told, event):
+            raise ZeroDivisionError
+
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        service.cuts = [0]
+        async with BotConnection(client, "s1", [StreamSpec(0, MONO_8K)], on_event=listen) as bot:
+            bot.add_audio(0, numbered(1)[0])
+            with pytest.raises(ZeroDivisionError):
+                async with asyncio.timeout(10):
+                    await bot.end()
 
 
 async def test_a_played_file_arrives_to_the_sample_at_the_real_edge(tmp_path: Path) -> None:

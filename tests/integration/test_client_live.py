@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from orchestration.client import live
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.live import LiveWatcher, watch
 from orchestration.errors import ServiceUnreachable, TakenOver
@@ -56,6 +57,22 @@ async def test_a_close_that_a_reconnect_cannot_mend_is_raised() -> None:
         service.live_parts = [([SNAPSHOT], 4103)]
         with pytest.raises(TakenOver):
             _ = [message async for message in watch(client, "s1")]
+
+
+@pytest.mark.parametrize("last", [[], ["no JSON"]], ids=["silence", "what is no message"])
+async def test_a_connection_that_the_viewer_gives_up_is_no_end_of_the_session(
+    monkeypatch: pytest.MonkeyPatch, last: list[str]
+) -> None:
+    monkeypatch.setattr(live, "SILENCE_LIMIT_S", 0.05)
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        service.live_parts = [
+            # The service echoes the viewer's close, with the code of a session that is over.
+            ([SNAPSHOT, *last], None),
+            ([{"type": "resumed", "after": 3, "seq": 4}, status(4, "completed")], 1000),
+        ]
+        watcher = LiveWatcher(client, "s1", uniform=lambda: 0.0)
+        seen = [message["seq"] async for message in watcher.messages()]
+    assert seen == [3, 4]
 
 
 async def test_a_service_that_was_never_there_is_said() -> None:
