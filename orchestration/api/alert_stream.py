@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from orchestration.errors import LimitReached, OrchestrationError
+from orchestration.api.places import Places
+from orchestration.errors import OrchestrationError
 from orchestration.health.alert_json import alert_json
 from orchestration.storage.alert_ports import AlertChange, AlertLog
 
@@ -33,46 +34,37 @@ class AlertStreams:
 
     def __init__(self, log: AlertLog) -> None:
         self._log = log
-        self._streams = 0
+        self.places = Places(
+            MAX_STREAMS,
+            "max_streams",
+            f"{MAX_STREAMS} streams of alerts are open, as many as may be.",
+        )
         self._newest = 0
         self._changed = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
 
-    async def open(self, after: int | None) -> AsyncIterator[str]:
-        """The changes behind number `after`, else those from now on, as server-sent events.
+    async def begin(self, after: int | None) -> int:
+        """The number behind which a stream tells: `after`, else the newest there is."""
+        return await self._log.last_alert_change() if after is None else after
 
-        Raises:
-            LimitReached: this replica has as many streams as it may.
-        """
-        if self._streams >= MAX_STREAMS:
-            raise LimitReached(
-                f"{MAX_STREAMS} streams of alerts are open, as many as may be.",
-                {"limit": "max_streams", "max": MAX_STREAMS},
-            )
-        begin = await self._log.last_alert_change() if after is None else after
-        return self._events(begin)
-
-    async def _events(self, after: int) -> AsyncIterator[str]:
-        self._streams += 1
+    async def events(self, after: int) -> AsyncIterator[str]:
+        """The changes behind number `after` as server-sent events; its caller holds a place."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
-        try:
-            yield "retry: 3000\n\n"
-            while True:
-                changed = self._changed
-                changes = await self._stored(after)
-                for change in changes:
-                    yield _event(change)
-                    after = change.number
-                if changes:
-                    continue
-                try:
-                    async with asyncio.timeout(HEARTBEAT_S):
-                        await changed.wait()
-                except TimeoutError:
-                    yield ": nothing new\n\n"
-        finally:
-            self._streams -= 1
+        yield "retry: 3000\n\n"
+        while True:
+            changed = self._changed
+            changes = await self._stored(after)
+            for change in changes:
+                yield _event(change)
+                after = change.number
+            if changes:
+                continue
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await changed.wait()
+            except TimeoutError:
+                yield ": nothing new\n\n"
 
     async def _stored(self, after: int) -> list[AlertChange]:
         try:
@@ -84,7 +76,7 @@ class AlertStreams:
             return []
 
     async def _look(self) -> None:
-        while self._streams:
+        while self.places.taken:
             try:
                 newest = await self._log.last_alert_change()
             except OrchestrationError as error:

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from orchestration.api.alert_stream import AlertStreams
 from orchestration.api.health import HealthCache, ServicesView, services_json
+from orchestration.api.places import HeldResponse
 from orchestration.api.ports import HealthReport
 from orchestration.errors import BadRequest, JsonObject
 from orchestration.health.alert_json import alert_json
@@ -103,9 +104,11 @@ def alerts_router(cache: HealthCache, log: AlertLog) -> APIRouter:
         Their ids are numbers that rise: `after`, or the header `Last-Event-ID`, resumes behind
         one, and 0 begins with the oldest that is kept. Without either the stream begins now.
         """
-        events = await streams.open(_resumed(last_event_id) if after is None else after)
+        begin = await streams.begin(_resumed(last_event_id) if after is None else after)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+        streams.places.take()
+        events = streams.events(begin)
+        return HeldResponse(streams.places, events, media_type="text/event-stream", headers=headers)
 
     @router.get("/dashboard", response_model=DashboardView)
     async def dashboard() -> JSONResponse:

@@ -1,7 +1,9 @@
 """A stream's recording as one FLAC file."""
 
 import asyncio
+import contextlib
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -27,35 +29,54 @@ async def make_recording(
         Unavailable: there is no room for the file.
     """
     try:
-        target = await asyncio.to_thread(_open_unlinked, directory)
+        recording = await asyncio.to_thread(_Recording, directory, pcm_format)
         try:
             written = 0
-            writer = FlacWriter(target, pcm_format)
-            try:
-                async for batch in _batches(runs):
-                    written += len(batch)
-                    await asyncio.to_thread(_write, writer, batch)
-            finally:
-                await asyncio.to_thread(writer.close)
+            async for batch in _batches(runs):
+                written += len(batch)
+                await asyncio.to_thread(recording.write, batch)
             if not written:
                 raise NoRecording("No audio is held for this stream.")
-            target.seek(0)
+            return await asyncio.to_thread(recording.finish)
         except BaseException:
-            target.close()
+            # Not awaited: of a caller that is gone, no wait would last. What is being written in a
+            # worker thread by then goes on there, and comes first.
+            asyncio.get_running_loop().run_in_executor(None, recording.discard)
             raise
     except (OSError, FlacError) as error:
         raise Unavailable(f"The recording cannot be put together: {error}.") from error
-    return target
+
+
+class _Recording:
+    """A FLAC file under way. Blocking; one worker thread at a time, since libsndfile does not
+    survive that a file is closed under a write."""
+
+    def __init__(self, directory: Path, pcm_format: PcmFormat) -> None:
+        self._turn = threading.Lock()
+        self._target = _open_unlinked(directory)
+        self._writer = FlacWriter(self._target, pcm_format)
+
+    def write(self, batch: Sequence[AudioRun]) -> None:
+        with self._turn:
+            for run in batch:
+                self._writer.write(run)
+
+    def finish(self) -> BinaryIO:
+        """The whole file, at its start."""
+        with self._turn:
+            self._writer.close()
+            self._target.seek(0)
+            return self._target
+
+    def discard(self) -> None:
+        """Close the file, whatever state it is in."""
+        with self._turn, self._target, contextlib.suppress(OSError, FlacError):
+            self._writer.close()
 
 
 def _open_unlinked(directory: Path) -> BinaryIO:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return tempfile.TemporaryFile(dir=directory)
-
-
-def _write(writer: FlacWriter, batch: Sequence[AudioRun]) -> None:
-    for run in batch:
-        writer.write(run)
 
 
 async def _batches(runs: AsyncIterator[AudioRun]) -> AsyncIterator[list[AudioRun]]:

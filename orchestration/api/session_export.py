@@ -1,19 +1,16 @@
 """HTTP: a whole session as one archive."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
+from orchestration.api.places import HeldResponse, Places
 from orchestration.api.session_archive import SessionArchive
 from orchestration.api.session_ids import SessionId
 from orchestration.api.sessions import session_json
-from orchestration.errors import JsonObject, LimitReached
 from orchestration.storage.data_ports import DataArchive
 from orchestration.storage.recordings import Recordings
-from orchestration.storage.values import SessionRow
 
 MAX_EXPORTS_AT_ONCE = 2
 """Archives sent at once by one process; one more is refused with 429."""
@@ -24,13 +21,11 @@ def session_export_router(
 ) -> APIRouter:
     """`/api/sessions/{session_id}/export`; recordings are put together in `work_dir`."""
     router = APIRouter(prefix="/api/sessions/{session_id}", tags=["data"])
-    places = asyncio.Semaphore(MAX_EXPORTS_AT_ONCE)
-
-    async def sent(session: SessionRow, description: JsonObject) -> AsyncIterator[bytes]:
-        async with places:
-            pieces = SessionArchive(archive, recordings, work_dir).pieces(session, description)
-            async for piece in pieces:
-                yield piece
+    places = Places(
+        MAX_EXPORTS_AT_ONCE,
+        "max_exports_at_once",
+        "Other sessions are being exported; ask again in a while.",
+    )
 
     @router.get(
         "/export",
@@ -40,18 +35,11 @@ def session_export_router(
     async def export(session_id: SessionId, request: Request) -> StreamingResponse:
         """All that is stored of a session as one ZIP archive; `manifest.json` has the hashes."""
         session = await archive.session(session_id)
-        if places.locked():
-            raise LimitReached(
-                "Other sessions are being exported; ask again in a while.",
-                {"limit": "max_exports_at_once", "max": MAX_EXPORTS_AT_ONCE},
-            )
         host = request.headers.get("host", "localhost")
         description = session_json(session, request.url.scheme, host)
-        disposition = f'attachment; filename="{session_id}.zip"'
-        return StreamingResponse(
-            sent(session, description),
-            media_type="application/zip",
-            headers={"Content-Disposition": disposition},
-        )
+        pieces = SessionArchive(archive, recordings, work_dir).pieces(session, description)
+        headers = {"Content-Disposition": f'attachment; filename="{session_id}.zip"'}
+        places.take()
+        return HeldResponse(places, pieces, media_type="application/zip", headers=headers)
 
     return router

@@ -10,11 +10,12 @@ from pydantic import BaseModel, JsonValue
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from orchestration.api.coverage import session_coverage, stream_coverages
+from orchestration.api.places import HeldResponse, Places
 from orchestration.api.recording import make_recording, pieces
 from orchestration.api.session_ids import SessionId
 from orchestration.api.sessions import Language
 from orchestration.api.time_ranges import WHOLE_NS, TimeRange
-from orchestration.errors import LimitReached, NoRecording
+from orchestration.errors import NoRecording
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM
 from orchestration.session.status import SessionStatus
 from orchestration.storage.archive_ports import Archive
@@ -25,6 +26,8 @@ from orchestration.transcript.exports import to_srt, to_text, to_vtt, transcript
 MAX_EVENTS_PAGE = 1000
 MAX_RECORDINGS_AT_ONCE = 2
 """Recordings made at once by one process; one more is refused with 429."""
+MAX_RECORDINGS_SENT = 16
+"""Recordings under way to their callers, each a file on the disk; one more is refused with 429."""
 
 TranscriptFormat = Literal["json", "txt", "srt", "vtt"]
 
@@ -186,7 +189,16 @@ def transcripts_router(archive: DataArchive, recordings: Recordings, work_dir: P
 def _add_recording(
     router: APIRouter, archive: Archive, recordings: Recordings, work_dir: Path
 ) -> None:
-    places = asyncio.Semaphore(MAX_RECORDINGS_AT_ONCE)
+    making = Places(
+        MAX_RECORDINGS_AT_ONCE,
+        "max_recordings_at_once",
+        "Other recordings are being made; ask again in a while.",
+    )
+    sending = Places(
+        MAX_RECORDINGS_SENT,
+        "max_recordings_sent",
+        "Other recordings are being sent; ask again in a while.",
+    )
 
     @router.get(
         "/recording",
@@ -201,16 +213,16 @@ def _add_recording(
         specs = {row.spec.stream: row.spec for row in rows}
         if stream not in specs:
             raise NoRecording(f"Session {session_id} has no stream {stream}.", {"stream": stream})
-        if places.locked():
-            raise LimitReached(
-                "Other recordings are being made; ask again in a while.",
-                {"limit": "max_recordings_at_once", "max": MAX_RECORDINGS_AT_ONCE},
-            )
-        async with places:
-            runs = recordings.audio(session_id, specs[stream])
-            file = await make_recording(runs, specs[stream].format, work_dir)
+        sending.take()
+        try:
+            with making.held():
+                runs = recordings.audio(session_id, specs[stream])
+                file = await make_recording(runs, specs[stream].format, work_dir)
+        except BaseException:
+            sending.give_back()
+            raise
         headers = {
             "Content-Length": str(os.fstat(file.fileno()).st_size),
             "Content-Disposition": f'attachment; filename="{session_id}-{stream}.flac"',
         }
-        return StreamingResponse(pieces(file), media_type="audio/flac", headers=headers)
+        return HeldResponse(sending, pieces(file), media_type="audio/flac", headers=headers)

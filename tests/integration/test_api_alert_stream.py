@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 
 from orchestration.api import alert_stream
-from orchestration.errors import JsonObject
 from orchestration.health.alerts import Alert
 from orchestration.storage.alert_ports import AlertChange
 from tests.doubles.api_server import ApiServer, api_server
@@ -70,12 +69,15 @@ async def test_what_is_no_number_is_refused(server: ApiServer) -> None:
     assert (status, body["code"]) == (400, "bad_request")
 
 
-async def test_one_stream_too_many_is_refused(
-    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+async def test_one_stream_too_many_is_refused_however_many_come_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alert_stream, "MAX_STREAMS", 1)
-    async with server.client.get(f"{server.url}/api/alerts/stream?after=0") as first:
-        await first.content.readline()
-        status, body = await server.json("GET", "/api/alerts/stream")
-    facts: JsonObject = body
-    assert (status, facts["limit"]) == (429, "max_streams")
+    async with api_server(tmp_path) as server:
+        url = f"{server.url}/api/alerts/stream"
+        streams = await asyncio.gather(*(server.client.get(url) for _ in range(5)))
+        assert sorted(one.status for one in streams) == [200, 429, 429, 429, 429]
+        problem = await next(one for one in streams if one.status == 429).json()
+        assert problem["limit"] == "max_streams"
+        for one in streams:
+            one.close()

@@ -1,7 +1,9 @@
 """Recordings: journaled frames to FLAC, bit for bit."""
 
+import asyncio
 import io
 import itertools
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from orchestration.api import recording
 from orchestration.api.recording import make_recording, pieces
 from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import NoRecording, Unavailable
-from orchestration.storage.flac import AudioRun
+from orchestration.storage.flac import AudioRun, FlacWriter
 
 STEREO = PcmFormat("s16le", 44_100, 2)
 
@@ -55,3 +58,33 @@ async def test_a_work_folder_that_cannot_be_written_is_said(tmp_path: Path) -> N
     (tmp_path / "r").write_text("a file")
     with pytest.raises(Unavailable, match="cannot be put together"):
         await make_recording(stream_of(), STEREO, tmp_path / "r")
+
+
+async def test_a_recording_that_is_given_up_is_not_closed_under_a_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+    done: list[str] = []
+
+    class SlowWriter(FlacWriter):
+        def write(self, run: AudioRun) -> None:
+            writing.set()
+            go_on.wait(10)
+            super().write(run)
+            done.append("written")
+
+        def close(self) -> None:
+            done.append("closed")
+            super().close()
+            closed.set()
+
+    monkeypatch.setattr(recording, "FlacWriter", SlowWriter)
+    runs = stream_of(run_at(0, np.zeros((8, 2))))
+    making = asyncio.create_task(make_recording(runs, STEREO, tmp_path))
+    await asyncio.to_thread(writing.wait, 10)
+    making.cancel()
+    await asyncio.wait([making])
+    go_on.set()
+    await asyncio.to_thread(closed.wait, 10)
+    assert making.cancelled()
+    assert done == ["written", "closed"]
