@@ -177,7 +177,7 @@ async def chunk_form(request: Request) -> tuple[ChunkForm, bytes]:
             return body, await file_of(form).read()
     try:
         raw = json.loads(await request.body())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadRequest("The body is neither JSON nor a form.", {"field": "body"}) from None
     body = _validated(ChunkForm, raw)
     return body, _decoded(body)
@@ -255,7 +255,7 @@ def _json_or_list(name: str, text: str) -> object:
         return [one.strip() for one in text.split(",") if one.strip()]
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadRequest(f"{name} is not JSON.", {"field": name}) from None
 
 

@@ -1,11 +1,16 @@
 """Uploads as they stand: those of this process, and those that the archive knows."""
 
+import re
+
 from orchestration.api.audio_jobs import UploadJob, Uploads
 from orchestration.api.audio_views import UploadJobView, UploadResult, job_view, upload_result
 from orchestration.api.coverage import stream_coverages
 from orchestration.errors import UnknownJob
 from orchestration.session.fields import MAX_STREAM
 from orchestration.storage.archive_ports import Archive
+
+JOB_ID = re.compile(r"(?P<session_id>[A-Za-z0-9_-]{1,64})\.(?P<stream>[0-9]{1,5})")
+"""A session's id and a stream of it."""
 
 
 class UploadResults:
@@ -27,10 +32,11 @@ class UploadResults:
         job = self._uploads.known(job_id)
         if job is not None:
             return job_view(job)
-        session_id, _, stream = job_id.rpartition(".")
-        if not session_id or not stream.isdigit() or int(stream) > MAX_STREAM:
+        named = JOB_ID.fullmatch(job_id)
+        if named is None or int(named["stream"]) > MAX_STREAM:
             raise UnknownJob("No job has this id.", {"job_id": job_id[:100]})
-        result = await self._stored(session_id, int(stream), None, True)
+        session_id = named["session_id"]
+        result = await self._stored(session_id, int(named["stream"]), None, True)
         heard = result.processing_result
         assert heard is not None
         done = heard.status in ("completed", "failed") or not heard.pending_seconds

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+from yarl import URL
 
 from orchestration.errors import JsonObject
 from orchestration.storage.archive_ports import QualitySummary
@@ -84,6 +85,31 @@ async def test_a_file_that_takes_longer_is_answered_with_a_job(server: ApiServer
     path = str(job["status_url"])
     code, later = await server.json("GET", path)
     assert (code, later["job_id"]) == (200, job["job_id"])
+
+
+@pytest.mark.parametrize(
+    "job_id", ["none.0", "s1", ".0", "s1.", "s1.%C2%B2", "s1.70000", "s1." + "1" * 5000, "%00.0"]
+)
+async def test_what_is_no_jobs_id_names_no_job(server: ApiServer, job_id: str) -> None:
+    await server.session()
+    url = URL(f"{server.url}/api/audio/jobs/{job_id}", encoded=True)
+    async with server.client.get(url) as answer:
+        assert answer.status == 404
+
+
+async def test_json_that_is_nested_without_end_is_refused_wherever_it_is(
+    server: ApiServer,
+) -> None:
+    deep = 50_000 * "["
+    headers = {"Content-Type": "application/json"}
+    chunks = "/api/audio/chunk"
+    as_config = await upload(server, config=deep)
+    as_chunk = await server.json("POST", chunks, data=deep, headers=headers)
+    as_participant = await server.json(
+        "POST", chunks, data=form(session_id="s1", sequence="0", participant=deep)
+    )
+    for status, problem in (as_config, as_chunk, as_participant):
+        assert (status, problem["code"]) == (400, "bad_request")
 
 
 async def test_progress_comes_as_server_sent_events(server: ApiServer) -> None:
