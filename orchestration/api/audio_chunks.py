@@ -15,7 +15,13 @@ from orchestration.api.audio_sender import SessionSender
 from orchestration.api.connection import Detached
 from orchestration.api.ports import Sessions
 from orchestration.api.session_line import SessionIsOver
-from orchestration.errors import BadRequest, ChunkOutOfOrder, SessionEnded, TakenOver
+from orchestration.errors import (
+    BadRequest,
+    ChunkOutOfOrder,
+    OrchestrationError,
+    SessionEnded,
+    TakenOver,
+)
 from orchestration.session.inputs import AudioFrame, SpeakerFact, StreamSpec
 from orchestration.storage.archive_ports import Archive
 
@@ -106,16 +112,25 @@ class ChunkSender:
         async with self._turn:
             self.used_at_s = asyncio.get_running_loop().time()
             try:
-                return await attempt()
-            except TakenOver:
-                # Another replica, or another bot, spoke since. This request is the newest word.
-                self._forget()
-                return await attempt()
+                return await self._as_sender(attempt)
             except SessionIsOver:
                 self._forget()
                 raise SessionEnded(
                     f"Session {self._session_id} has ended.", {"session_id": self._session_id}
                 ) from None
+            except BaseException as error:
+                if not isinstance(error, OrchestrationError) or error.http_status >= 500:
+                    # It may be stored all the same: the next request asks where the session is.
+                    self.close()
+                raise
+
+    async def _as_sender(self, attempt: Callable[[], Awaitable[Stored]]) -> Stored:
+        try:
+            return await attempt()
+        except TakenOver:
+            # Another replica, or another bot, spoke since. This request is the newest word.
+            self._forget()
+            return await attempt()
 
     def close(self) -> None:
         """The session waits for another sender."""
