@@ -162,7 +162,7 @@ def create_api(
         settings_changes_router(control),
         *_session_routers(settings, sessions, archive, recordings, under_way_dir),
         ingest_router(settings, sessions, archive, detached),
-        openai_router(engines),
+        openai_router(settings, engines),
         *_audio_routers(settings, archive, uploads, senders),
         models_router(engines),
         gateway_router(),

@@ -1,30 +1,37 @@
-"""Whole files of audio, as a person uploads them: WAV, FLAC, Ogg and MP3, by libsndfile."""
+"""Whole files of audio, as a person uploads them: WAV, FLAC, Ogg and MP3, by libsndfile.
 
+What is kept of a file is at the engine's rate: a small file may hold hours at a high one.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 from numpy.typing import NDArray
 
 from orchestration.errors import BadAudio, TooLarge
+from orchestration.services.ports import ENGINE_SAMPLE_RATE
 
 BLOCK_FRAMES = 65_536
 LEAST_RATE, MOST_RATE = 8_000, 192_000
 """Samples a second that a file may have."""
 MOST_CHANNELS = 8
 
+Samples = NDArray[np.int16]
+
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """Mono samples of a file."""
+    """Mono samples of a file, at `ENGINE_SAMPLE_RATE`."""
 
-    samples: NDArray[np.int16]
-    sample_rate: int
+    samples: Samples
 
     @property
     def duration_ms(self) -> int:
-        return len(self.samples) * 1000 // self.sample_rate
+        return len(self.samples) * 1000 // ENGINE_SAMPLE_RATE
 
 
 def read_audio_file(path: Path, *, max_duration_s: int) -> AudioFile:
@@ -40,7 +47,8 @@ def read_audio_file(path: Path, *, max_duration_s: int) -> AudioFile:
         with soundfile.SoundFile(path) as file:
             rate, channels = int(file.samplerate), int(file.channels)
             _check_shape(rate, channels)
-            blocks: list[NDArray[np.int16]] = []
+            resampled = _resampling(rate)
+            blocks: list[Samples] = []
             left = max_duration_s * rate
             while len(block := file.read(BLOCK_FRAMES, dtype="int16", always_2d=True)):
                 left -= len(block)
@@ -49,19 +57,27 @@ def read_audio_file(path: Path, *, max_duration_s: int) -> AudioFile:
                         f"The audio lasts longer than {max_duration_s} s, which is the limit.",
                         {"limit": "max_duration_s", "max": max_duration_s},
                     )
-                blocks.append(_mono(block))
+                blocks.append(resampled(_mono(block), False))
     except soundfile.SoundFileError as error:
         raise BadAudio(
             "The file is not audio that this service reads: send WAV, FLAC, Ogg or MP3."
         ) from error
-    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
-    return AudioFile(samples, rate)
+    blocks.append(resampled(np.zeros(0, np.int16), True))
+    return AudioFile(np.concatenate(blocks))
 
 
-def _mono(block: NDArray[np.int16]) -> NDArray[np.int16]:
+def _resampling(rate: int) -> Callable[[Samples, bool], Samples]:
+    """What makes blocks at `rate`, the last of them marked, into blocks at the engine's."""
+    if rate == ENGINE_SAMPLE_RATE:
+        return lambda block, _: block
+    stream = soxr.ResampleStream(rate, ENGINE_SAMPLE_RATE, 1, dtype="int16", quality="HQ")
+    return lambda block, last: stream.resample_chunk(block, last=last)
+
+
+def _mono(block: Samples) -> Samples:
     if block.shape[1] == 1:
         return block[:, 0].copy()
-    mixed: NDArray[np.int16] = block.mean(axis=1, dtype=np.float32).round().astype(np.int16)
+    mixed: Samples = block.mean(axis=1, dtype=np.float32).round().astype(np.int16)
     return mixed
 
 

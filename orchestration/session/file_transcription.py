@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestration.audio.audio_files import AudioFile
-from orchestration.audio.pcm import PcmFormat, resample_for_engine
+from orchestration.audio.pcm import PcmFormat
 from orchestration.services.ports import ENGINE_SAMPLE_RATE, TranscriptionRequest
 from orchestration.session.engine_calls import Engines
 from orchestration.session.inputs import StreamSpec
@@ -52,12 +52,11 @@ async def transcribe_file(
     Raises:
         EngineError, EngineTimeout, Unavailable: a chunk was not answered.
     """
-    encoded = await asyncio.to_thread(resample_for_engine, audio.samples, audio.sample_rate)
-    samples = np.frombuffer(encoded, "<i2")
     hearing = _Hearing(engines, request_id, language, prompt)
-    for frame in _frames(samples):
+    for frame in _frames(audio.samples):
         hearing.pipeline.hear(frame)
         await hearing.answer_what_is_due()
+        await asyncio.sleep(0)  # Hours of silence are no chunk, and others have to get their turn.
     hearing.pipeline.end()
     await hearing.answer_what_is_due()
     return FileTranscript(hearing.language, audio.duration_ms, tuple(hearing.lines))

@@ -148,6 +148,36 @@ async def test_what_is_wrong_is_said_as_openai_says_it(
     assert body["error"]["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=x"])
+async def test_a_form_that_cannot_be_read_is_said_as_openai_says_it(
+    server: ApiServer, content_type: str
+) -> None:
+    headers = {"Content-Type": content_type}
+    status, body = await server.json(
+        "POST", openai.TRANSCRIPTIONS_PATH, data=b"no form", headers=headers
+    )
+    error = body["error"]
+    assert isinstance(error, dict)
+    assert (status, error["type"]) == (400, "invalid_request_error")
+
+
+async def test_a_file_that_does_not_come_takes_its_place_for_a_limited_time(
+    tmp_path: Path,
+) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b"--x\r\n"
+        await asyncio.Event().wait()
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    async with api_server(tmp_path, audio={"upload_timeout_s": 1}) as server:
+        status, body = await server.json(
+            "POST", openai.TRANSCRIPTIONS_PATH, data=nothing(), headers=headers
+        )
+    error = body["error"]
+    assert isinstance(error, dict)
+    assert (status, error["code"]) == (400, "bad_request")
+
+
 async def test_an_upload_over_the_limit_is_refused_by_its_declared_length(
     server: ApiServer,
 ) -> None:
