@@ -5,7 +5,7 @@ Ingest cuts a connection after so many frames; live sends one scripted part per 
 
 import json
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ class UnreliableService:
 
     def __init__(self) -> None:
         self.cuts: list[int] = []
-        self.live_parts: list[tuple[list[dict[str, Any] | str], int | None]] = []
+        self.live_parts: list[tuple[Sequence[dict[str, Any] | str], int | None]] = []
         """For each live connection: its messages, and the code to close it with; without one the
         connection stays silent until its client closes it."""
         self.live_queries: list[str | None] = []
