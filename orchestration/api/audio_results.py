@@ -2,9 +2,10 @@
 
 import re
 
-from orchestration.api.audio_jobs import UploadJob, Uploads
+from orchestration.api.audio_jobs import Uploads
 from orchestration.api.audio_views import UploadJobView, UploadResult, job_view, upload_result
 from orchestration.api.coverage import stream_coverages
+from orchestration.api.upload_job import UploadJob
 from orchestration.errors import UnknownJob
 from orchestration.session.fields import MAX_STREAM
 from orchestration.storage.archive_ports import Archive

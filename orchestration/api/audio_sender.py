@@ -95,6 +95,10 @@ class FileStream:
         """Samples per channel that are durable."""
 
     @property
+    def sample_rate(self) -> int:
+        return self._spec.format.sample_rate
+
+    @property
     def last_seq(self) -> int:
         """The last durable frame's, -1 for none."""
         return self._next_seq - 1

@@ -17,11 +17,12 @@ from orchestration.api.audio_forms import (
     in_time,
     upload_form,
 )
-from orchestration.api.audio_jobs import UploadJob, UploadOrder, Uploads
+from orchestration.api.audio_jobs import Uploads
 from orchestration.api.audio_results import UploadResults
 from orchestration.api.audio_views import UploadJobView, UploadResult, job_view
 from orchestration.api.session_ids import new_session_id
 from orchestration.api.sessions import check_overrides
+from orchestration.api.upload_job import UploadJob, UploadOrder
 from orchestration.audio.decoding import DecodeLimits
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
@@ -79,7 +80,8 @@ def uploads_router(current: CurrentSettings, archive: Archive, uploads: Uploads)
                     await archive.session(wanted.session_id)
                 job = await uploads.start(order, place)
             except BaseException:
-                await form.close()
+                if not place.kept:
+                    await form.close()
                 raise
         with_speakers = wanted.speaker_diarization
         if accept and "text/event-stream" in accept:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, JsonValue
 
-from orchestration.api.audio_jobs import UploadJob
 from orchestration.api.transcripts import SegmentView
+from orchestration.api.upload_job import UploadJob
 from orchestration.errors import JsonObject
 from orchestration.storage.archive_ports import StoredSegment
 from orchestration.storage.values import SessionRow, StreamRow

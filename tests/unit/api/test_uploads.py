@@ -1,0 +1,118 @@
+import asyncio
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
+
+import pytest
+
+from orchestration.api import upload_steps
+from orchestration.api.audio_jobs import Place, Uploads
+from orchestration.api.connection import Detached
+from orchestration.api.upload_job import UploadJob, UploadOrder
+from orchestration.config.models import AudioSettings
+from orchestration.errors import DatabaseUnavailable, Unavailable
+from orchestration.storage.values import SessionRow, SessionSpec
+from tests.data.make_files import FORMATS, tone_file
+from tests.doubles.in_memory_archive import InMemoryArchive
+from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
+
+SPEC = SessionSpec("s1", title="tone.flac")
+
+
+@pytest.fixture
+def sessions() -> InMemorySessions:
+    return InMemorySessions(InMemoryArchive())
+
+
+@pytest.fixture
+def uploads(sessions: InMemorySessions) -> Uploads:
+    return Uploads(AudioSettings(), sessions, sessions.archive, Detached())
+
+
+class WatchedFile(SpooledTemporaryFile[bytes]):
+    """Says when it is closed: its job is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.write(tone_file(FORMATS["flac"]))
+        self.seek(0)
+        self.was_closed = asyncio.Event()
+
+    def close(self) -> None:
+        super().close()
+        self.was_closed.set()
+
+
+def order(file: WatchedFile | None = None) -> UploadOrder:
+    return UploadOrder("tone.flac", 1, cast(BinaryIO, file or WatchedFile()), SPEC, "s1", None)
+
+
+async def finished(uploads: Uploads, job: UploadJob) -> None:
+    async with asyncio.timeout(20):
+        await job.finished.wait()
+    await uploads.close()
+
+
+async def test_a_file_whose_caller_leaves_before_its_session_is_there_is_heard_all_the_same(
+    uploads: Uploads, sessions: InMemorySessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, asked, go_on = sessions.create, asyncio.Event(), asyncio.Event()
+
+    async def slow_create(spec: SessionSpec) -> tuple[SessionRow, bool]:
+        asked.set()
+        await go_on.wait()
+        return await create(spec)
+
+    monkeypatch.setattr(sessions, "create", slow_create)
+    file = WatchedFile()
+    caller = asyncio.create_task(uploads.start(order(file), Place()))
+    await asked.wait()
+    caller.cancel()
+    await asyncio.wait([caller])
+    go_on.set()
+    async with asyncio.timeout(20):
+        await file.was_closed.wait()
+    await uploads.close()
+    assert (uploads.done, uploads.failed) == (1, 0)
+    assert sessions.archive.of("s1").row.status == "completed"
+
+
+async def test_a_file_whose_words_are_awaited_outlasts_the_database(
+    uploads: Uploads, sessions: InMemorySessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_steps, "POLL_S", 0.01)
+    ended = asyncio.Event()
+    complete = InMemorySession.complete
+
+    def end_during_an_outage(session: InMemorySession) -> None:
+        sessions.archive.outage = DatabaseUnavailable("It restarts.")
+        asyncio.get_running_loop().call_later(0.1, end_outage, session)
+
+    def end_outage(session: InMemorySession) -> None:
+        sessions.archive.outage = None
+        complete(session)
+        ended.set()
+
+    monkeypatch.setattr(InMemorySession, "complete", end_during_an_outage)
+    job = await uploads.start(order(), Place())
+    await finished(uploads, job)
+    assert ended.is_set()
+    assert job.error is None
+    assert sessions.archive.of("s1").row.status == "completed"
+
+
+async def test_a_stopping_service_says_so_to_whoever_waits_for_a_file_to_begin(
+    uploads: Uploads, sessions: InMemorySessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def no_answer(spec: SessionSpec) -> tuple[SessionRow, bool]:
+        asked.set()
+        return await asyncio.Future[tuple[SessionRow, bool]]()
+
+    monkeypatch.setattr(sessions, "create", no_answer)
+    caller = asyncio.create_task(uploads.start(order(), Place()))
+    await asked.wait()
+    await uploads.close()
+    async with asyncio.timeout(20):
+        with pytest.raises(Unavailable):
+            await caller
