@@ -44,16 +44,19 @@ async def test_a_chunk_whose_caller_left_before_the_answer_is_followed_and_not_c
         stored.set()
         return await asyncio.Future[IngestReply]()
 
-    await sender.store(SPEC, None, None, CHUNK)
+    await sender.store(SPEC, None, None, CHUNK, read_ns=0)
     with monkeypatch.context() as patched:
         patched.setattr(session, "push", without_an_answer)
-        for work in (sender.store(SPEC, None, None, b"a" * 3200), sender.tell(FACT, False)):
+        for work in (
+            sender.store(SPEC, None, None, b"a" * 3200, read_ns=0),
+            sender.tell(FACT, False),
+        ):
             caller = asyncio.ensure_future(work)
             await stored.wait()
             stored.clear()
             caller.cancel()
             await asyncio.wait([caller])
-    after = await sender.store(SPEC, None, None, b"b" * 3200)
+    after = await sender.store(SPEC, None, None, b"b" * 3200, read_ns=0)
     told = await sender.tell(FACT, numbered=False)
 
     assert (after.sequence, after.first_sample) == (2, 3200)
@@ -63,8 +66,8 @@ async def test_a_chunk_whose_caller_left_before_the_answer_is_followed_and_not_c
 async def test_a_session_that_another_sender_ended_takes_no_chunk(
     session: InMemorySession, sender: ChunkSender
 ) -> None:
-    await sender.store(SPEC, 0, None, CHUNK)
+    await sender.store(SPEC, 0, None, CHUNK, read_ns=0)
     await session.connect("a newer one", [])
     session.complete()
     with pytest.raises(SessionEnded):
-        await sender.store(SPEC, 1, None, CHUNK)
+        await sender.store(SPEC, 1, None, CHUNK, read_ns=0)
