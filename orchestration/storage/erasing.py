@@ -8,7 +8,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
-from orchestration.errors import SessionRunning
+import structlog
+
+from orchestration.errors import (
+    DatabaseUnavailable,
+    SessionRunning,
+    Unavailable,
+    UnknownSession,
+)
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasure_ports import (
     ErasureArchive,
@@ -18,6 +25,8 @@ from orchestration.storage.erasure_ports import (
     PersonAudio,
     PersonInSession,
 )
+
+log = structlog.get_logger(__name__)
 
 SESSIONS_AT_ONCE = 200
 """Sessions that are looked through for a person by one statement."""
@@ -81,16 +90,33 @@ class Erasing:
 
     async def expire(self, now: datetime, retention_days: int) -> int:
         """Erase sessions that ended so long ago, with a receipt each; returns how many those were.
-        What is left beyond `MAX_EXPIRED_A_SWEEP` is the next call's."""
+        What is left beyond `MAX_EXPIRED_A_SWEEP` is the next call's, and so is a session whose
+        files cannot be removed: it keeps none of the others.
+
+        Raises:
+            DatabaseUnavailable: the rest is the next call's.
+        """
         ended_before = now - timedelta(days=retention_days)
         expired = 0
+        left: set[str] = set()
         while expired < MAX_EXPIRED_A_SWEEP:
-            session_ids = await self._archive.expired_sessions(ended_before, EXPIRE_BATCH)
-            for session_id in session_ids:
-                await self.session(session_id, "retention")
-            expired += len(session_ids)
+            limit = EXPIRE_BATCH + len(left)
+            found = await self._archive.expired_sessions(ended_before, limit)
+            session_ids = [one for one in found if one not in left]
             if not session_ids:
                 break
+            for session_id in session_ids:
+                try:
+                    await self.session(session_id, "retention")
+                except UnknownSession:
+                    continue  # Somebody else erased it meanwhile.
+                except DatabaseUnavailable:
+                    raise
+                except Unavailable as error:
+                    left.add(session_id)
+                    log.error("session_not_expired", session_id=session_id, reason=error.message)
+                else:
+                    expired += 1
         return expired
 
     async def _found(self, person: Person) -> AsyncIterator[PersonInSession]:

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
-from orchestration.errors import NoRecording
+import structlog
+
+from orchestration.errors import NoRecording, Unavailable
 from orchestration.session.inputs import StreamSpec
 from orchestration.storage.archive_ports import Archive
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.flac import AudioRun, run_of
+
+log = structlog.get_logger(__name__)
 
 EXPIRE_BATCH = 100
 """Sessions whose recordings are looked up at once to be removed."""
@@ -71,16 +75,30 @@ class Recordings:
         """Remove the audio of sessions that ended so long ago, wherever it is; returns how many
         sessions that was. Their transcripts stay.
 
-        Files go first: where this is cut short, the rows remain, and with them the next try.
+        Files go first: where this is cut short, the rows remain, and with them the next try. A
+        session whose files cannot be removed keeps none of the others.
+
+        Raises:
+            DatabaseUnavailable: the rest is the next call's.
         """
         ended_before = now - timedelta(days=retention_days)
         expired = 0
-        while session_ids := await self._archive.expired_recordings(ended_before, EXPIRE_BATCH):
+        left: set[str] = set()
+        while True:
+            limit = EXPIRE_BATCH + len(left)
+            found = await self._archive.expired_recordings(ended_before, limit)
+            session_ids = [one for one in found if one not in left]
+            if not session_ids:
+                return expired
             for session_id in session_ids:
-                await self.remove_files(session_id)
+                try:
+                    await self.remove_files(session_id)
+                except Unavailable as error:
+                    left.add(session_id)
+                    log.error("recording_not_expired", session_id=session_id, reason=error.message)
+                    continue
                 await self._archive.forget_recording(session_id)
-            expired += len(session_ids)
-        return expired
+                expired += 1
 
 
 def _not_whole(session_id: str, seq: int) -> NoRecording:

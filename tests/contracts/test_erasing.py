@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.errors import JsonObject, JsonValue, SessionRunning, UnknownSession
+from orchestration.errors import (
+    JsonObject,
+    JsonValue,
+    SessionRunning,
+    Unavailable,
+    UnknownSession,
+)
 from orchestration.session.events import DurableEvent, iso_utc, segment_json
 from orchestration.session.fact_codec import fact_json
 from orchestration.session.inputs import (
@@ -33,7 +39,7 @@ from orchestration.speakers.corrections import Person as CorrectedPerson
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.data_ports import SearchQuery
 from orchestration.storage.erasing import Erasing
-from orchestration.storage.erasure_ports import Person
+from orchestration.storage.erasure_ports import Person, RemovedFiles
 from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Pool
 from orchestration.storage.postgres_archive import PostgresArchive
@@ -308,6 +314,33 @@ async def test_sessions_past_their_retention_go_and_later_ones_stay(shelf: Shelf
     assert (await shelf.archive.session("running")).status == "active"
     kinds = [(one.kind, one.sessions) for one in await shelf.archive.receipts(9, None)]
     assert kinds == [("retention", 1)] * 2
+
+
+class Stuck(ChunkFileStore):
+    """Files of one session cannot be removed."""
+
+    def remove_session(self, session_id: str) -> RemovedFiles:
+        if session_id == "stuck":
+            raise Unavailable("The recording's files cannot be removed: Operation not permitted.")
+        return super().remove_session(session_id)
+
+
+async def test_a_session_whose_files_cannot_be_removed_keeps_no_other_from_expiring(
+    shelf: Shelf,
+) -> None:
+    now = datetime.now(UTC)
+    for days, session_id in ((50, "stuck"), (40, "old")):
+        await shelf.meeting(session_id)
+        await shelf.pool.execute(
+            "UPDATE bot_sessions.sessions SET end_time = $2 WHERE session_id = $1",
+            session_id,
+            now - timedelta(days=days),
+        )
+    erasing = Erasing(shelf.archive, Stuck(shelf.folder))
+    assert await erasing.expire(now, 30) == 1
+    assert await shelf.rows("old") == {}
+    assert (await shelf.archive.session("stuck")).status == "completed"
+    assert await shelf.erasing.expire(now, 30) == 1
 
 
 async def test_receipts_are_paged_newest_first_and_name_nobody(shelf: Shelf) -> None:
