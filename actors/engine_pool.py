@@ -172,8 +172,9 @@ class EnginePool(Generic[EngineT]):
     async def _take(self, version: int, settings: Settings) -> None:
         upstreams = self._upstreams_of(settings)
         if upstreams != self._upstreams:
-            self._upstreams = upstreams
             await self.reconfigure({"upstreams": [one.model_dump() for one in upstreams]})
+            # After it: what fails is tried again.
+            self._upstreams = upstreams
 
     def _upstreams_of(self, settings: Settings) -> tuple[UpstreamSettings, ...]:
         upstreams: tuple[UpstreamSettings, ...] = getattr(settings.services, self._name)

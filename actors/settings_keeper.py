@@ -38,8 +38,36 @@ TELL_TIMEOUT_S = 5.0
 FILE_INTERVAL_S = 1.0
 """How often the configuration file is looked at."""
 
-FORGOTTEN_AFTER_S = 10.0
+FORGOTTEN_AFTER_MS = 10_000
 """A process that has not asked for so long is gone."""
+
+
+class LatelyAsked:
+    """Who has asked for the settings of late, and what they had applied."""
+
+    def __init__(self) -> None:
+        self._by_process: dict[str, AppliedSettings] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_process)
+
+    def add(self, asked: AppliedSettings) -> None:
+        """Somebody asks now. Who is gone is forgotten here: each life of a process has a name of
+        its own, and perhaps nobody ever looks."""
+        self._by_process[asked.process] = asked
+        self._forget(asked.unix_ms)
+
+    def lately(self, now_unix_ms: int) -> list[AppliedSettings]:
+        """Those that are there, by name."""
+        self._forget(now_unix_ms)
+        return sorted(self._by_process.values(), key=lambda one: one.process)
+
+    def _forget(self, now_unix_ms: int) -> None:
+        self._by_process = {
+            name: one
+            for name, one in self._by_process.items()
+            if now_unix_ms - one.unix_ms < FORGOTTEN_AFTER_MS
+        }
 
 
 class SettingsKeeper:
@@ -59,7 +87,7 @@ class SettingsKeeper:
         self._desk: SettingsDesk | None = None
         self._changed = asyncio.Event()
         self._told: dict[str, AppliedSettings] = {}
-        self._asked: dict[str, AppliedSettings] = {}
+        self._asked = LatelyAsked()
         self._telling: dict[str, asyncio.Task[None]] = {}
 
     async def begin(self, pool: Pool) -> None:
@@ -99,13 +127,8 @@ class SettingsKeeper:
     def state(self) -> SettingsState:
         """The settings and who has them."""
         desk, now_ms = self._ready(), unix_time_ms()
-        self._asked = {
-            name: one
-            for name, one in self._asked.items()
-            if now_ms - one.unix_ms < FORGOTTEN_AFTER_S * 1000
-        }
         here = AppliedSettings("coordinator", desk.version, now_ms)
-        asked = sorted(self._asked.values(), key=lambda one: one.process)
+        asked = self._asked.lately(now_ms)
         there = set(self._session_actors())
         told = [one for name, one in self._told.items() if name in there]
         return desk.state((here, *asked, *told))
@@ -125,7 +148,7 @@ class SettingsKeeper:
     def after(self, process: str, version: int) -> tuple[int, Settings] | None:
         """What holds, unless that is the version that this process has applied."""
         desk = self._ready()
-        self._asked[process] = AppliedSettings(process, version, unix_time_ms())
+        self._asked.add(AppliedSettings(process, version, unix_time_ms()))
         return None if version == desk.version else (desk.version, desk.settings)
 
     def _ready(self) -> SettingsDesk:

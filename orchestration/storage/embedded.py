@@ -114,6 +114,13 @@ class EmbeddedPostgres:
                 f"The embedded PostgreSQL cannot use {self._home}: {error.strerror or error}. "
                 "Make the folder writable, choose another data directory, or set DATABASE_URL."
             ) from error
+        except subprocess.TimeoutExpired as error:
+            self.stop()
+            raise DatabaseUnavailable(
+                "The embedded PostgreSQL did not make its data folder within "
+                f"{INITDB_TIMEOUT_S} s: the disk or the machine is too busy. Start again, or set "
+                "DATABASE_URL."
+            ) from error
         except BaseException:
             self.stop()
             raise

@@ -311,3 +311,16 @@ def _python_for_everybody() -> str:
             continue
         return name
     pytest.skip("no Python 3.11 on this machine that an ordinary user can run")
+
+
+def test_a_data_folder_that_takes_too_long_to_make_is_told_and_made_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = EmbeddedPostgres(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(embedded, "INITDB_TIMEOUT_S", 0.001)
+        with pytest.raises(DatabaseUnavailable, match="did not make its data folder within"):
+            server.start()
+    assert not server.is_initialized
+    server.start()
+    server.stop()
