@@ -1,8 +1,11 @@
 """What sessions store, with defaults for all that a test is not about."""
 
+from collections.abc import Mapping
+
 from orchestration.audio.pcm import PcmFormat
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec
+from orchestration.storage.erasure_ports import ErasureArchive, RemovedFiles
 from orchestration.storage.values import (
     ClockChangeRow,
     JournalFrame,
@@ -95,3 +98,10 @@ def progress(frontier: int, *lost: SampleRange, stream: int = 0) -> StreamProgre
         silent=(SampleRange(half, frontier),),
         lost=lost,
     )
+
+
+async def erased(archive: ErasureArchive, session_id: str) -> Mapping[str, int]:
+    """Erase a session that has no files; returns the rows that went, by table."""
+    erasure_id = await archive.begin_erasure("session")
+    await archive.erase_session(erasure_id, session_id, RemovedFiles())
+    return (await archive.receipt(erasure_id)).rows

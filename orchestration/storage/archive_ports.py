@@ -1,6 +1,6 @@
 """What the edge and the coordinator read and manage."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -106,14 +106,8 @@ class Archive(AlertLog, TimingArchive, SpeakerArchive, Protocol):
         """Newest first."""
         ...
 
-    async def assign_actor(self, session_id: str, actor_name: str | None) -> None: ...
-
     async def configure_session(self, spec: SessionSpec) -> SessionRow:
         """Replace the session's own settings and its languages by those of this description."""
-        ...
-
-    async def delete_session(self, session_id: str) -> Mapping[str, int]:
-        """Remove every row of a session; returns the number removed by table."""
         ...
 
     async def snapshot(self, session_id: str, limit: int) -> Snapshot:

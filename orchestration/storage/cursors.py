@@ -10,7 +10,13 @@ from orchestration.session.fields import MAX_INTEGER
 from orchestration.storage.stored_text import storable_text
 
 
+def not_given() -> BadRequest:
+    """What is said to a cursor that no listing has ended with."""
+    return BadRequest("The cursor is not one that this service gave.")
+
+
 def cursor_at(*place: int | str) -> str:
+    """A cursor behind the row of this place."""
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 
@@ -28,5 +34,5 @@ def place_of(cursor: str, *kinds: type) -> Any:
         if any(isinstance(part, int) and abs(part) > MAX_INTEGER for part in place):
             raise ValueError("beyond the database's numbers")
     except (ValueError, binascii.Error, RecursionError) as error:
-        raise BadRequest("The cursor is not one that this service gave.") from error
+        raise not_given() from error
     return [storable_text(part) if isinstance(part, str) else part for part in place]

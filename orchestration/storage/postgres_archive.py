@@ -1,25 +1,23 @@
 """The archive in PostgreSQL."""
 
-import base64
-import binascii
-import json
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from orchestration.errors import BadRequest, SessionConflict
+from orchestration.errors import SessionConflict
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.status import SessionStatus
 from orchestration.storage.archive_ports import Page, QualitySummary, Snapshot, StoredSegment
-from orchestration.storage.erasure_ports import RemovedFiles
+from orchestration.storage.cursors import cursor_at, not_given, place_of
 from orchestration.storage.frame_reader import read_frames_after
 from orchestration.storage.pool import Connection, Pool, database, unknown_session
 from orchestration.storage.postgres_alerts import PostgresAlertLog
 from orchestration.storage.postgres_data import PostgresData
-from orchestration.storage.postgres_erasures import PostgresErasures, add_to_receipt, rows_of
+from orchestration.storage.postgres_erasures import PostgresErasures
 from orchestration.storage.postgres_speakers import PostgresSpeakers
+from orchestration.storage.postgres_tickets import PostgresTickets
 from orchestration.storage.postgres_timing import PostgresTiming
 from orchestration.storage.quality_statements import QUALITY_BY_STREAM
 from orchestration.storage.recording_statements import EXPIRED_RECORDINGS, FILES_OF_STREAM
@@ -38,7 +36,6 @@ from orchestration.storage.rows import (
     stream_from,
     translated_from,
 )
-from orchestration.storage.stored_text import storable_text
 from orchestration.storage.values import (
     JournalFrame,
     ParticipantRow,
@@ -47,31 +44,6 @@ from orchestration.storage.values import (
     SessionSpec,
     StreamRow,
 )
-
-TABLES_OF_SESSION = (
-    "translations",
-    "correlations",
-    "transcripts",
-    "audio_files",
-    "audio_journal",
-    "gaps",
-    "audio_quality",
-    "chunks",
-    "timing_corrections",
-    "stream_clocks",
-    "clock_changes",
-    "timeline_pieces",
-    "streams",
-    "facts",
-    "events",
-    "participants",
-    "participant_names",
-    "speaker_intervals",
-    "speaker_corrections",
-    "google_meet_conferences",
-    "sessions",
-)
-"""Every table with a session's rows; those that refer to others come first."""
 
 CREATE = """
 INSERT INTO bot_sessions.sessions (session_id, meeting_id, meeting_title, language,
@@ -110,28 +82,14 @@ SELECT seq, event_type, event_data FROM bot_sessions.events
 WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
 """
 
-STORE_TICKET = """
-INSERT INTO bot_sessions.tickets (ticket_hash, kind, expires_at) VALUES ($1, $2, $3)
-ON CONFLICT (ticket_hash) DO NOTHING
-"""
-
-# The hour is for clocks that differ: what another machine still takes for valid must stay.
-DROP_EXPIRED_TICKETS = """
-DELETE FROM bot_sessions.tickets WHERE expires_at < now() - interval '1 hour'
-"""
-
-LOOK_AT_TICKET = """
-SELECT 1 FROM bot_sessions.tickets WHERE ticket_hash = $1 AND kind = $2 AND expires_at > $3
-"""
-
-USE_TICKET = """
-DELETE FROM bot_sessions.tickets WHERE ticket_hash = $1 AND kind = $2 AND expires_at > $3
-RETURNING 1
-"""
-
 
 class PostgresArchive(
-    PostgresData, PostgresErasures, PostgresAlertLog, PostgresTiming, PostgresSpeakers
+    PostgresData,
+    PostgresErasures,
+    PostgresAlertLog,
+    PostgresTickets,
+    PostgresTiming,
+    PostgresSpeakers,
 ):
     """`DataArchive` over a pool. Text that PostgreSQL cannot hold is stored as U+FFFD."""
 
@@ -173,13 +131,16 @@ class PostgresArchive(
     async def sessions(
         self, statuses: Sequence[SessionStatus] | None, limit: int, cursor: str | None
     ) -> Page[SessionRow]:
-        created_at, session_id = (None, None) if cursor is None else _decode_cursor(cursor)
+        created_at, session_id = (None, None) if cursor is None else _place_of(cursor)
         async with database(self._pool) as connection:
             rows = await connection.fetch(
                 SESSIONS_PAGE, statuses, created_at, session_id, limit + 1
             )
         items = [session_from(row) for row in rows[:limit]]
-        return Page(items, _encode_cursor(items[-1]) if len(rows) > limit and items else None)
+        if len(rows) <= limit or not items:
+            return Page(items, None)
+        last = items[-1]
+        return Page(items, cursor_at(last.created_at.isoformat(), last.spec.session_id))
 
     async def configure_session(self, spec: SessionSpec) -> SessionRow:
         async with database(self._pool) as connection:
@@ -188,26 +149,6 @@ class PostgresArchive(
                 CONFIGURE, spec.session_id, spec.settings, spec.language, targets
             )
             return await _session(connection, spec.session_id)
-
-    async def assign_actor(self, session_id: str, actor_name: str | None) -> None:
-        async with database(self._pool) as connection:
-            known = await connection.fetchval(
-                "UPDATE bot_sessions.sessions SET actor_name = $2, updated_at = now() "
-                "WHERE session_id = $1 RETURNING 1",
-                session_id,
-                actor_name,
-            )
-        if known is None:
-            raise unknown_session(session_id)
-
-    async def delete_session(self, session_id: str) -> Mapping[str, int]:
-        async with database(self._pool) as connection, connection.transaction():
-            return await _remove_rows(connection, session_id)
-
-    async def erase_session(self, erasure_id: int, session_id: str, files: RemovedFiles) -> None:
-        async with database(self._pool) as connection, connection.transaction():
-            removed = await _remove_rows(connection, session_id)
-            await add_to_receipt(connection, erasure_id, 1, removed, files)
 
     async def snapshot(self, session_id: str, limit: int) -> Snapshot:
         async with _one_view(self._pool) as connection:
@@ -265,18 +206,6 @@ class PostgresArchive(
                     f"DELETE FROM bot_sessions.{table} WHERE session_id = $1", session_id
                 )
 
-    async def store_ticket(self, ticket_hash: bytes, kind: str, expires_at: datetime) -> None:
-        async with database(self._pool) as connection:
-            await connection.execute(STORE_TICKET, ticket_hash, kind, expires_at)
-            await connection.execute(DROP_EXPIRED_TICKETS)
-
-    async def redeem_ticket(self, ticket_hash: bytes, kind: str, now: datetime, keep: bool) -> bool:
-        async with database(self._pool) as connection:
-            valid = await connection.fetchval(
-                LOOK_AT_TICKET if keep else USE_TICKET, ticket_hash, kind, now
-            )
-        return valid is not None
-
     async def ping(self) -> int:
         started_s = time.monotonic()
         async with database(self._pool) as connection:
@@ -290,23 +219,6 @@ class PostgresArchive(
             if not rows:
                 await _session(connection, session_id)
         return rows
-
-
-async def _remove_rows(connection: Connection, session_id: str) -> Mapping[str, int]:
-    """Every row of a session, within the caller's transaction; returns counts by table."""
-    # Locked first: an actor that still writes is waited for once, then refused.
-    known = await connection.fetchval(
-        "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1 FOR UPDATE", session_id
-    )
-    if known is None:
-        raise unknown_session(session_id)
-    removed = {}
-    for table in TABLES_OF_SESSION:
-        tag = await connection.execute(
-            f"DELETE FROM bot_sessions.{table} WHERE session_id = $1", session_id
-        )
-        removed[table] = rows_of(tag)
-    return removed
 
 
 @asynccontextmanager
@@ -345,18 +257,12 @@ async def _segments(
     ]
 
 
-def _encode_cursor(row: SessionRow) -> str:
-    place = json.dumps([row.created_at.isoformat(), row.spec.session_id])
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> tuple[datetime, str]:
+def _place_of(cursor: str) -> tuple[datetime, str]:
+    created_at, session_id = place_of(cursor, str, str)
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        created_at, session_id = json.loads(base64.urlsafe_b64decode(padded.encode()))
-        place = datetime.fromisoformat(created_at), storable_text(session_id)
-        if place[0].tzinfo is None:
-            raise ValueError("no time zone")
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise BadRequest("The cursor is not one that this service gave.") from error
-    return place
+        moment = datetime.fromisoformat(created_at)
+    except ValueError as error:
+        raise not_given() from error
+    if moment.tzinfo is None:
+        raise not_given()
+    return moment, session_id

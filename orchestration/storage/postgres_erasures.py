@@ -16,8 +16,33 @@ from orchestration.storage.erasure_ports import (
     PersonInSession,
     RemovedFiles,
 )
-from orchestration.storage.pool import Connection, Pool, database
+from orchestration.storage.pool import Connection, Pool, database, unknown_session
 from orchestration.storage.rows import Row, optional_text
+
+TABLES_OF_SESSION = (
+    "translations",
+    "correlations",
+    "transcripts",
+    "audio_files",
+    "audio_journal",
+    "gaps",
+    "audio_quality",
+    "chunks",
+    "timing_corrections",
+    "stream_clocks",
+    "clock_changes",
+    "timeline_pieces",
+    "streams",
+    "facts",
+    "events",
+    "participants",
+    "participant_names",
+    "speaker_intervals",
+    "speaker_corrections",
+    "google_meet_conferences",
+    "sessions",
+)
+"""Every table with a session's rows; those that refer to others come first."""
 
 
 class PostgresErasures:
@@ -29,6 +54,11 @@ class PostgresErasures:
         async with database(self._pool) as connection:
             erasure_id: int = await connection.fetchval(sql.BEGIN_ERASURE, kind)
         return erasure_id
+
+    async def erase_session(self, erasure_id: int, session_id: str, files: RemovedFiles) -> None:
+        async with database(self._pool) as connection, connection.transaction():
+            removed = await _remove_rows(connection, session_id)
+            await add_to_receipt(connection, erasure_id, 1, removed, files)
 
     async def erase_person(
         self, erasure_id: int, found: PersonInSession, audio: Sequence[int], files: RemovedFiles
@@ -87,6 +117,23 @@ class PostgresErasures:
         async with database(self._pool) as connection:
             rows = await connection.fetch(sql.RECEIPTS, limit, before)
         return [_receipt_from(row) for row in rows]
+
+
+async def _remove_rows(connection: Connection, session_id: str) -> Mapping[str, int]:
+    """Every row of a session, within the caller's transaction; returns counts by table."""
+    # Locked first: an actor that still writes is waited for once, then refused.
+    known = await connection.fetchval(
+        "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1 FOR UPDATE", session_id
+    )
+    if known is None:
+        raise unknown_session(session_id)
+    removed = {}
+    for table in TABLES_OF_SESSION:
+        tag = await connection.execute(
+            f"DELETE FROM bot_sessions.{table} WHERE session_id = $1", session_id
+        )
+        removed[table] = rows_of(tag)
+    return removed
 
 
 async def _overwrite(connection: Connection, found: PersonInSession) -> Counter[str]:

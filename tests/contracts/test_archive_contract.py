@@ -9,13 +9,16 @@ import pytest
 from orchestration.errors import BadRequest, SessionConflict, UnknownSession
 from orchestration.services.ports import AudioQuality
 from orchestration.storage.archive_ports import QualitySummary, StoredSegment
+from orchestration.storage.erasure_ports import RemovedFiles
 from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Pool
-from orchestration.storage.postgres_archive import TABLES_OF_SESSION, PostgresArchive
+from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.postgres_erasures import TABLES_OF_SESSION
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.values import ChunkRow, JournalFact, QualityRow, SampleRange, SessionSpec
 from tests.storage_values import (
     clock_change,
+    erased,
     event,
     frame,
     interval,
@@ -116,8 +119,7 @@ async def test_an_id_that_names_no_session_is_unknown_to_all_that_read(
         archive.events(session_id, 0, 10),
         archive.streams(session_id),
         archive.participants(session_id),
-        archive.assign_actor(session_id, "actor"),
-        archive.delete_session(session_id),
+        archive.erase_session(0, session_id, RemovedFiles()),
         anext(aiter(archive.recording(session_id, 0))),
     ):
         with pytest.raises(UnknownSession):
@@ -131,7 +133,7 @@ async def test_an_id_that_no_session_can_have_is_a_bad_request(
     with pytest.raises(BadRequest):
         await archive.session(session_id)
     with pytest.raises(BadRequest):
-        await archive.delete_session(session_id)
+        await erased(archive, session_id)
 
 
 async def test_a_session_without_anything_reads_as_empty(archive: PostgresArchive) -> None:
@@ -192,17 +194,6 @@ async def test_a_cursor_that_was_not_given_is_refused(
         await archive.sessions(None, 10, cursor)
 
 
-async def test_an_actor_is_assigned_and_taken_away(
-    archive: PostgresArchive, journal: PostgresJournal
-) -> None:
-    await create(archive, "s")
-    await archive.assign_actor("s", "actor")
-    assert (await archive.session("s")).actor_name == "actor"
-    assert await journal.claimed_by("actor") == "s"
-    await archive.assign_actor("s", None)
-    assert (await archive.session("s")).actor_name is None
-
-
 @pytest.mark.parametrize("status", ["completed", "failed"])
 async def test_a_session_that_is_over_has_an_end(
     archive: PostgresArchive, journal: PostgresJournal, status: str
@@ -260,7 +251,7 @@ async def test_deleting_removes_every_row_of_the_session_and_no_other(
     before = await rows_by_table(pool, "gone")
     assert all(before.values()), "a table is missing from the test"
 
-    assert await archive.delete_session("gone") == before
+    assert await erased(archive, "gone") == before
 
     assert set(before) == set(TABLES_OF_SESSION)
     assert not any((await rows_by_table(pool, "gone")).values())

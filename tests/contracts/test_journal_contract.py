@@ -26,6 +26,7 @@ from orchestration.transcript.segments import SpeakerName
 from tests.storage_values import (
     ANA,
     FRAME_SAMPLES,
+    erased,
     event,
     frame,
     interval,
@@ -202,7 +203,7 @@ async def test_no_write_of_an_older_epoch_is_stored(
 async def test_writes_to_a_deleted_session_say_so(
     journal: PostgresJournal, archive: PostgresArchive
 ) -> None:
-    await archive.delete_session(SESSION)
+    await erased(archive, SESSION)
     assert set(await write_in_every_way(journal, SESSION, 1)) == {UnknownSession.__name__}
     with pytest.raises(UnknownSession):
         await journal.claim(SESSION, "actor-2")

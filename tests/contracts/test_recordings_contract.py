@@ -14,7 +14,7 @@ from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
 from orchestration.storage.values import JournalFrame, RecordedFile, SessionSpec
-from tests.storage_values import FORMAT, FRAME_SAMPLES, progress, stream_spec
+from tests.storage_values import FORMAT, FRAME_SAMPLES, erased, progress, stream_spec
 
 SESSION = "meeting-1"
 FRAMES = 20
@@ -266,6 +266,6 @@ async def test_a_deleted_session_has_no_files_listed(
     journal: PostgresJournal, archive: PostgresArchive, files: ChunkFileStore
 ) -> None:
     await file_frames(journal, files, 0, 7)
-    assert (await archive.delete_session(SESSION))["audio_files"] == 1
+    assert (await erased(archive, SESSION))["audio_files"] == 1
     with pytest.raises(UnknownSession):
         await archive.recorded_files(SESSION, 0)

@@ -12,6 +12,7 @@ from orchestration.timing.alignment import (
     corrections_for,
     synchronization_quality,
 )
+from tests.storage_values import erased
 from tests.timed_meeting import (
     MEETING,
     MS,
@@ -97,7 +98,7 @@ async def test_a_deleted_session_takes_its_corrections_along(stored: StoredMeeti
     )
     found = corrections_for(await stored.archive.timing_measures("s1", MEETING), 0)
     await stored.archive.correct_timing("s1", found, None, None, "Bea")
-    removed = await stored.archive.delete_session("s1")
+    removed = await erased(stored.archive, "s1")
     assert removed["timing_corrections"] == 1
     assert (await stored.archive.timing_statistics()).corrections == 0
     with pytest.raises(UnknownSession):

@@ -98,11 +98,7 @@ class InMemoryArchive(
         stored.row = replace(stored.row, spec=spec)
         return stored.row
 
-    async def assign_actor(self, session_id: str, actor_name: str | None) -> None:
-        stored = self.of(session_id)
-        stored.row = replace(stored.row, actor_name=actor_name)
-
-    async def delete_session(self, session_id: str) -> Mapping[str, int]:
+    def remove_rows(self, session_id: str) -> Mapping[str, int]:
         self.of(session_id)
         del self.stored[session_id]
         return {"sessions": 1}

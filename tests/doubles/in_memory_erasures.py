@@ -21,7 +21,7 @@ class InMemoryErasures:
     people: list[PersonInSession]
     erased: dict[int, ErasureReceipt]
 
-    async def delete_session(self, session_id: str) -> Mapping[str, int]:
+    def remove_rows(self, session_id: str) -> Mapping[str, int]:
         raise NotImplementedError
 
     async def begin_erasure(self, kind: ErasureKind) -> int:
@@ -32,7 +32,7 @@ class InMemoryErasures:
         return erasure_id
 
     async def erase_session(self, erasure_id: int, session_id: str, files: RemovedFiles) -> None:
-        rows = await self.delete_session(session_id)
+        rows = self.remove_rows(session_id)
         self._add(erasure_id, 1, rows, files)
 
     async def erase_person(

@@ -40,7 +40,7 @@ from orchestration.transcript.segments import Segment
 from tests.database import execute, temporary_server
 from tests.doubles.google_meet_server import GoogleMeetDouble
 from tests.doubles.scripted_engines import ScriptedEngines
-from tests.storage_values import participant, segment
+from tests.storage_values import erased, participant, segment
 
 CODE = "abc-mnop-xyz"
 CALL = "conferenceRecords/call-1"
@@ -384,7 +384,7 @@ async def test_failures_are_asked_about_ever_later(meeting: Meeting) -> None:
 async def test_a_deleted_session_takes_its_conference_along(meeting: Meeting) -> None:
     await meeting.begin()
     await meeting.follower.look(START_MS)
-    removed = await meeting.archive.delete_session("s")
+    removed = await erased(meeting.archive, "s")
     assert removed["google_meet_conferences"] == 1
     assert await meeting.follower.look(START_MS + INTERVAL_MS) == 0
 
