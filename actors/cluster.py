@@ -28,7 +28,7 @@ __all__ = ["FIXED_ENVIRONMENT", "Cluster", "ClusterOptions", "start_cluster", "s
 NAMESPACE = "orchestration"
 _START_TRIES = 3
 # Serve's shutdown must be over before Ray's: what it asks of Ray later ends this process with 1.
-_GRACEFUL_STOP_S = 20.0
+_GRACEFUL_STOP_S = 32.0
 _GUARD_GRACE_S = 4.0
 _GUARD_LIMIT_S = 20.0
 _LOG_BYTES = 10 * 2**20
@@ -92,7 +92,7 @@ def start_cluster(options: ClusterOptions) -> Cluster:
 def stop_cluster(cluster: Cluster) -> None:
     """End the applications, Serve and Ray, and every process that they started.
 
-    Of a joined cluster only this process's connection ends. Takes 10 s, and at most 45 s. Raises
+    Of a joined cluster only this process's connection ends. Takes 10 s, and at most 60 s. Raises
     `ClusterError` when a process cannot be ended.
     """
     import ray
@@ -221,7 +221,7 @@ def _shut_down_serve() -> None:
         with contextlib.suppress(Exception):
             serve.shutdown()  # type: ignore[no-untyped-call]
 
-    # Serve waits for replicas up to 30 s; Ray ends them anyway.
+    # Serve waits for replicas up to 30 s, as for one that loads a model; Ray ends them anyway.
     waiter = threading.Thread(target=shut_down, name="serve-shutdown", daemon=True)
     waiter.start()
     waiter.join(_GRACEFUL_STOP_S)

@@ -5,13 +5,13 @@ import hashlib
 
 _STYLE = """
 body { margin: 0; min-height: 100vh; display: grid; place-items: center;
-  background: #14161a; color: #e8e6e3; font: 16px/1.5 system-ui, sans-serif; }
+  background: #0c0f14; color: #e8ecf3; font: 16px/1.5 system-ui, sans-serif; }
 form { display: grid; gap: 12px; width: min(320px, 86vw); }
 h1 { margin: 0 0 16px; font-size: 22px; }
-input, button { font: inherit; padding: 10px 12px; border-radius: 8px; border: 1px solid #3a3f47; }
-input { background: #1d2026; color: inherit; }
-button { background: #e8e6e3; color: #14161a; cursor: pointer; }
-p { margin: 0; min-height: 1.5em; color: #f0a58f; }
+input, button { font: inherit; padding: 10px 12px; border-radius: 8px; border: 1px solid #5d6b80; }
+input { background: #12161e; color: inherit; }
+button { background: #7cc4ff; color: #08131d; cursor: pointer; }
+p { margin: 0; min-height: 1.5em; color: #ff8a7a; }
 """
 
 _SCRIPT = """

@@ -222,7 +222,7 @@ def main() -> None:
         reason = "it has too many tracks, or needs too much memory"
         say_last(b"E", {"code": "unsupported", "reason": reason})
     except (av.error.FFmpegError, OSError, ValueError, LookupError, RuntimeError) as error:
-        reason = f"it cannot be read ({type(error).__name__})"
+        reason = f"it is damaged, or of no kind that holds audio ({type(error).__name__})"
         say_last(b"E", {"code": "unsupported", "reason": reason})
     # The interpreter's own end may want a file, which it may no longer open.
     sys.stdout.buffer.flush()

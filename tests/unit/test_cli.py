@@ -12,7 +12,9 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from orchestration.cli import main
+from orchestration.client.ingest_events import ConnectionLost, Welcomed
 from orchestration.client.live_transcript import LiveTranscript
+from orchestration.commands.bot import Reporter
 from orchestration.commands.rendering import (
     LivePrinter,
     PlainPrinter,
@@ -247,6 +249,24 @@ def test_watch_without_a_terminal_prints_finals_and_translations() -> None:
     assert result.stderr == (
         "completed: 10.0 s of audio: 7.5 s transcribed, 2.0 s silent, 0.0 s pending, 0.5 s lost\n"
     )
+
+
+def test_a_bots_outage_is_said_once_and_so_is_its_end() -> None:
+    said: list[str] = []
+    report = Reporter(said.append)
+    for event in (Welcomed(1), ConnectionLost(None, 0), ConnectionLost(None, 1), Welcomed(1)):
+        report(event)
+    report(ConnectionLost(None, 2))
+    lost = "The connection was lost; what is not stored yet will be sent again."
+    assert said == [lost, "The service is back.", lost]
+
+
+def test_a_meeting_without_a_title_has_its_files_names() -> None:
+    with service_in_a_thread() as service:
+        service.answers["POST", "/api/sessions"] = (201, {"session_id": "s1"})
+        arguments = ("bot", str(DATA / "reading.flac"), "--speed", "0", "--url", service.url)
+        assert run(*arguments).exit_code == 0
+    assert service.requests[0][2] == {"title": "reading.flac"}
 
 
 def test_bot_plays_a_file_with_its_speakers_and_tells_where_to_look(tmp_path: Path) -> None:
