@@ -10,10 +10,13 @@ from orchestration.api.settings_views import ChangeView, changes
 from orchestration.audio.presets import PRESETS
 from orchestration.config.current import CurrentSettings
 from orchestration.config.differences import differences, without_secrets
+from orchestration.config.layers import Layers
 from orchestration.config.loader import check_safe, validated
 from orchestration.config.models import Settings
+from orchestration.config.reach import Reach, rule_for
 from orchestration.config.service_models import ServicesSettings
-from orchestration.errors import ConfigurationError, Unavailable
+from orchestration.config.versions import SettingsBook, faults_of
+from orchestration.errors import ConfigurationError, JsonObject, SettingsRefused, Unavailable
 from orchestration.services.settings_desk import SettingsControl, SettingsState
 from orchestration.session.events import iso_utc
 
@@ -62,12 +65,25 @@ class SettingsProposal(BaseModel):
     settings: dict[str, JsonValue]
 
 
+class ProposedChangeView(ChangeView):
+    """One setting that would change, and how far that reaches while the service runs.
+
+    `now`: what runs goes on with it. `next`: sessions or connections that begin later have it.
+    `restart`: it waits for a start of the service. `why` says why no further.
+    """
+
+    reach: Reach
+    why: str
+
+
 class ValidationView(BaseModel):
-    """Whether settings would do: all that does not fit, or all that they would change."""
+    """Whether a service would start with settings: all that does not fit, or all that they would
+    change. `refused` is what `POST /api/settings` would refuse of them while the service runs."""
 
     valid: bool
     faults: list[FaultView]
-    changes: list[ChangeView]
+    changes: list[ProposedChangeView]
+    refused: list[FaultView]
 
 
 class ServiceView(BaseModel):
@@ -111,7 +127,8 @@ def settings_router(current: CurrentSettings, control: SettingsControl) -> APIRo
 
     @router.post("/settings/validate")
     async def validate(body: SettingsProposal) -> ValidationView:
-        """Whether settings, laid over those that hold, would do. Nothing is changed.
+        """Whether settings, laid over those that hold, would do, and how far each would reach.
+        Nothing is changed.
 
         A value of an object is laid over the one that holds key by key; lists are taken whole.
         """
@@ -119,18 +136,32 @@ def settings_router(current: CurrentSettings, control: SettingsControl) -> APIRo
             proposed = validated(current.now.model_dump(mode="json"), body.settings)
             check_safe(proposed)
         except ConfigurationError as error:
-            faults = error.facts["faults"]
-            assert isinstance(faults, dict)
-            return ValidationView(
-                valid=False,
-                faults=[FaultView(setting=name, reason=str(why)) for name, why in faults.items()],
-                changes=[],
-            )
+            return ValidationView(valid=False, faults=_faults(error), changes=[], refused=[])
         return ValidationView(
-            valid=True, faults=[], changes=changes(differences(current.now, proposed))
+            valid=True,
+            faults=[],
+            changes=[_proposed(one) for one in changes(differences(current.now, proposed))],
+            refused=_refused(current.now, body.settings),
         )
 
     return router
+
+
+def _faults(error: ConfigurationError | SettingsRefused) -> list[FaultView]:
+    return [FaultView(setting=name, reason=why) for name, why in faults_of(error).items()]
+
+
+def _proposed(change: ChangeView) -> ProposedChangeView:
+    rule = rule_for(change.setting)
+    return ProposedChangeView(**change.model_dump(), reach=rule.reach, why=rule.why)
+
+
+def _refused(held: Settings, patch: JsonObject) -> list[FaultView]:
+    try:
+        SettingsBook(Layers.of(held)).patched(patch)
+    except SettingsRefused as error:
+        return _faults(error)
+    return []
 
 
 def _client_config(settings: Settings) -> ClientConfig:

@@ -194,7 +194,7 @@ def merge_patched(overrides: Mapping[str, Any], patch: Mapping[str, Any]) -> Jso
     return result
 
 
-def faults_of(error: ConfigurationError) -> dict[str, str]:
+def faults_of(error: ConfigurationError | SettingsRefused) -> dict[str, str]:
     """What does not fit, by its place."""
     faults = error.facts.get("faults")
     if isinstance(faults, dict):

@@ -47,9 +47,35 @@ async def test_what_would_do_is_answered_with_its_changes(server: ApiServer) -> 
     status, answer = await validated(server, {"sessions": {"chunking": {"chunk_ms": 5000}}})
     assert status == 200
     change = {"setting": "sessions.chunking.chunk_ms", "before": 4000, "after": 5000}
-    assert answer == {"valid": True, "faults": [], "changes": [change]}
+    change |= {"reach": "now", "why": "taken up by what runs"}
+    assert answer == {"valid": True, "faults": [], "changes": [change], "refused": []}
     _, after = await server.json("GET", "/api/config")
     assert after["session_settings"]["chunk_ms"] == 4000  # type: ignore[index,call-overload]
+
+
+async def test_what_waits_for_a_restart_is_told_from_what_holds_at_once(
+    server: ApiServer,
+) -> None:
+    proposed = {
+        "server": {"port": 3001, "websocket_max_connections": 7},
+        "ingest": {"hello_timeout_s": 3},
+        "services": {"whisper": [{"url": "http://w:2", "kind": "openai", "api_key": "hunter4"}]},
+    }
+    status, answer = await validated(server, proposed)
+    assert (status, answer["valid"]) == (200, True)
+    told: Any = answer
+    reach = {one["setting"]: one["reach"] for one in told["changes"]}
+    assert reach == {
+        "server.port": "restart",
+        "server.websocket_max_connections": "now",
+        "ingest.hello_timeout_s": "next",
+        "services.whisper": "now",
+    }
+    reasons = {one["setting"]: one["reason"] for one in told["refused"]}
+    assert list(reasons) == ["server.port", "services.whisper"]
+    assert "restart" in reasons["server.port"]
+    assert "Secrets" in reasons["services.whisper"]
+    assert "hunter" not in str(answer)
 
 
 @pytest.mark.parametrize(

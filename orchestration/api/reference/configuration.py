@@ -47,6 +47,7 @@ OPERATIONS: Operations = {
                 }
             ],
             "changes": [],
+            "refused": [],
         },
         {"settings": {"live": {"viewer_queue_events": 0}}},
     ),
