@@ -3,30 +3,15 @@
 The anchored splice with guard. Each new hypothesis is aligned with the words already committed
 inside the overlap; what follows the last aligned word is new. New words that end at least a guard
 before the chunk's end are committed, because whisper still changes its mind about words cut by the
-edge; the rest is pending until the next hypothesis replaces it. The alignment
-(Needleman & Wunsch 1970, its end nearly free) is over pairs scored by likeness and by time, so that
-a true repetition ("no, no") stays two words, while one word heard twice stays one.
+edge; the rest is pending until the next hypothesis replaces it.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from orchestration.transcript.words import Word, join_words, normalise_word
-
-LIKENESS_WEIGHT = 0.7
-"""Score of a pair of equal words; pairs of entirely different ones score minus this."""
-
-TIME_WEIGHT = 0.6
-"""Score of a pair at the same time; falls to minus this as the middles move apart."""
-
-GAP_SCORE = -0.35
-"""Score of a word without a partner. Two of them cost more than a pair of different words at one
-time, so that a word heard differently the second time is still the same word."""
-
-TRAILING_GAP_SCORE = -0.1
-"""Score of a heard word behind the last pair. It is likely to be new, so that lacking a partner
-says little; at the full gap score, the end of "yes, yes, yes" is drawn back onto its beginning."""
+from orchestration.transcript.word_alignment import TimeTolerance, aligned, is_same_word
+from orchestration.transcript.words import Word, join_words
 
 CARRIED_PROBABILITY = 0.5
 """Pending words at least this probable outlast a hypothesis that stops before it reaches them."""
@@ -44,10 +29,8 @@ class StitchingPolicy:
     """Words ending later than this before the chunk's end stay pending."""
     reach: int
     """Hypothesis words up to this far past the frontier take part in the alignment."""
-    time_scale: int
-    """Distance of two words' middles at which time speaks neither for nor against a pair."""
-    max_shift: int
-    """Words whose middles are further apart are never a pair."""
+    tolerance: TimeTolerance
+    """How far apart a word heard twice may be timed."""
     cut_tolerance: int
     """How far from the chunk's start a word cut by it, and its remainder, may be timed."""
     prompt_silence: int
@@ -68,8 +51,9 @@ class StitchingPolicy:
         return cls(
             guard=guard_ms * sample_rate // 1000,
             reach=reach_ms * sample_rate // 1000,
-            time_scale=time_scale_ms * sample_rate // 1000,
-            max_shift=max_shift_ms * sample_rate // 1000,
+            tolerance=TimeTolerance(
+                time_scale_ms * sample_rate // 1000, max_shift_ms * sample_rate // 1000
+            ),
             cut_tolerance=cut_tolerance_ms * sample_rate // 1000,
             prompt_silence=prompt_silence_ms * sample_rate // 1000,
         )
@@ -80,7 +64,8 @@ class Splice:
     """What one hypothesis added.
 
     `committed` are the words final from now on; `pending` takes the place of all that was pending.
-    `anchored` is False where committed words lay in the overlap and none was heard again.
+    `anchored` is False where committed words lay in the overlap and none was heard again, so that
+    time alone decided.
     """
 
     committed: tuple[Word, ...]
@@ -106,7 +91,6 @@ class Stitcher:
         # Up to here all words are settled, those that may still be found by alignment excepted.
         self._settled_to = frontier
         self._heard_to = 0
-        self._unanchored_seams = 0
 
     def apply(self, policy: StitchingPolicy) -> None:
         """Splice as this policy says from the next hypothesis on."""
@@ -121,11 +105,6 @@ class Stitcher:
     def pending(self) -> tuple[Word, ...]:
         """Words heard but not final."""
         return self._pending
-
-    @property
-    def unanchored_seams(self) -> int:
-        """Seams at which no committed word was heard again, so that time alone decided."""
-        return self._unanchored_seams
 
     def splice(
         self, *, chunk_start: int, chunk_end: int, is_final: bool, words: Sequence[Word]
@@ -156,8 +135,6 @@ class Stitcher:
         self._heard_to = max(self._heard_to, chunk_end)
         if is_final:
             self._frontier = max(self._frontier, chunk_end)
-        if not anchored:
-            self._unanchored_seams += 1
         return Splice(tuple(committed), self._pending, anchored)
 
     def flush(self) -> tuple[Word, ...]:
@@ -209,8 +186,8 @@ class Stitcher:
         overlap = [word for word in self._tail if word.middle_sample > chunk_start]
         reach = self._frontier + self._policy.reach
         heard = [word for word in hypothesis if word.middle_sample <= reach]
-        pairs = _align(overlap, heard, self._policy)
-        if any(_is_same_word(overlap[i], heard[j]) for i, j in pairs):
+        pairs = aligned(overlap, heard, self._policy.tolerance)
+        if any(is_same_word(overlap[i], heard[j]) for i, j in pairs):
             return pairs[-1][1] + 1, True
         first = 1 if self._starts_with_remainder(chunk_start, hypothesis) else 0
         while first < len(hypothesis) and hypothesis[first].middle_sample <= self._frontier:
@@ -238,7 +215,7 @@ class Stitcher:
         Whisper sometimes falls silent in the middle of a chunk, or its answer is not credible at
         all. That it says nothing is weaker evidence than the words it said before.
         """
-        pairs = _align(pending, hypothesis, self._policy)
+        pairs = aligned(pending, hypothesis, self._policy.tolerance)
         behind = pending[pairs[-1][0] + 1 :] if pairs else pending
         heard_to = hypothesis[-1].end_sample if hypothesis else 0
         return [
@@ -270,65 +247,3 @@ def _inside(word: Word, start: int, end: int) -> Word:
     return replace(
         word, start_sample=word_start, end_sample=min(max(word.end_sample, word_start), end)
     )
-
-
-def _is_same_word(one: Word, other: Word) -> bool:
-    norm = normalise_word(one.text)
-    return bool(norm) and norm == normalise_word(other.text)
-
-
-def _align(
-    committed: Sequence[Word], heard: Sequence[Word], policy: StitchingPolicy
-) -> list[tuple[int, int]]:
-    """Pairs (index into committed, index into heard) of the best global alignment, in order."""
-    norms = [normalise_word(word.text) for word in heard]
-    width = len(heard) + 1
-    # scores[i][j]: the best alignment of the first i committed with the first j heard words.
-    scores = [[GAP_SCORE * j for j in range(width)]]
-    paired = [[False] * width]
-    for i, word in enumerate(committed):
-        norm = normalise_word(word.text)
-        above, row, row_paired = scores[i], [GAP_SCORE * (i + 1)], [False]
-        for j, other in enumerate(heard):
-            best = max(above[j + 1], row[j]) + GAP_SCORE
-            shift = abs(word.middle_sample - other.middle_sample)
-            pair = above[j] + _pair_score(norm, norms[j], shift, policy)
-            is_pair = shift <= policy.max_shift and pair >= best
-            row.append(pair if is_pair else best)
-            row_paired.append(is_pair)
-        scores.append(row)
-        paired.append(row_paired)
-
-    pairs: list[tuple[int, int]] = []
-    i = len(committed)
-    j = max(range(width), key=lambda end: scores[i][end] + TRAILING_GAP_SCORE * (width - 1 - end))
-    while i and j:
-        if paired[i][j]:
-            i, j = i - 1, j - 1
-            pairs.append((i, j))
-        elif scores[i - 1][j] >= scores[i][j - 1]:
-            i -= 1
-        else:
-            j -= 1
-    return pairs[::-1]
-
-
-def _pair_score(one: str, other: str, shift: int, policy: StitchingPolicy) -> float:
-    if shift > policy.max_shift:
-        return float("-inf")
-    nearness = max(-1.0, 1 - shift / policy.time_scale)
-    return LIKENESS_WEIGHT * (2 * _likeness(one, other) - 1) + TIME_WEIGHT * nearness
-
-
-def _likeness(one: str, other: str) -> float:
-    """1 for equal strings down to 0: one minus Levenshtein distance over the longer length."""
-    if one == other:
-        return 1.0
-    previous = list(range(len(other) + 1))
-    for i, character in enumerate(one, start=1):
-        current = [i]
-        for j, opposite in enumerate(other, start=1):
-            substituted = previous[j - 1] + (character != opposite)
-            current.append(min(substituted, previous[j] + 1, current[j - 1] + 1))
-        previous = current
-    return 1 - previous[-1] / max(len(one), len(other))

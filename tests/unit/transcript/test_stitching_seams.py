@@ -109,7 +109,7 @@ def stitch(
         for one, next_one in pairwise(spoken)
         if cut_at_pauses and next_one.start_sample - one.end_sample > PAUSE
     ]
-    seams = 0
+    seams = unanchored = 0
     start, end = 0, CHUNK
     while start < duration:
         pause = next((p for p in resumptions if start < p[0] <= end - 6 * RATE // 10), None)
@@ -123,6 +123,7 @@ def stitch(
         )
         committed.extend(splice.committed)
         seams += 1
+        unanchored += not splice.anchored
         start = pause[1] - 3 * RATE // 10 if pause else duration if is_final else end - OVERLAP
         end = start + CHUNK
     times_kept = Counter(int(word.probability) for word in committed)
@@ -131,7 +132,7 @@ def stitch(
         seams=seams,
         lost=sum(1 for number in said if not times_kept[number]),
         doubled=sum(count - 1 for count in times_kept.values()),
-        unanchored=stitcher.unanchored_seams,
+        unanchored=unanchored,
         mangled=sum(word.text != said[int(word.probability)] for word in committed),
     )
 
