@@ -1,4 +1,4 @@
-"""One stream from frames to lines: buffer, voice gate, chunker, stitcher, lines, coverage."""
+"""One stream from frames to lines: its audio, the chunk under way, stitcher, lines, coverage."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestration.audio.chunker import Chunk, Chunker, ChunkingPolicy
+from orchestration.audio.chunker import Chunk
 from orchestration.audio.pcm import decode_mono
-from orchestration.audio.rolling_buffer import RollingBuffer
-from orchestration.audio.sample_ranges import SampleRanges
-from orchestration.audio.voice_activity import VoiceActivityGate, VoiceWindow
 from orchestration.services.ports import Hypothesis
 from orchestration.session.inputs import StreamSpec
-from orchestration.session.values import ChunkingValues, SessionValues
+from orchestration.session.stream_audio import StreamAudio
+from orchestration.session.values import SessionValues
 from orchestration.speakers.labels import label_id, steady_labels
 from orchestration.storage.values import JournalFrame, SampleRange, StreamProgress
 from orchestration.transcript.coverage import StreamCoverage
@@ -33,9 +31,6 @@ WORD_MARGIN_MS = 300
 UNHEARD_SPEECH_MS = 800
 """With this much speech after its last word an answer stopped early: small whisper models sometimes
 end in mid-chunk, at a pause. The rest is sent by itself, as whisper's own window moves on."""
-
-STALL_SILENCE_MS = 200
-"""Audio that stops after this much silence has stopped for good, or until the next speech."""
 
 SpeakersOf = Callable[[Sequence[Word]], Sequence[SpeakerName | None]]
 """Names who said each of some words of the stream at hand, in order."""
@@ -73,11 +68,7 @@ class StreamPipeline:
         self._known_gaps = frozenset(progress.lost if progress else ())
         self.in_flight: Chunk | None = None
         self._rest: Chunk | None = None
-        self._speech = SampleRanges()
-        self._buffer_samples = values.buffer_ms * rate // 1000
-        self._buffer = RollingBuffer(self._buffer_samples + rate * 10, start=heard_from)
-        self._gate = VoiceActivityGate(rate, chunking.voice_mode, start=heard_from)
-        self._chunker = Chunker(_chunking_policy(rate, chunking), position=heard_from)
+        self._audio = StreamAudio(rate, values, heard_from)
         self._stitcher = Stitcher(
             StitchingPolicy.from_ms(rate, guard_ms=chunking.guard_ms), frontier, committed
         )
@@ -101,22 +92,12 @@ class StreamPipeline:
         pcm = decode_mono(frame.payload, self.spec.format)
         self.non_finite_samples += pcm.non_finite
         self.clipped_samples += pcm.clipped
-        first, samples = frame.first_sample, pcm.samples
-        if first < self._buffer.end:
-            samples = samples[self._buffer.end - first :]
-            first = self._buffer.end
         gap = None
-        if first > self._buffer.end:
-            gap = SampleRange(self._buffer.end, first, "capture_skipped")
-            self._listen(self._gate.flush())
-            self._chunker.gap(gap.start, gap.end)
-            self._gate.reset(gap.end)
+        if skipped := self._audio.append(frame.first_sample, pcm.samples):
+            gap = SampleRange(*skipped, "capture_skipped")
             self.coverage.extend(gap.end)
             self.coverage.lost(gap.start, gap.end, gap.reason)
-        self._make_room(first + len(samples))
-        self._buffer.append(first, samples)
-        self.coverage.extend(first + len(samples))
-        self._listen(self._gate.feed(first, samples))
+        self.coverage.extend(self._audio.end)
         self._settle_silence()
         return None if gap in self._known_gaps else gap
 
@@ -129,8 +110,7 @@ class StreamPipeline:
         """No more audio will come."""
         if not self._ended:
             self._ended = True
-            self._listen(self._gate.flush())
-            self._chunker.end(self._buffer.end)
+            self._audio.finish()
             self._settle_silence()
 
     def stall(self) -> None:
@@ -139,13 +119,8 @@ class StreamPipeline:
         A bot that leaves out silence sends some of it first. Audio that stops in speech is late:
         an end there would cut a word in two.
         """
-        end = self._buffer.end
-        quiet = self._samples(STALL_SILENCE_MS)
-        if any(self._speech.within(max(0, end - quiet), end)):
-            return
-        self._listen(self._gate.flush())
-        self._chunker.stall()
-        self._settle_silence()
+        if self._audio.stall():
+            self._settle_silence()
 
     @property
     def chunks_waiting(self) -> int:
@@ -156,22 +131,20 @@ class StreamPipeline:
     def is_done(self) -> bool:
         """Whether every sample's fate is known and every word final."""
         waits = self.in_flight is not None or self._rest is not None
-        return self._ended and not waits and not self._chunker.has_pending
+        return self._ended and not waits and not self._audio.has_pending
 
     def next_chunk(self) -> Chunk | None:
         """The next chunk to send, when none is under way and one is due."""
         if self.in_flight is None:
             if self._values_due is not None and self._rest is None:
                 self._take_up(self._values_due)
-            self.in_flight, self._rest = self._rest or self._chunker.next_chunk(), None
+            self.in_flight, self._rest = self._rest or self._audio.next_chunk(), None
             self._settle_silence()
         return self.in_flight
 
     def audio_of(self, chunk: Chunk) -> NDArray[np.int16] | None:
         """A chunk's samples, mono at the stream's rate; None when memory no longer has them."""
-        if chunk.start < self._buffer.start:
-            return None
-        return self._buffer.read(chunk.start, chunk.end)
+        return self._audio.read(chunk.start, chunk.end)
 
     def prompt(self, chunk: Chunk) -> str:
         """What was said before the chunk."""
@@ -259,13 +232,7 @@ class StreamPipeline:
 
     def level_dbfs(self) -> float:
         """Loudness of the last second, as RMS in dB of full scale; -96 for silence."""
-        end = self._buffer.end
-        start = max(self._buffer.start, end - self.spec.format.sample_rate)
-        if end <= start:
-            return -96.0
-        samples = self._buffer.read(start, end).astype(np.float32) / 32768
-        power = float(np.mean(samples * samples))
-        return max(-96.0, round(10 * float(np.log10(max(power, 1e-12))), 1))
+        return self._audio.level_dbfs()
 
     @property
     def _first_pending(self) -> int:
@@ -274,22 +241,12 @@ class StreamPipeline:
 
     def _take_up(self, values: SessionValues) -> None:
         rate, chunking = self.spec.format.sample_rate, values.chunking
-        self._guard_samples = self._samples(chunking.guard_ms)
-        self._overlap_samples = self._samples(chunking.overlap_ms)
+        self._guard_samples = self._audio.samples(chunking.guard_ms)
+        self._overlap_samples = self._audio.samples(chunking.overlap_ms)
         self._prompt_characters = values.prompt_characters
-        self._gate.set_mode(chunking.voice_mode)
-        self._chunker.apply(_chunking_policy(rate, chunking))
+        self._audio.apply(chunking)
         self._stitcher.apply(StitchingPolicy.from_ms(rate, guard_ms=chunking.guard_ms))
         self._values_due = None
-
-    def _samples(self, duration_ms: int) -> int:
-        return duration_ms * self.spec.format.sample_rate // 1000
-
-    def _listen(self, windows: Sequence[VoiceWindow]) -> None:
-        self._chunker.hear(windows)
-        for window in windows:
-            if window.is_speech:
-                self._speech.add(window.start, window.end)
 
     def _unheard_rest(self, chunk: Chunk, words: Sequence[Word]) -> Chunk | None:
         """The part of a chunk after its last word, when much speech is in it.
@@ -301,11 +258,10 @@ class StreamPipeline:
         rest_start = max(word.end_sample for word in words)
         # What the next chunk hears anyway need not be sent by itself.
         rest_end = chunk.end if chunk.is_final else chunk.end - self._overlap_samples
-        heard_from = rest_start + self._samples(WORD_MARGIN_MS)
+        heard_from = rest_start + self._audio.samples(WORD_MARGIN_MS)
         if heard_from >= rest_end:
             return None
-        speech = sum(end - start for start, end in self._speech.within(heard_from, rest_end))
-        if speech < self._samples(UNHEARD_SPEECH_MS):
+        if self._audio.speech_in(heard_from, rest_end) < self._audio.samples(UNHEARD_SPEECH_MS):
             return None
         return replace(chunk, start=rest_start)
 
@@ -330,34 +286,14 @@ class StreamPipeline:
         return Heard(tuple(lines), (*self._lines.open_words, *pending))
 
     def _settle_silence(self) -> None:
-        for start, end in self._chunker.take_silences():
+        for start, end in self._audio.take_silences():
             self.coverage.silent(start, end)
         if self.in_flight is None:
             self._discard()
 
     def _discard(self) -> None:
         """Let go of audio that no chunk will need."""
-        needed_from = self._rest.start if self._rest else self._chunker.needed_from
-        self._buffer.discard_before(min(needed_from, self._buffer.end))
-        self._speech.remove(0, needed_from)
-
-    def _make_room(self, new_end: int) -> None:
-        """Memory is bounded: audio that has to leave is read back from the journal."""
-        if new_end - self._buffer.start > self._buffer_samples:
-            self._buffer.discard_before(min(new_end - self._buffer_samples, self._buffer.end))
-
-
-def _chunking_policy(sample_rate: int, chunking: ChunkingValues) -> ChunkingPolicy:
-    return ChunkingPolicy.from_ms(
-        sample_rate,
-        chunk_ms=chunking.chunk_ms,
-        overlap_ms=chunking.overlap_ms,
-        guard_ms=chunking.guard_ms,
-        pause_search_ms=chunking.pause_search_ms,
-        max_chunk_ms=chunking.max_chunk_ms,
-        end_of_speech_ms=chunking.end_of_speech_ms,
-        speech_margin_ms=chunking.speech_margin_ms,
-    )
+        self._audio.discard_before(self._rest.start if self._rest else self._audio.needed_from)
 
 
 def _up_to_frontier(progress: StreamProgress) -> StreamProgress:
