@@ -4,10 +4,10 @@ The truth is known, so that an estimate's error is exact.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from orchestration.timing.stream_clock import ClockChange, StreamClock
+from orchestration.timing.stream_clock import ChangeKind, ClockChange, StreamClock
 
 SAMPLE_RATE = 16_000
 FRAME_S = 0.1
@@ -37,6 +37,14 @@ ACCIDENTS = (
     Accident("100 ms twice", lost_s=-0.100),
     Accident("sender's clock +2 s", sender_clock_s=2.0),
 )
+KINDS = {
+    "path +40 ms": ChangeKind.PATH_CHANGE,
+    "path -25 ms": ChangeKind.PATH_CHANGE,
+    "100 ms lost": ChangeKind.CAPTURE_GAP,
+    "100 ms twice": ChangeKind.DUPLICATED_CAPTURE,
+    "sender's clock +2 s": ChangeKind.CLOCK_JUMP,
+}
+"""What each accident is to be told as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +119,20 @@ def simulate(
         if stamps and one.stamp_s is not None:
             unix_ms = T0_NS // 1_000_000 + round(one.stamp_s * 1000)
             changes.append(clock.stamped(one.sample, unix_ms))
+    return outcome_of(clock, ppm, one, changes)
+
+
+def outcome_of(
+    clock: StreamClock, ppm: float, last: Delivery, changes: Sequence[ClockChange | None]
+) -> Outcome:
+    """The estimate after a stream's last frame, compared with the truth."""
     estimate = clock.estimate
     assert estimate is not None
-    true_ns = T0_NS + round(one.least_s * 1e9)
+    true_ns = T0_NS + round(last.least_s * 1e9)
     return Outcome(
         rate_error_ppm=abs(estimate.rate_ppm - ppm),
         rate_bound_ppm=estimate.rate_error_ppm,
-        offset_error_ms=abs(estimate.received_ns(one.sample, SAMPLE_RATE) - true_ns) / 1e6,
+        offset_error_ms=abs(estimate.received_ns(last.sample, SAMPLE_RATE) - true_ns) / 1e6,
         offset_bound_ms=estimate.offset_error_ns / 1e6,
         changes=[change for change in changes if change is not None],
     )

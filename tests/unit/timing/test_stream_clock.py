@@ -12,6 +12,7 @@ from tests.unit.timing.simulation import (
     ACCIDENT_AT_S,
     ACCIDENTS,
     CLEAN,
+    KINDS,
     SAMPLE_RATE,
     T0_NS,
     Accident,
@@ -20,13 +21,6 @@ from tests.unit.timing.simulation import (
 
 PPM = (-200.0, -50.0, 50.0, 200.0)
 SEEDS = range(3)
-KINDS = {
-    "path +40 ms": ChangeKind.PATH_CHANGE,
-    "path -25 ms": ChangeKind.PATH_CHANGE,
-    "100 ms lost": ChangeKind.CAPTURE_GAP,
-    "100 ms twice": ChangeKind.DUPLICATED_CAPTURE,
-    "sender's clock +2 s": ChangeKind.CLOCK_JUMP,
-}
 
 
 @pytest.mark.parametrize("accident", ACCIDENTS, ids=lambda accident: accident.name)
