@@ -4,6 +4,7 @@ The usual pages for this load scripts from another host, which a closed network 
 the content policy does not allow. This one is plain HTML.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -19,7 +20,8 @@ body { margin: 0 auto; padding: 32px 20px 80px; max-width: 860px; background: #0
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { margin: 40px 0 8px; font-size: 19px; }
 a { color: #8ab4f8; } code { font: 13px/1.5 ui-monospace, monospace; }
 details { border: 1px solid #262c36; border-radius: 8px; margin: 8px 0; padding: 8px 14px; }
-summary { cursor: pointer; overflow-wrap: anywhere; } summary span { color: #98a2b3; }
+summary { cursor: pointer; overflow-wrap: anywhere; } summary span { display: block;
+  color: #98a2b3; }
 b.method { display: inline-block; min-width: 62px; color: #9ad29a; }
 table { border-collapse: collapse; width: 100%; margin: 8px 0; display: block; overflow-x: auto; }
 td, th { text-align: left; padding: 4px 14px 4px 0; vertical-align: top; }
@@ -29,6 +31,7 @@ th { color: #98a2b3; font-weight: 500; }
 _SOCKETS = (
     ("/ws/ingest/{session_id}", "A bot's audio and facts come in here."),
     ("/ws/live/{session_id}?after=SEQ", "A session's transcript and events, as they grow."),
+    ("/socket.io", "Both for clients of Socket.IO, over its WebSocket transport."),
 )
 
 
@@ -69,14 +72,14 @@ def _by_tag(api: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
-    described = escape(operation.get("description", operation.get("summary", "")))
+    described = _prose(operation.get("description", operation.get("summary", "")))
     parameters = [
         (one["name"], one["in"] + (", required" if one.get("required") else ""), one["schema"])
         for one in operation.get("parameters", [])
     ]
     body = operation.get("requestBody", {}).get("content", {})
     answers = "".join(
-        f"<tr><td><code>{escape(status)}</code></td><td>{escape(answer['description'])}</td>"
+        f"<tr><td><code>{escape(status)}</code></td><td>{_prose(answer['description'])}</td>"
         f"<td>{_contents(answer.get('content', {}))}</td></tr>"
         for status, answer in operation.get("responses", {}).items()
     )
@@ -87,6 +90,11 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
         + (f"<p>Body: {_contents(body)}</p>" if body else "")
         + f"<table>{answers}</table></details>"
     )
+
+
+def _prose(text: str) -> str:
+    """A docstring's text, with what stands between its backticks as code."""
+    return re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(text))
 
 
 def _contents(content: Mapping[str, Any]) -> str:
@@ -102,7 +110,7 @@ def _shape(name: str, schema: Mapping[str, Any]) -> str:
         (field, "required" if field in required else "", one)
         for field, one in schema.get("properties", {}).items()
     ]
-    described = escape(schema.get("description", ""))
+    described = _prose(schema.get("description", ""))
     return (
         f"<details id='{escape(name)}'><summary><code>{escape(name)}</code> "
         f"<span>{described}</span></summary>{_table(rows)}</details>"
@@ -114,7 +122,7 @@ def _table(rows: list[tuple[str, str, Mapping[str, Any]]]) -> str:
         "<table>"
         + "".join(
             f"<tr><td><code>{escape(name)}</code></td><td>{escape(note)}</td>"
-            f"<td>{_type(schema)}</td><td>{escape(schema.get('description', ''))}</td></tr>"
+            f"<td>{_type(schema)}</td><td>{_prose(schema.get('description', ''))}</td></tr>"
             for name, note, schema in rows
         )
         + "</table>"

@@ -457,6 +457,7 @@ async def test_the_reference_names_every_route_and_shape(server: ApiServer) -> N
     for shape in described["components"]["schemas"]:
         assert f"id='{shape}'" in page
     assert "<script" not in page
+    assert "`" not in page
 
 
 @pytest.mark.parametrize("path", ["/static/../data", "/static/%2e%2e/x", "/static/none.js"])
