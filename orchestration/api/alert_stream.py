@@ -51,7 +51,8 @@ class AlertStreams:
         """The changes behind number `after` as server-sent events; its caller holds a place."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
-        yield "retry: 3000\n\n"
+        # Where it begins, for a client that is cut off before the first event.
+        yield f"retry: 3000\nid: {after}\n\n"
         while True:
             changed = self._changed
             changes = await self._stored(after)

@@ -59,7 +59,11 @@ def error_for_code(
 
 
 def error_for_problem(http_status: int, problem: JsonObject) -> OrchestrationError:
-    """The error behind an RFC 9457 problem body; an empty body is judged by its status."""
+    """The error behind an RFC 9457 problem body, or OpenAI's form of one; an empty body is judged
+    by its status."""
+    openai = problem.get("error")
+    if isinstance(openai, dict):
+        problem = {"detail": openai.get("message"), "code": openai.get("code")}
     default = Unavailable if http_status >= 500 else BadRequest
     fallback = _BY_HTTP_STATUS.get(http_status, default)
     message = problem.get("detail") or problem.get("title")

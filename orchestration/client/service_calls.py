@@ -1,36 +1,55 @@
-"""The client's methods for the service itself: configuration, figures, connections, audio."""
+"""The client's methods for the service itself: how it is, what it counts, who is connected."""
 
-import base64
+from collections.abc import AsyncGenerator
 
-from orchestration.client.calls import Calls
+from orchestration.client.server_sent_events import EventParser, ServerSentEvent, events_of
+from orchestration.client.transport import Transport
 from orchestration.errors import JsonObject
 
 
-class ServiceCalls(Calls):
-    """What is set, what is counted, who is connected, and audio in chunks."""
+class ServiceCalls(Transport):
+    """Health, alerts, figures, connections, and tickets."""
 
-    async def config(self) -> JsonObject:
-        """What a page or a bot needs to know before it starts."""
-        return await self._json("GET", "/api/config")
+    async def health(self) -> JsonObject:
+        """The service's own word on itself, also when it is unhealthy (HTTP 503)."""
+        return await self._json("GET", "/api/health", accept=(503,))
 
-    async def settings(self) -> JsonObject:
-        """The settings that hold, and what of them is not the default."""
-        return await self._json("GET", "/api/settings")
+    async def services(self) -> JsonObject:
+        return await self._json("GET", "/api/services")
 
-    async def validate_settings(self, settings: JsonObject) -> JsonObject:
-        """Whether settings, laid over those that hold, would do."""
-        return await self._json("POST", "/api/settings/validate", body={"settings": settings})
+    async def alerts(self) -> JsonObject:
+        """What holds now, critical first."""
+        return await self._json("GET", "/api/alerts")
+
+    async def past_alerts(self, *, before: int | None = None) -> JsonObject:
+        """All alerts that are kept, newest first, by the page: those with ids below `before`."""
+        return await self._json("GET", "/api/alerts", query={"state": "all", "before": before})
 
     async def metrics(self) -> JsonObject:
+        """What the service counts."""
         return await self._json("GET", "/api/metrics")
+
+    async def alert_events(
+        self, after: int | None = None, *, parser: EventParser | None = None
+    ) -> AsyncGenerator[ServerSentEvent, None]:
+        """One stream of alerts, until it breaks; `orchestration.client.alerts` makes it anew."""
+        async with self._request("GET", "/api/alerts/stream", query={"after": after}) as response:
+            async for event in events_of(response, parser or EventParser()):
+                yield event
+
+    async def prometheus_metrics(self) -> str:
+        """Every figure of all nodes in Prometheus' text format."""
+        return await self._text("GET", "/metrics")
 
     async def dashboard(self) -> JsonObject:
         """All that an operator looks at."""
         return await self._json("GET", "/api/dashboard")
 
-    async def connections(self, *, session_id: str | None = None) -> JsonObject:
-        """Open WebSockets of the replica that answers, oldest first."""
-        query = {"session_id": session_id}
+    async def connections(
+        self, *, session_id: str | None = None, limit: int | None = None
+    ) -> JsonObject:
+        """Open WebSockets of all ingress replicas, oldest first."""
+        query = {"session_id": session_id, "limit": limit}
         return await self._json("GET", "/api/websocket/connections", query=query)
 
     async def connection_statistics(self) -> JsonObject:
@@ -39,42 +58,3 @@ class ServiceCalls(Calls):
     async def ticket(self) -> JsonObject:
         """`{ticket, expires_in}`, for one WebSocket of a browser."""
         return await self._json("POST", "/api/tickets")
-
-    # Audio
-
-    async def store_chunk(
-        self,
-        session_id: str,
-        sequence: int,
-        audio: bytes,
-        *,
-        stream: int = 0,
-        sample_rate: int = 16_000,
-        channels: int = 1,
-    ) -> JsonObject:
-        """Some seconds of s16le audio: durable once this returns, once however often it is sent."""
-        body: JsonObject = {
-            "session_id": session_id,
-            "sequence": sequence,
-            "stream": stream,
-            "sample_rate": sample_rate,
-            "channels": channels,
-            "audio_data": base64.b64encode(audio).decode(),
-        }
-        return await self._json("POST", "/api/audio/chunk", body=body)
-
-    async def upload_job(self, job_id: str) -> JsonObject:
-        """How an uploaded file is doing, and its result once it is done."""
-        return await self._json("GET", f"/api/audio/jobs/{job_id}")
-
-    async def audio_statistics(self, session_id: str | None = None) -> JsonObject:
-        """Uploads and chunks; with a session, the quality of its audio."""
-        return await self._json("GET", "/api/audio/stats", query={"session_id": session_id})
-
-    async def audio_presets(self) -> JsonObject:
-        return await self._json("GET", "/api/audio/presets")
-
-    async def check_audio_setting(self, preset: str, stages: JsonObject) -> JsonObject:
-        """What a preset with changed stages comes to."""
-        body: JsonObject = {"preset": preset, "stages": stages}
-        return await self._json("POST", "/api/audio/config", body=body)

@@ -5,9 +5,10 @@ one. `start` and `end` are seconds of session time.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
-from orchestration.client.calls import Calls, session_path
+from orchestration.client.transport import Transport, session_path
 from orchestration.errors import JsonObject
 
 SessionList = Literal[
@@ -15,7 +16,7 @@ SessionList = Literal[
 ]
 
 
-class StoredDataCalls(Calls):
+class StoredDataCalls(Transport):
     """Pages of what is stored, search, statistics, timing, and receipts."""
 
     async def session_list(
@@ -47,15 +48,20 @@ class StoredDataCalls(Calls):
         session_id: str | None = None,
         speaker: str | None = None,
         language: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> JsonObject:
-        """Lines and translations that have these words, best first."""
+        """Lines and translations that have these words, best first; `since` and `until` are moments
+        between which a line begins."""
         query = {
             "q": words,
             "session_id": session_id,
             "speaker": speaker,
             "language": language,
+            "from": since and since.isoformat(),
+            "to": until and until.isoformat(),
             "limit": limit,
             "cursor": cursor,
         }
@@ -91,6 +97,7 @@ class StoredDataCalls(Calls):
             body["sources"] = list(sources)
         return await self._json("POST", "/api/audio/timing", body=body)
 
-    async def erasures(self, *, before: int | None = None) -> JsonObject:
+    async def erasures(self, *, before: int | None = None, limit: int | None = None) -> JsonObject:
         """Receipts, newest first: `{items, next_before}`."""
-        return await self._json("GET", "/api/erasures", query={"before": before})
+        query = {"before": before, "limit": limit}
+        return await self._json("GET", "/api/erasures", query=query)

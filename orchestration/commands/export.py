@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from orchestration.client.api import OrchestrationClient, TranscriptFormat
+from orchestration.client.api import OrchestrationClient
+from orchestration.client.session_calls import TranscriptFormat
 from orchestration.commands.connection import url_option, with_client
 from orchestration.errors import JsonObject, JsonValue, UnreadableFile
 

@@ -36,7 +36,7 @@ async def events(answer: aiohttp.ClientResponse, wanted: int) -> list[dict[str, 
         while len(found) < wanted:
             block = await answer.content.readuntil(b"\n\n")
             fields = dict(line.split(": ", 1) for line in block.decode().strip().split("\n"))
-            if "id" in fields:
+            if "event" in fields:
                 found.append(fields)
     return found
 
@@ -61,6 +61,13 @@ async def test_whoever_comes_back_misses_nothing(server: ApiServer, way: str) ->
     async with server.client.get(url, headers=headers) as answer:
         told = await events(answer, 290)
     assert [int(one["id"]) for one in told] == list(range(11, 301))
+
+
+async def test_a_stream_says_where_it_begins_before_anything_comes(server: ApiServer) -> None:
+    server.archive.changes.append(change(1))
+    async with server.client.get(f"{server.url}/api/alerts/stream") as answer:
+        first = await answer.content.readuntil(b"\n\n")
+    assert b"\nid: 1\n" in first
 
 
 async def test_what_is_no_number_is_refused(server: ApiServer) -> None:

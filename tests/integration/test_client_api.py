@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.client import api
+from orchestration.client import transport
 from orchestration.client.api import OrchestrationClient
 from orchestration.config.loader import hash_key
 from orchestration.errors import (
@@ -94,7 +94,7 @@ async def test_a_failure_without_a_problem_body_is_judged_by_its_status() -> Non
 async def test_a_websocket_that_is_never_opened_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(api, "UPGRADE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(transport, "UPGRADE_TIMEOUT_S", 0.05)
     connected = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

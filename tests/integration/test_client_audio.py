@@ -1,0 +1,181 @@
+"""Files, OpenAI's route, the gateway and alerts by the Python client."""
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from orchestration.client.alerts import AlertNews, watch_alerts
+from orchestration.client.api import OrchestrationClient
+from orchestration.errors import (
+    BadAudio,
+    JsonObject,
+    ServiceUnreachable,
+    UnknownService,
+    UnreadableFile,
+    UnsupportedAudio,
+)
+from orchestration.services.gateway import HttpGateway
+from orchestration.services.gateway_pool import GatewayUpstream
+from tests.data.make_files import FORMATS, tone_file
+from tests.doubles.api_server import ApiServer, api_server
+
+FLAC = tone_file(FORMATS["flac"])
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
+    async with api_server(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: ApiServer) -> AsyncIterator[OrchestrationClient]:
+    async with OrchestrationClient(server.url) as one:
+        yield one
+
+
+async def test_a_file_is_uploaded_by_its_path_and_tells_its_progress(
+    client: OrchestrationClient, tmp_path: Path
+) -> None:
+    path = tmp_path / "tone.flac"
+    path.write_bytes(FLAC)
+    told: list[JsonObject] = []
+    result = await client.upload(
+        path, title="Tone", language="en", target_languages=["pt", "es"], on_progress=told.append
+    )
+    session = await client.session(str(result["session_id"]))
+    assert (session["title"], session["target_languages"]) == ("Tone", ["pt", "es"])
+    assert result["filename"] == "tone.flac"
+    assert {one["session_id"] for one in told} == {result["session_id"]}
+    assert (await client.upload_job(str(told[0]["job_id"])))["status"] == "completed"
+
+
+@pytest.mark.parametrize("source", [FLAC, io.BytesIO(FLAC)])
+async def test_a_file_may_be_bytes_or_open_and_is_only_looked_at_where_that_is_wanted(
+    client: OrchestrationClient, source: Any
+) -> None:
+    result = await client.upload(source, transcription=False)
+    assert (result["processing_result"], result["file_size"]) == (None, len(FLAC))
+
+
+async def test_what_is_wrong_with_a_file_is_the_error_that_the_service_names(
+    client: OrchestrationClient, tmp_path: Path
+) -> None:
+    with pytest.raises(UnsupportedAudio):
+        await client.upload(b"no audio")
+    with pytest.raises(UnreadableFile):
+        await client.upload(tmp_path / "none.wav")
+    with pytest.raises(BadAudio):
+        await client.transcribe(b"no audio")
+
+
+@asynccontextmanager
+async def served_by(*routes: web.RouteDef) -> AsyncIterator[str]:
+    """A service of these routes on the loopback; yields its address."""
+    app = web.Application()
+    app.add_routes(routes)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def cut_uploads(progress: str) -> AsyncIterator[tuple[str, list[str]]]:
+    """A service that cuts the events of an upload off, and then knows of its job."""
+    asked: list[str] = []
+
+    async def upload(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(progress.encode())
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    async def job(request: web.Request) -> web.Response:
+        asked.append(request.match_info["job_id"])
+        if len(asked) == 1:
+            return web.json_response({"code": "unavailable"}, status=503)
+        return web.json_response({"status": "completed", "result": {"session_id": "s1"}})
+
+    routes = (web.post("/api/audio/upload", upload), web.get("/api/audio/jobs/{job_id}", job))
+    async with served_by(*routes) as url:
+        yield url, asked
+
+
+async def test_an_upload_whose_connection_is_lost_is_asked_for_its_result() -> None:
+    begun = 'event: progress\ndata: {"job_id": "s1.0"}\n\n'
+    async with cut_uploads(begun) as (url, asked), OrchestrationClient(url) as client:
+        assert await client.upload(FLAC) == {"session_id": "s1"}
+    assert asked == ["s1.0", "s1.0"]
+
+
+async def test_an_upload_that_has_no_job_yet_is_not_taken_for_one_that_has() -> None:
+    async with (
+        cut_uploads(": no event yet\n\n") as (url, asked),
+        OrchestrationClient(url) as client,
+    ):
+        with pytest.raises(ServiceUnreachable):
+            await client.upload(FLAC)
+    assert asked == []
+
+
+async def test_a_file_is_heard_without_a_session_by_openais_route(
+    client: OrchestrationClient, server: ApiServer
+) -> None:
+    heard = await client.transcribe(FLAC, language="en", words=True)
+    text = await client.transcribe_text(FLAC, "text", language="en")
+    assert heard["text"] == text.strip()
+    assert {"segments", "words"} <= heard.keys()
+    assert {request.language for request in server.engines.asked} == {"en"}
+
+
+async def test_a_service_behind_answers_as_it_is_and_the_gateway_by_its_errors(
+    tmp_path: Path,
+) -> None:
+    async def teapot(request: web.Request) -> web.Response:
+        return web.json_response(await request.json(), status=418)
+
+    async with served_by(web.post("/translate", teapot)) as url:
+        behind = {"translation": [GatewayUpstream(url, 1, None)]}
+        gateway = HttpGateway(behind, timeout_s=5, tries=1)
+        async with (
+            api_server(tmp_path, gateway=gateway) as server,
+            OrchestrationClient(server.url) as client,
+        ):
+            answer = await client.ask_service(
+                "translation", "translate", method="POST", body={"q": "hello"}
+            )
+            with pytest.raises(UnknownService):
+                await client.ask_service("whisper", "models")
+    assert (answer.status, answer.body) == (418, b'{"q": "hello"}')
+    assert answer.headers["X-Gateway-Service"] == "translation"
+
+
+async def test_alerts_that_come_while_no_stream_is_there_are_not_missed() -> None:
+    parts = ["retry: 3000\nid: 7\n\n", 'event: raised\nid: 8\ndata: {"code": "disk_full"}\n\n']
+    after: list[str | None] = []
+
+    async def stream(request: web.Request) -> web.Response:
+        after.append(request.query.get("after"))
+        return web.Response(text=parts[len(after) - 1], content_type="text/event-stream")
+
+    async with (
+        served_by(web.get("/api/alerts/stream", stream)) as url,
+        OrchestrationClient(url) as client,
+        aclosing(watch_alerts(client, uniform=lambda: 0.0)) as news,
+    ):
+        told = await anext(news)
+    assert told == AlertNews(8, "raised", {"code": "disk_full"})
+    assert after == [None, "7"]
