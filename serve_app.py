@@ -36,7 +36,11 @@ from orchestration.api.app import create_api
 from orchestration.config.current import CurrentSettings
 from orchestration.config.layers import Layers
 from orchestration.config.models import Settings
-from orchestration.config.service_models import ServicesSettings, UpstreamSettings
+from orchestration.config.service_models import (
+    MOST_WAITING,
+    ServicesSettings,
+    UpstreamSettings,
+)
 from orchestration.errors import ConfigurationError
 from orchestration.logs import configure_logs
 from orchestration.metrics.meter import Meter
@@ -201,7 +205,9 @@ class Transcription(EnginePool[TranscriptionEngine]):
         services = settings.services
         reports = Reports()
         choice = EngineChoice[TranscriptionEngine](
-            lambda upstream: _whisper(upstream, services.timeout_s, embedded), services.whisper
+            lambda upstream, timeout_s: _whisper(upstream, timeout_s, embedded),
+            services.whisper,
+            services.timeout_s,
         )
         pool = BalancedTranscription(
             choice.engines,
@@ -227,8 +233,9 @@ class Translation(EnginePool[TranslationEngine]):
         services = settings.services
         reports = Reports()
         choice = EngineChoice[TranslationEngine](
-            lambda upstream: _translation(upstream, services.timeout_s, embedded),
+            lambda upstream, timeout_s: _translation(upstream, timeout_s, embedded),
             services.translation,
+            services.timeout_s,
         )
         self._translating = BalancedTranslation(
             choice.engines,
@@ -269,7 +276,7 @@ class Ingress:
         measures.sample(lambda meter: sample_connections(meter, "ingress", pool))
         current = CurrentSettings(self._settings)
         gateway = _gateway(self._settings.services, measures.meter)
-        current.on_change(lambda held: gateway.apply(_behind_gateway(held.services)))
+        current.on_change(lambda held: _tune_gateway(gateway, held.services))
         follower = SettingsFollower("ingress", _taking(current))
         await follower.look()
         follower.start()
@@ -296,14 +303,22 @@ class Ingress:
 
 
 def _gateway(services: ServicesSettings, meter: Meter) -> HttpGateway:
-    timeout_s = services.gateway_timeout_s or services.timeout_s
     return HttpGateway(
         _behind_gateway(services),
-        timeout_s=timeout_s,
+        timeout_s=services.gateway_timeout_s or services.timeout_s,
         tries=services.tries,
         eject_after=services.balancing.eject_after,
         meter=meter,
     )
+
+
+def _tune_gateway(gateway: HttpGateway, services: ServicesSettings) -> None:
+    gateway.tune(
+        timeout_s=services.gateway_timeout_s or services.timeout_s,
+        tries=services.tries,
+        eject_after=services.balancing.eject_after,
+    )
+    gateway.apply(_behind_gateway(services))
 
 
 def _behind_gateway(services: ServicesSettings) -> dict[str, list[GatewayUpstream]]:
@@ -346,7 +361,7 @@ def build_app(arguments: Settings | Layers | Mapping[str, str]) -> serve.Applica
     dsn = settings.database.url or EmbeddedPostgres(settings.data_dir).start()
     services = settings.services
     whisper, translation, diarizer = None, None, None
-    pool_options = {"max_ongoing_requests": POOL_MAX_REQUESTS + services.balancing.max_waiting}
+    pool_options = {"max_ongoing_requests": POOL_MAX_REQUESTS + MOST_WAITING}
     if services.embeds_whisper:
         replicas = services.embedded_whisper.replicas
         whisper = _deployment(EmbeddedWhisperEngine, num_replicas=replicas).bind(settings)

@@ -206,6 +206,10 @@ class Coordinator:
         """How the services are that meetings go on without."""
         return (self._meet_watch.integration,)
 
+    async def settings_refused(self) -> dict[str, bool]:
+        """Whether the configuration file, and what is stored, will not do as they are now."""
+        return self._settings.refused()
+
     async def settings_state(self) -> SettingsState:
         """The settings and who has them."""
         await self.ready()

@@ -35,6 +35,8 @@ class Pool(Protocol[EngineT]):
 
     async def apply(self, upstreams: Sequence[WeightedEngine[EngineT]]) -> None: ...
 
+    def tune(self, *, timeout_s: float, tries: int, policy: PoolPolicy) -> None: ...
+
     async def check_each(self) -> tuple[EngineStatus, ...]: ...
 
     async def describe_each(self) -> tuple[EngineDescription, ...]: ...
@@ -91,13 +93,17 @@ class EngineChoice(Generic[EngineT]):
 
     def __init__(
         self,
-        make: Callable[[UpstreamSettings], tuple[str, EngineT]],
+        make: Callable[[UpstreamSettings, float], tuple[str, EngineT]],
         upstreams: Sequence[UpstreamSettings],
+        timeout_s: float,
     ) -> None:
-        """`make` gives an engine and its name, which holds no credentials. An upstream that comes
-        later without a key of its own has the one of its URL in `upstreams`."""
+        """`make` gives an engine that has `timeout_s` for a request, and its name, which holds no
+        credentials. An upstream that comes later without a key of its own has the one of its URL
+        in `upstreams`."""
         self._make = make
         self._keys = {one.url: one.api_key for one in upstreams}
+        self._timeout_s = timeout_s
+        self._upstreams = tuple(upstreams)
         self._made: dict[UpstreamSettings, WeightedEngine[EngineT]] = {}
         self.engines = self._choose(upstreams)
 
@@ -109,14 +115,25 @@ class EngineChoice(Generic[EngineT]):
         """
         before = self._made
         try:
-            engines = self._choose(_read(user_config))
+            upstreams = _read(user_config)
+            engines = self._choose(upstreams)
             await pool.apply(engines)
         except ConfigurationError as error:
             self._made = before
             _log.error("pool_not_changed", reason=error.message)
             return
-        self.engines = engines
+        self._upstreams, self.engines = upstreams, engines
         _log.info("pool_changed", services={one.name: one.weight for one in engines})
+
+    async def retime(self, pool: Pool[EngineT], timeout_s: float) -> None:
+        """Have the same services in the pool with so long for a request. Those under way keep the
+        time they had, and their connections."""
+        if timeout_s == self._timeout_s:
+            return
+        self._timeout_s = timeout_s
+        self._made = {}
+        self.engines = self._choose(self._upstreams)
+        await pool.apply(self.engines)
 
     def _choose(self, upstreams: Sequence[UpstreamSettings]) -> list[WeightedEngine[EngineT]]:
         made: dict[UpstreamSettings, WeightedEngine[EngineT]] = {}
@@ -125,7 +142,9 @@ class EngineChoice(Generic[EngineT]):
             key = upstream.api_key or self._keys.get(upstream.url)
             same = upstream.model_copy(update={"weight": 1, "api_key": key})
             if same not in made:
-                made[same] = self._made.get(same) or WeightedEngine(*self._make(same))
+                made[same] = self._made.get(same) or WeightedEngine(
+                    *self._make(same, self._timeout_s)
+                )
             one = made[same]
             engines.append(WeightedEngine(one.name, one.engine, upstream.weight))
         self._made = made
@@ -170,6 +189,10 @@ class EnginePool(Generic[EngineT]):
         self._follower.start()
 
     async def _take(self, version: int, settings: Settings) -> None:
+        services = settings.services
+        policy = pool_policy(services.balancing)
+        self._pool.tune(timeout_s=services.timeout_s, tries=services.tries, policy=policy)
+        await self._choice.retime(self._pool, services.timeout_s)
         upstreams = self._upstreams_of(settings)
         if upstreams != self._upstreams:
             await self.reconfigure({"upstreams": [one.model_dump() for one in upstreams]})

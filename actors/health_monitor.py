@@ -2,21 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import ray
 import structlog
 
-from actors.names import COORDINATOR, NAMESPACE, ActorGone, ask, dispatcher_name
+from actors.names import COORDINATOR, NAMESPACE, ask, dispatcher_name
 from actors.reports import Reports
+from actors.session_watch import SessionWatch
 from actors.settings_follower import SettingsFollower
 from actors.work_watch import WorkWatch
 from orchestration.api.ports import HealthReport
 from orchestration.config.models import Settings
 from orchestration.errors import OrchestrationError
 from orchestration.health.alerts import Alert, AlertBook, Figure
-from orchestration.health.figures import part_figures
+from orchestration.health.figures import part_figures, settings_figures
 from orchestration.health.integrations import Integration
 from orchestration.health.loop_lag import LoopLag
 from orchestration.health.part_measures import sample_machine, sample_parts, sample_sessions
@@ -28,7 +29,6 @@ from orchestration.process_clock import unix_time_ms
 from orchestration.services.alert_desk import AlertDesk
 from orchestration.services.health import HealthBook, Probe
 from orchestration.services.ports import EngineStatus
-from orchestration.session.status import TERMINAL
 from orchestration.storage.pool import Pool, connect_pool, sample_connections
 from orchestration.storage.postgres_archive import PostgresArchive
 
@@ -41,16 +41,7 @@ POOL_MAX_CONNECTIONS = 2
 """One for probes, one for alerts and their posts."""
 
 SESSION_INTERVAL_S = 1.0
-SESSION_PROBE_TIMEOUT_S = 3.0
-"""How often session actors are probed, and how long each may take: a stuck one holds up its
-meeting."""
-
-ACTION_TIMEOUT_S = 5.0
-"""So long a look waits for the coordinator to act on a session; a session with a pause takes
-longer."""
-
-STUCK_AFTER_PROBES = 3
-"""Probes a session's actor may miss in a row; then another takes its place."""
+"""How often session actors are probed: a stuck one holds up its meeting."""
 
 
 class HealthMonitor:
@@ -63,7 +54,6 @@ class HealthMonitor:
         self._reports = Reports("health_monitor")
         self._reports.sample(self._sample)
         self._follower = SettingsFollower("health-monitor", self._take)
-        self._statuses: dict[str, str] = {}
         self._pool: Pool | None = None
         self._archive: PostgresArchive | None = None
         self._book = HealthBook()
@@ -71,15 +61,13 @@ class HealthMonitor:
         self._desk: AlertDesk | None = None
         self._system: tuple[Figure, ...] = ()
         self._loop_lag = LoopLag()
-        self._work = WorkWatch(
-            round(settings.services.stalled_after_s * 1000),
-            settings.sessions.abandoned_after_s * 1000,
-        )
+        self._work = WorkWatch(settings)
+        self._sessions = SessionWatch(self._work)
+        self._refused: Mapping[str, bool] = {}
         self._recovery: RecoveryReport | None = None
         self._engines: tuple[EngineStatus, ...] = ()
         self._integrations: tuple[Integration, ...] = ()
         self._figures: dict[str, int] = {"open_sessions": 0, "warm_actors": 0}
-        self._missed: dict[str, int] = {}
         self._started_unix_ms = unix_time_ms()
         self._watch: asyncio.Task[None] | None = None
         self._session_watch: asyncio.Task[None] | None = None
@@ -115,9 +103,10 @@ class HealthMonitor:
 
     async def _take(self, version: int, settings: Settings) -> None:
         self._settings = settings
+        self._work.apply(settings)
 
     def _sample(self, meter: Meter) -> None:
-        sample_sessions(meter, self._statuses.values(), self._figures["warm_actors"])
+        sample_sessions(meter, self._sessions.statuses.values(), self._figures["warm_actors"])
         sample_parts(meter, self._book.services, self._alerts.active)
         sample_machine(meter, self._system)
         if self._pool is not None:
@@ -141,7 +130,8 @@ class HealthMonitor:
     async def _keep_watch_over_sessions(self) -> None:
         while True:
             try:
-                await self._look_at_sessions()
+                acts = self._settings.services.auto_recovery
+                self._book.record(await self._sessions.look(acts=acts), unix_time_ms())
             except (OrchestrationError, TimeoutError, ValueError) as error:
                 log.warning("sessions_not_probed", reason=str(error))
             except Exception:
@@ -153,7 +143,8 @@ class HealthMonitor:
         self._system = (*system_figures(self._settings.data_dir), lag)
         recovery = recovery_figures(self._recovery) if self._recovery else ()
         parts = part_figures(self._book.services)
-        figures = (*parts, *self._system, *self._work.figures, *recovery)
+        refused = settings_figures(self._refused)
+        figures = (*parts, *self._system, *self._work.figures, *recovery, *refused)
         for alert in await self._observed(figures):
             log.warning(
                 "alert_raised" if alert.cleared_unix_ms is None else "alert_cleared",
@@ -200,6 +191,7 @@ class HealthMonitor:
             self._figures = await self._probe(coordinator.figures.remote())
             self._recovery = await self._probe(coordinator.recovery.remote())
             self._integrations = await self._probe(coordinator.integrations.remote())
+            self._refused = await self._probe(coordinator.settings_refused.remote())
         except (OrchestrationError, TimeoutError, ValueError) as error:
             self._record("coordinator", started_ns, error)
         else:
@@ -214,61 +206,8 @@ class HealthMonitor:
             log.warning("work_not_looked_at", reason=str(error))
         self._book.record(self._work.probe, unix_time_ms())
 
-    async def _look_at_sessions(self) -> None:
-        coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
-        open_sessions = await self._probe(coordinator.open_sessions.remote())
-        await asyncio.gather(
-            *(self._look_at_session(*session) for session in open_sessions.items())
-        )
-        self._missed = {
-            name: missed for name, missed in self._missed.items() if name in open_sessions.values()
-        }
-        self._statuses = {
-            name: self._statuses.get(name, "silent") for name in open_sessions.values()
-        }
-        self._work.sessions_are(open_sessions.values())
-        stuck = sum(missed >= STUCK_AFTER_PROBES for missed in self._missed.values())
-        probe = Probe("sessions", stuck == 0, 0, detail=f"{stuck} stuck" if stuck else "")
-        self._book.record(probe, unix_time_ms())
-
-    async def _look_at_session(self, session_id: str, name: str) -> None:
-        try:
-            actor = ray.get_actor(name, NAMESPACE)
-            figures = await self._probe(actor.figures.remote(), SESSION_PROBE_TIMEOUT_S)
-        except (ActorGone, ValueError):
-            await self._see_to("replace", session_id, name)
-        except TimeoutError:
-            self._statuses[name] = "silent"
-            missed = self._missed[name] = self._missed.get(name, 0) + 1
-            if missed >= STUCK_AFTER_PROBES:
-                log.warning("session_actor_stuck", actor=name, missed_probes=missed)
-                if self._settings.services.auto_recovery:
-                    await self._see_to("replace", session_id, name)
-        except OrchestrationError as error:
-            log.warning("session_probe_failed", actor=name, reason=str(error))
-            await self._see_to("session_lost", session_id, name)
-        else:
-            self._missed.pop(name, None)
-            self._statuses[name] = figures["status"]
-            self._work.session_told(session_id, name, figures)
-            if figures["status"] in TERMINAL:
-                await self._see_to("session_finished", session_id)
-            elif figures["status"] == "idle":
-                await self._see_to("session_lost", session_id, name)
-
-    async def _see_to(self, action: str, session_id: str, *arguments: str) -> None:
-        """Have the coordinator act on a session. A failure is nobody else's, nor is an action that
-        takes its time: it goes on without being waited for, and the next look asks again."""
-        try:
-            coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
-            act = getattr(coordinator, action).remote(session_id, *arguments)
-            await self._probe(act, ACTION_TIMEOUT_S)
-        except (OrchestrationError, TimeoutError, ValueError) as error:
-            reason = str(error) or "it takes its time"
-            log.warning("session_not_seen_to", action=action, session_id=session_id, reason=reason)
-
-    async def _probe(self, answer: Awaitable[Any], timeout_s: float = PROBE_TIMEOUT_S) -> Any:
-        async with asyncio.timeout(timeout_s):
+    async def _probe(self, answer: Awaitable[Any]) -> Any:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
             return await ask(answer, "part")
 
     def _record(self, name: str, started_ns: int, error: Exception | None = None) -> None:

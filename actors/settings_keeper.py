@@ -133,6 +133,10 @@ class SettingsKeeper:
         told = [one for name, one in self._told.items() if name in there]
         return desk.state((here, *asked, *told))
 
+    def refused(self) -> dict[str, bool]:
+        """See `SettingsDesk.refused`; nothing while the settings are not read yet."""
+        return {} if self._desk is None else self._desk.refused
+
     async def change(self, change: SettingsChange) -> SettingsVersion:
         """See `SettingsDesk.change`."""
         return await self._ready().change(change)

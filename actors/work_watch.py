@@ -11,6 +11,7 @@ from ray.util import list_named_actors
 
 from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION, DispatcherFigures
 from actors.names import COORDINATOR, DISPATCHER_PREFIX, NAMESPACE, ask
+from orchestration.config.models import Settings
 from orchestration.errors import OrchestrationError
 from orchestration.health.alerts import Figure
 from orchestration.health.consumption import Consumption, ConsumptionWatch, consumption_figures
@@ -34,15 +35,20 @@ EXPIRED_GRACE_MS = 60_000
 class WorkWatch:
     """Told of each session's figures, it asks the dispatchers for theirs at every look."""
 
-    def __init__(self, stalled_after_ms: int, abandoned_after_ms: int) -> None:
-        self._watch = ConsumptionWatch(stalled_after_ms)
-        self._expired_after_ms = abandoned_after_ms + EXPIRED_GRACE_MS
+    def __init__(self, settings: Settings) -> None:
+        self._watch = ConsumptionWatch(0)
+        self.apply(settings)
         self._sessions: dict[str, tuple[str, Mapping[str, Any]]] = {}
         self._missed: Counter[str] = Counter()
         self.queues: dict[str, int] = {}
         """What waits now, by the name of the queue."""
         self.figures: tuple[Figure, ...] = ()
         self.stalled: tuple[str, ...] = ()
+
+    def apply(self, settings: Settings) -> None:
+        """Judge by these from the next look on."""
+        self._watch.stalled_after_ms = round(settings.services.stalled_after_s * 1000)
+        self._overdue_after_ms = settings.sessions.abandoned_after_s * 1000 + EXPIRED_GRACE_MS
 
     def session_told(self, session_id: str, actor_name: str, figures: Mapping[str, Any]) -> None:
         """The figures of a running session, as its actor just gave them."""
@@ -74,7 +80,7 @@ class WorkWatch:
         stopped = self._watch.look(consumers if can_work else (), now_ms)
         self.stalled = (*stopped, *silent)
         told = [*consumers, *(Consumption(name, 1, 0) for name in silent)]
-        self.figures = consumption_figures(told, self.stalled)
+        self.figures = (*consumption_figures(told, self.stalled), *self._overdue_figures())
         self.queues = self._queues(dispatchers.values())
         if acts:
             await self._act(dispatchers)
@@ -85,6 +91,11 @@ class WorkWatch:
             # Another incarnation is another consumer, whose time begins anew.
             done = (figures["epoch"] << 32) + figures["answers"]
             yield Consumption(_session(session_id), waiting, done)
+
+    def _overdue_figures(self) -> Iterable[Figure]:
+        for session_id, figures in self._sessions.values():
+            is_overdue = figures["senderless_ms"] >= self._overdue_after_ms
+            yield Figure("overdue", _session(session_id), int(is_overdue))
 
     def _queues(self, dispatchers: Iterable[DispatcherFigures]) -> dict[str, int]:
         queues = Counter(
@@ -106,7 +117,7 @@ class WorkWatch:
             if _session(session_id) in stopped:
                 log.warning("session_stopped_consuming", session_id=session_id, actor=name)
                 actions.append(coordinator.replace.remote(session_id, name))
-            elif figures["senderless_ms"] >= self._expired_after_ms:
+            elif figures["senderless_ms"] >= self._overdue_after_ms:
                 actions.append(coordinator.session_expired.remote(session_id, name))
         # At once: one by one, many that stopped together would keep the monitor from looking.
         await asyncio.gather(*map(self._bounded, actions))

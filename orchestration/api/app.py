@@ -115,9 +115,8 @@ def create_api(
     replicas = Replicas(roll_call, registry)
     health = HealthCache(sessions)
     detached = Detached()
-    audio = held.audio
-    uploads = Uploads(audio, sessions, archive, detached)
-    senders = ChunkSenders(sessions, archive, detached, audio.chunk_sender_idle_s)
+    uploads = Uploads(settings, sessions, archive, detached)
+    senders = ChunkSenders(settings, sessions, archive, detached)
     hub = LiveHub(sessions, archive, held.live.viewer_queue_events)
     files = ChunkFileStore(held.recordings_dir)
     recordings = Recordings(archive, files, kept=held.sessions.record)

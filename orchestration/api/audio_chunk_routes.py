@@ -36,11 +36,11 @@ class ChunkResult(BaseModel):
 def chunks_router(current: CurrentSettings, senders: ChunkSenders) -> APIRouter:
     """`/api/audio/chunk`."""
     router = APIRouter(prefix="/api/audio", tags=["audio"])
-    limits = current.now.audio
 
     @router.post("/chunk", response_model=ChunkResult, openapi_extra=CHUNK_SCHEMA)
     async def chunk(request: Request) -> ChunkResult:
         """Store some seconds of audio: durable before the answer, once however often it comes."""
+        limits = current.now.audio
         counted = counted_request(request, limits.max_chunk_bytes * 4 // 3, "max_chunk_bytes")
         body, audio = await in_time(chunk_form(counted), limits.upload_timeout_s)
         read_ns = time.monotonic_ns()

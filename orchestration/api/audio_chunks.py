@@ -15,6 +15,7 @@ from orchestration.api.audio_sender import SessionSender
 from orchestration.api.connection import Detached
 from orchestration.api.ports import Sessions
 from orchestration.api.session_line import SessionIsOver
+from orchestration.config.current import CurrentSettings
 from orchestration.errors import (
     BadRequest,
     ChunkOutOfOrder,
@@ -27,6 +28,8 @@ from orchestration.storage.archive_ports import Archive
 
 MAX_SENDERS = 1000
 """Sessions with such a sender in one process; the one unused for longest gives way."""
+SWEEP_MOST_S = 5
+"""How often those that fell silent are looked for, at the rarest."""
 REMEMBERED_CHUNKS = 1000
 """Chunks of a stream whose first samples are remembered, as the session remembers their hashes."""
 
@@ -213,12 +216,12 @@ class ChunkSenders:
     """The senders by HTTP and Socket.IO of one process; those that fall silent are let go."""
 
     def __init__(
-        self, sessions: Sessions, archive: Archive, detached: Detached, idle_s: float
+        self, current: CurrentSettings, sessions: Sessions, archive: Archive, detached: Detached
     ) -> None:
         self._sessions = sessions
         self._archive = archive
         self._detached = detached
-        self._idle_s = idle_s
+        self._current = current
         self._senders: OrderedDict[str, ChunkSender] = OrderedDict()
         self._sweeping: asyncio.Task[None] | None = None
         self.chunks = 0
@@ -252,10 +255,14 @@ class ChunkSenders:
         for sender in self._senders.values():
             sender.close()
 
+    @property
+    def _idle_s(self) -> int:
+        return self._current.now.audio.chunk_sender_idle_s
+
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(min(self._idle_s, 5))
+            await asyncio.sleep(min(self._idle_s, SWEEP_MOST_S))
             for session_id, sender in list(self._senders.items()):
                 if loop.time() - sender.used_at_s > self._idle_s and not sender.is_busy:
                     del self._senders[session_id]

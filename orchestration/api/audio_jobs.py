@@ -12,7 +12,7 @@ from orchestration.api.ports import Sessions
 from orchestration.api.upload_job import UploadJob, UploadOrder
 from orchestration.api.upload_steps import await_words, open_file_stream, push_file
 from orchestration.audio.decoding import DecodeLimits
-from orchestration.config.models import AudioSettings
+from orchestration.config.current import CurrentSettings
 from orchestration.errors import LimitReached, OrchestrationError, Unavailable
 from orchestration.services.decoding import Decoding, open_decoding
 from orchestration.storage.archive_ports import Archive
@@ -30,43 +30,39 @@ class Uploads:
     """Carries uploads out; they go on when their callers leave."""
 
     def __init__(
-        self, settings: AudioSettings, sessions: Sessions, archive: Archive, detached: Detached
+        self, current: CurrentSettings, sessions: Sessions, archive: Archive, detached: Detached
     ) -> None:
-        self._settings = settings
+        self._current = current
         self._sessions = sessions
         self._archive = archive
         self._detached = detached
         self._jobs: dict[str, UploadJob] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._places = settings.max_uploads
+        self.under_way = 0
+        """Uploads that hold a place."""
         self.done = 0
         self.failed = 0
-
-    @property
-    def under_way(self) -> int:
-        """Uploads that hold a place."""
-        return self._settings.max_uploads - self._places
 
     @contextlib.contextmanager
     def place(self) -> Iterator["Place"]:
         """A place for one upload, from its first byte on; a job that starts keeps it."""
-        if self._places <= 0:
-            limit = self._settings.max_uploads
+        limit = self._current.now.audio.max_uploads
+        if self.under_way >= limit:
             raise LimitReached(
                 f"{limit} uploads are under way, as many as are allowed; come back later.",
                 {"limit": "max_uploads", "max": limit},
             )
-        self._places -= 1
+        self.under_way += 1
         place = Place()
         try:
             yield place
         finally:
             if not place.kept:
-                self._places += 1
+                self.under_way -= 1
 
     def limits(self) -> DecodeLimits:
-        """What an upload may cost to decode."""
-        settings = self._settings
+        """What an upload that begins now may cost to decode."""
+        settings = self._current.now.audio
         return DecodeLimits(
             max_file_bytes=settings.max_upload_bytes,
             max_duration_ms=settings.max_upload_duration_s * 1000,
@@ -126,7 +122,7 @@ class Uploads:
             unforeseen = OrchestrationError("Something unexpected went wrong.")
             await self._on_failure(job, unforeseen, created)
         finally:
-            self._places += 1
+            self.under_way -= 1
             job.order.file.close()
             self._jobs.pop(job.job_id, None)
             job.begun.set()

@@ -42,7 +42,6 @@ def audio_stats_router(
 ) -> APIRouter:
     """`/api/audio/stats`."""
     router = APIRouter(prefix="/api/audio", tags=["audio"])
-    limits = current.now.audio
 
     @router.get("/stats")
     async def stats(
@@ -54,7 +53,7 @@ def audio_stats_router(
             uploads_under_way=uploads.under_way,
             uploads_done=uploads.done,
             uploads_failed=uploads.failed,
-            max_uploads=limits.max_uploads,
+            max_uploads=current.now.audio.max_uploads,
             chunks=senders.chunks,
             streams=[_rounded(one) for one in qualities],
         )

@@ -41,7 +41,6 @@ SSE_HEARTBEAT_S = 10
 def uploads_router(current: CurrentSettings, archive: Archive, uploads: Uploads) -> APIRouter:
     """`/api/audio/upload` and `/api/audio/jobs`."""
     router = APIRouter(prefix="/api/audio", tags=["audio"])
-    limits = current.now.audio
     results = UploadResults(archive, uploads)
 
     @router.post(
@@ -63,6 +62,7 @@ def uploads_router(current: CurrentSettings, archive: Archive, uploads: Uploads)
         Answers at once when the file is soon done, else with a job. With `Accept:
         text/event-stream` it tells its progress, and the result as the last event.
         """
+        limits = current.now.audio
         with uploads.place() as place:
             counted = counted_request(request, limits.max_upload_bytes, "max_upload_bytes")
             form = await in_time(

@@ -7,6 +7,9 @@ from pydantic import Field, field_validator, model_validator
 
 from orchestration.config.section import Section
 
+MOST_WAITING = 10_000
+"""No setting lets more requests wait in a pool."""
+
 
 class UpstreamSettings(Section):
     """One service behind the balancer."""
@@ -55,7 +58,7 @@ class BalancingSettings(Section):
     fewest_at_once: int = Field(2, ge=1, le=1000)
     most_at_once: int = Field(64, ge=1, le=1000)
     initial_at_once: int = Field(16, ge=1, le=1000)
-    max_waiting: int = Field(256, ge=1, le=10_000)
+    max_waiting: int = Field(256, ge=1, le=MOST_WAITING)
     """Requests that wait in a pool; one more is refused to the session with the most waiting."""
 
     @model_validator(mode="after")

@@ -50,6 +50,14 @@ RULES = (
     AlertRule(
         "stopped_consuming", "critical", "stopped_consuming", 1, 1, 0, "{subject} stopped working."
     ),
+    AlertRule(
+        *("session_overdue", "warning", "overdue", 1, 1, 60_000),
+        "{subject} waits for its bot for longer than it may.",
+    ),
+    AlertRule(
+        *("settings_refused", "warning", "settings_refused", 1, 1, 10_000),
+        "The {subject} will not do: what held before holds on. GET /api/settings says why.",
+    ),
     AlertRule("recovery_in_vain", "critical", "escalated", 1, 1, 0, "In vain so far: {subject}."),
     AlertRule(
         "loop_blocked", "warning", "loop_lag_ms", 500, 200, 20_000, "{subject}: {value} ms late."

@@ -25,7 +25,7 @@ class ConsumptionWatch:
     """Tells which consumers had work all the time and did none of it for `stalled_after_ms`."""
 
     def __init__(self, stalled_after_ms: int) -> None:
-        self._stalled_after_ms = stalled_after_ms
+        self.stalled_after_ms = stalled_after_ms
         self._progress: dict[str, _Progress] = {}
 
     def look(self, consumers: Iterable[Consumption], now_ms: int) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class ConsumptionWatch:
             moved = known is None or known.done != one.done or one.waiting == 0
             progress = _Progress(one.done, now_ms) if known is None or moved else known
             self._progress[one.consumer] = progress
-            if now_ms - progress.since_ms >= self._stalled_after_ms:
+            if now_ms - progress.since_ms >= self.stalled_after_ms:
                 stalled.append(one.consumer)
         return tuple(sorted(stalled))
 

@@ -1,9 +1,17 @@
 """What the health of the parts gives alert rules to judge."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orchestration.api.ports import ServiceHealth
 from orchestration.health.alerts import Figure
+
+
+def settings_figures(refused: Mapping[str, bool]) -> tuple[Figure, ...]:
+    """Which sources of settings will not do."""
+    return tuple(
+        Figure("settings_refused", source, int(is_refused))
+        for source, is_refused in refused.items()
+    )
 
 
 def part_figures(services: Iterable[ServiceHealth]) -> tuple[Figure, ...]:

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
@@ -11,14 +10,14 @@ from orchestration.errors import (
     EngineError,
     EngineRefused,
     EngineTimeout,
-    JsonValue,
     UnsupportedLanguagePair,
 )
 from orchestration.metrics import catalogue
 from orchestration.metrics.meter import Meter
+from orchestration.services.attempts import Attempts
 from orchestration.services.balancing.balancer import Balancer
 from orchestration.services.balancing.hedging import Hedging
-from orchestration.services.balancing.policies import least_latency, next_in_turn
+from orchestration.services.balancing.policies import Policy, least_latency, next_in_turn
 from orchestration.services.balancing.retry_budget import RETRY_COST
 from orchestration.services.hedged import hedged
 from orchestration.services.lending import Grant, Lending
@@ -49,18 +48,6 @@ BACKOFF_CAP_S = 2.0
 
 
 AnswerT = TypeVar("AnswerT")
-
-
-@dataclass(slots=True)
-class _Attempts:
-    """One request's way through the engines."""
-
-    session: str
-    cost: int
-    tries_left: int
-    tried: set[str] = field(default_factory=set)
-    failures: list[tuple[str, EngineError]] = field(default_factory=list)
-    unsupported: UnsupportedLanguagePair | None = None
 
 
 class Balanced(Generic[EngineT]):
@@ -94,7 +81,7 @@ class Balanced(Generic[EngineT]):
         self._balancer = Balancer(
             weights_of(upstreams),
             limits=policy.limits,
-            policy=least_latency(self._rng) if policy.least_latency else next_in_turn,
+            policy=self._turns(policy),
             eject_after=policy.eject_after,
         )
         self._members = Members(upstreams)
@@ -117,6 +104,15 @@ class Balanced(Generic[EngineT]):
         """
         self._balancer.apply(weights_of(upstreams), self._now_ms())
         await self._members.apply(upstreams, self._lending.start_waiting)
+
+    def tune(self, *, timeout_s: float, tries: int, policy: PoolPolicy) -> None:
+        """Deal with requests like this from now on. One under way keeps its deadline and its
+        tries, and who waits keeps waiting, however many may."""
+        self._timeout_s, self._tries = timeout_s, tries
+        self._balancer.tune(policy.limits, self._turns(policy), policy.eject_after)
+        if policy.hedge != (self._hedging is not None):
+            self._hedging = Hedging() if policy.hedge else None
+        self._lending.limit(policy.max_waiting)
 
     def snapshot(self) -> PoolSnapshot:
         """The pool as it stands, its engines in the order they were given."""
@@ -163,18 +159,19 @@ class Balanced(Generic[EngineT]):
         cost: int = 1,
     ) -> AnswerT:
         """The first useful answer; raises what the ports say."""
-        deadline_s = self._clock() + self._timeout_s
+        timeout_s = self._timeout_s
+        deadline_s = self._clock() + timeout_s
         self._balancer.budget.request()
         tries = min(self._tries, self._balancer.count_untried())
-        attempts = _Attempts(session, cost, tries)
+        attempts = Attempts(session, cost, tries, timeout_s)
         while attempts.tries_left:
             grant = await self._lending.lend(session, deadline_s, cost, attempts.tried)
             if grant is None:
                 break
             attempts.tried.add(grant.name)
-            timeout_s = (deadline_s - self._clock()) / attempts.tries_left
+            try_s = (deadline_s - self._clock()) / attempts.tries_left
             try:
-                return await self._ask_perhaps_two(grant, ask, timeout_s, attempts)
+                return await self._ask_perhaps_two(grant, ask, try_s, attempts)
             except UnsupportedLanguagePair as error:
                 attempts.unsupported = error
             except EngineRefused:
@@ -186,9 +183,9 @@ class Balanced(Generic[EngineT]):
                     break
             untried = self._balancer.count_untried(attempts.tried)
             attempts.tries_left = min(attempts.tries_left, untried)
-        raise self._failure(attempts)
+        raise attempts.failure(self._balancer.count_untried(attempts.tried))
 
-    async def _pause_before_retry(self, attempts: _Attempts) -> bool:
+    async def _pause_before_retry(self, attempts: Attempts) -> bool:
         """Wait for the next try; False at once if the budget has none left."""
         if not self._balancer.budget.take():
             return False
@@ -201,7 +198,7 @@ class Balanced(Generic[EngineT]):
         grant: Grant[EngineT],
         ask: Callable[[EngineT], Coroutine[Any, Any, AnswerT]],
         timeout_s: float,
-        attempts: _Attempts,
+        attempts: Attempts,
     ) -> AnswerT:
         """Ask an engine, and another one too when the first takes unusually long."""
         began_s = self._clock()
@@ -254,23 +251,11 @@ class Balanced(Generic[EngineT]):
                 self._meter.observe(catalogue.UPSTREAM_SECONDS, elapsed_s, self.pool, grant.name)
             await self._lending.take_back(grant, end)
 
+    def _turns(self, policy: PoolPolicy) -> Policy:
+        return least_latency(self._rng) if policy.least_latency else next_in_turn
+
     def _now_ms(self) -> int:
         return round(self._clock() * 1000)
-
-    def _failure(self, attempts: _Attempts) -> Exception:
-        untried = self._balancer.count_untried(attempts.tried)
-        if attempts.unsupported and not attempts.failures and not untried:
-            return attempts.unsupported
-        if not attempts.failures:
-            message = f"No engine answered within {self._timeout_s:g} s."
-            return EngineTimeout(message, {"timeout_s": self._timeout_s})
-        if len(attempts.failures) == 1:
-            return attempts.failures[0][1]
-        errors: dict[str, JsonValue] = {name: str(one) for name, one in attempts.failures}
-        timed_out = all(isinstance(one, EngineTimeout) for _, one in attempts.failures)
-        kind = EngineTimeout if timed_out else EngineError
-        message = f"{len(errors)} engines failed, the last: {attempts.failures[-1][1]}"
-        return kind(message, {"errors": errors, "timeout_s": self._timeout_s})
 
 
 class BalancedTranscription(Balanced[TranscriptionEngine]):

@@ -23,6 +23,7 @@ from orchestration.errors import (
 from orchestration.metrics import catalogue
 from orchestration.metrics.meter import Meter
 from orchestration.services.balancing.outliers import STREAK
+from orchestration.services.balancing.policies import next_in_turn
 from orchestration.services.balancing.upstream import UpstreamSnapshot
 from orchestration.services.gateway_pool import (
     GatewayUpstream,
@@ -113,6 +114,12 @@ class HttpGateway:
             elif members:
                 self._pools[name] = pool_of(members, self._eject_after)
 
+    def tune(self, *, timeout_s: float, tries: int, eject_after: int) -> None:
+        """Wait, try and eject like this from now on; what is under way waits as it began."""
+        self._timeout_s, self._tries, self._eject_after = timeout_s, tries, eject_after
+        for pool in self._pools.values():
+            pool.balancer.tune(None, next_in_turn, eject_after)
+
     def snapshot(self) -> dict[str, tuple[UpstreamSnapshot, ...]]:
         """Each pool as it stands, by its name."""
         return {name: pool.balancer.snapshot() for name, pool in self._pools.items()}
@@ -171,7 +178,7 @@ class HttpGateway:
     async def _attempt(
         self, passage: Passage, request: GatewayRequest, number: int
     ) -> GatewayAnswer:
-        target, whole = passage.target, request.body.whole
+        target, whole, timeout_s = passage.target, request.body.whole, self._timeout_s
         may_be_repeated = whole is not None and request.method in IDEMPOTENT
         try:
             response = await self._session().request(
@@ -180,12 +187,15 @@ class HttpGateway:
                 headers=[*request.headers, *target.headers.items()],
                 data=request.body.stream() if whole is None else whole or None,
                 allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=timeout_s
+                ),
             )
         except aiohttp.ClientConnectorError as error:
             fault = EngineError(f"{target.name} cannot be reached.")
             raise self._not_served(passage, fault, whole is not None) from error
         except TimeoutError as error:
-            message = f"{target.name} did not answer within {self._timeout_s:g} s."
+            message = f"{target.name} did not answer within {timeout_s:g} s."
             raise self._not_served(passage, EngineTimeout(message), may_be_repeated) from error
         except aiohttp.ClientError as error:
             fault = EngineError(f"{target.name} broke the connection off.")
@@ -237,11 +247,7 @@ class HttpGateway:
 
     def _session(self) -> aiohttp.ClientSession:
         if self._client is None:
-            timeout = aiohttp.ClientTimeout(
-                total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=self._timeout_s
-            )
             self._client = aiohttp.ClientSession(
-                timeout=timeout,
                 connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),

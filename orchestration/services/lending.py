@@ -56,6 +56,13 @@ class Lending(Generic[EngineT]):
         """Requests that were refused because too many waited."""
         return self._admission.turned_away
 
+    def limit(self, max_waiting: int) -> None:
+        """So many may wait from now on; those that wait already do so on. Who need not wait any
+        longer by other changes of the pool begins."""
+        self._max_waiting = max_waiting
+        self._admission.limit(max_waiting)
+        self.start_waiting()
+
     async def lend(
         self, session: str, deadline_s: float, cost: int, tried: set[str]
     ) -> Grant[EngineT] | None:

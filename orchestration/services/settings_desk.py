@@ -135,6 +135,14 @@ class SettingsDesk:
             tuple(applied),
         )
 
+    @property
+    def refused(self) -> dict[str, bool]:
+        """Of each source of settings that may change, whether what it has now will not do."""
+        return {
+            "configuration file": self._file_fault is not None,
+            "stored settings": self._stored_fault is not None,
+        }
+
     async def restore(self) -> None:
         """Take up what is stored. What no longer fits file and environment is left aside.
 

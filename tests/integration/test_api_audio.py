@@ -229,6 +229,20 @@ async def test_uploads_have_a_limit_at_once(server: ApiServer) -> None:
     assert (status, problem["limit"], problem["max"]) == (429, "max_uploads", 1)
 
 
+async def test_changed_limits_of_uploads_hold_for_the_next_one(server: ApiServer) -> None:
+    session = await server.session()
+    session.push_gate.clear()
+    first, _ = await upload(server, headers={"Prefer": "respond-async"}, session_id="s1")
+    more = {"settings": {"audio": {"max_uploads": 2, "max_upload_bytes": 2000}}}
+    changed, _ = await server.json("POST", "/api/settings", json=more)
+    second, problem = await upload(server)
+    stats = await server.json("GET", "/api/audio/stats")
+    session.push_gate.set()
+    assert (first, changed, second) == (202, 200, 413)
+    assert (problem["limit"], problem["max"]) == ("max_file_bytes", 2000)
+    assert (stats[1]["max_uploads"], stats[1]["uploads_under_way"]) == (2, 1)
+
+
 async def test_a_chunk_is_durable_before_it_is_answered_and_a_repeat_is_nothing(
     server: ApiServer,
 ) -> None:

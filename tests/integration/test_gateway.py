@@ -387,3 +387,17 @@ async def test_a_viewer_that_leaves_ends_the_request_behind(scene: Scene) -> Non
         response.close()
     async with asyncio.timeout(10):
         await gone.wait()
+
+
+async def test_a_tuned_gateway_waits_and_ejects_by_the_new_rules(scene: Scene) -> None:
+    async def silent(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(10)
+        return web.Response()
+
+    scene.first.respond = scene.second.respond = silent
+    scene.gateway.tune(timeout_s=0.05, tries=3, eject_after=1)
+    for _ in range(2):
+        status, problem = await scene.api.json("POST", "/api/whisper/x", data=b"{}")
+        assert (status, problem["code"]) == (504, "engine_timeout")
+    status, problem = await scene.api.json("POST", "/api/whisper/x", data=b"{}")
+    assert (status, problem["circuit_breaker"]) == (503, "open")

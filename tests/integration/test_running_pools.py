@@ -7,7 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from orchestration.config.models import Settings
+from orchestration.errors import EngineTimeout
 from orchestration.services.ports import (
     EngineDescription,
     EngineStatus,
@@ -188,3 +191,35 @@ async def test_a_configuration_that_will_not_do_leaves_the_pool_as_it_was(tmp_pa
             await pool.reconfigure(user_config)
             await pool.transcribe(chunk("s"))
         assert len(service.requests) == 10
+
+
+async def test_a_pool_takes_up_its_new_time_tries_and_limits_and_keeps_its_services(
+    tmp_path: Path,
+) -> None:
+    async with (
+        WhisperDouble() as first,
+        WhisperDouble() as second,
+        transcription(tmp_path, openai(first.url), openai(second.url)) as pool,
+    ):
+        listed = [openai(second.url)]
+        await pool.reconfigure({"upstreams": listed})
+        second.mode = "slow"
+        under_way = asyncio.create_task(pool.transcribe(chunk("s")))
+        while not second.requests:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await pool._take(1, settings_of(tmp_path, first, second, timeout_s=0.05))
+        with pytest.raises(EngineTimeout, match=r"0\.05 s"):
+            await pool.transcribe(chunk("s", 1))
+        # The one that was under way has the time and the connection that it began with.
+        assert (await under_way).language == "en"
+        await pool._take(2, settings_of(tmp_path, first, second, timeout_s=10))
+        assert (await pool.transcribe(chunk("s", 2))).language == "en"
+    assert len(first.requests) == 0
+    assert len(second.requests) == 3
+
+
+def settings_of(tmp_path: Path, *services: WhisperDouble, timeout_s: float) -> Settings:
+    whisper = [openai(one.url) for one in services]
+    return Settings.model_validate(
+        {"data_dir": tmp_path, "services": {"whisper": whisper, "timeout_s": timeout_s}}
+    )

@@ -49,6 +49,10 @@ class Admission:
     def __len__(self) -> int:
         return len(self._queue)
 
+    def limit(self, max_waiting: int) -> None:
+        """So many may wait from now on; those that wait already do so on."""
+        self._queue.limit(max_waiting)
+
     def ask(self, one: Waiting, now_ms: int) -> list[Waiting]:
         """One more request. Returns all that no longer wait, of which it may be one."""
         loser = self._queue.put(one, one.session, one.deadline_ms, one.cost)

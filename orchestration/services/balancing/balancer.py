@@ -62,6 +62,17 @@ class Balancer:
             one.record.forget()
             one.probe = None
 
+    def tune(self, limits: LimitBounds | None, policy: Policy, eject_after: int) -> None:
+        """Turns, limits and ejection like this from now on. Everybody keeps its record."""
+        self._limits, self._policy, self._eject_after = limits, policy, eject_after
+        for one in self._upstreams:
+            if limits is None:
+                one.limit = None
+            elif one.limit is None:
+                one.limit = AdaptiveLimit(limits)
+            else:
+                one.limit.bound(limits)
+
     def count_untried(self, tried: AbstractSet[str] = frozenset()) -> int:
         """How many upstreams a request has left that failed at those `tried`."""
         return sum(one.name not in tried for one in self._serving)

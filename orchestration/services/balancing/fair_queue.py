@@ -41,6 +41,10 @@ class FairQueue(Generic[ItemT]):
         self._virtual = 0
         self._numbers = 0
 
+    def limit(self, most: int) -> None:
+        """So many may wait from now on; those that wait already do so on."""
+        self._most = most
+
     def __len__(self) -> int:
         return sum(len(line.entries) for line in self._lines.values())
 

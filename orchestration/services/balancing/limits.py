@@ -58,6 +58,11 @@ class AdaptiveLimit:
         """Requests that may be under way."""
         return self.bounds.fewest if self.is_calibrating else int(self._limit)
 
+    def bound(self, bounds: LimitBounds) -> None:
+        """Stay within these from now on; what was found out is kept as far as it fits."""
+        self.bounds = bounds
+        self._set(self._limit)
+
     def answered(self, latency_ms: int, under_way: int, now_ms: int) -> None:
         """An answer to a request that began as the `under_way`-th at once."""
         if under_way <= self.bounds.fewest:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from actors import health_monitor
-from actors.health_monitor import STUCK_AFTER_PROBES, HealthMonitor
+from actors import health_monitor, session_watch
+from actors.health_monitor import HealthMonitor
 from actors.names import ActorGone
+from actors.session_watch import STUCK_AFTER_PROBES
 from orchestration.config.models import Settings
 from orchestration.errors import Unavailable
 
@@ -88,8 +89,8 @@ def meetings(monkeypatch: pytest.MonkeyPatch) -> Meetings:
     made = Meetings()
     monkeypatch.setattr("actors.health_monitor.ray.get_actor", made.find)
     monkeypatch.setattr(health_monitor, "SESSION_INTERVAL_S", 0.01)
-    monkeypatch.setattr(health_monitor, "SESSION_PROBE_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(health_monitor, "ACTION_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(session_watch, "PROBE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(session_watch, "ACTION_TIMEOUT_S", 0.05)
     return made
 
 

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors import work_watch
 from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION, DispatcherFigures
+from orchestration.config.models import Settings
 from orchestration.health.alerts import Figure
 
 STALLED_AFTER_MS = 180_000
 ABANDONED_AFTER_MS = 300_000
+"""The defaults of the settings."""
 NODE = "0a1b"
 DISPATCHER = f"dispatcher-{NODE}"
 
@@ -45,7 +48,7 @@ class Watched(work_watch.WorkWatch):
     """Its dispatchers are the test's."""
 
     def __init__(self) -> None:
-        super().__init__(STALLED_AFTER_MS, ABANDONED_AFTER_MS)
+        super().__init__(Settings(data_dir=Path()))
         self.dispatchers: dict[str, DispatcherFigures] = {}
 
     async def _dispatchers(self) -> dict[str, DispatcherFigures]:
@@ -92,7 +95,7 @@ async def test_a_session_that_stopped_working_is_unhealthy_and_replaced(
     assert not watch.probe.healthy
     assert watch.probe.is_certain
     assert "session weekly" in watch.probe.detail
-    assert watch.figures == (Figure("stopped_consuming", "session weekly", 1),)
+    assert Figure("stopped_consuming", "session weekly", 1) in watch.figures
 
     watch.session_told("weekly", "session-2", session(0, epoch=2))
     watch.sessions_are(["session-2"])
@@ -107,7 +110,7 @@ async def test_who_stopped_only_alarms_while_nobody_acts(coordinator: Coordinato
     for now_ms in (0, STALLED_AFTER_MS):
         await watch.look(now_ms, can_work=True, acts=False)
     assert coordinator.calls == []
-    assert watch.figures == (Figure("stopped_consuming", "session weekly", 1),)
+    assert Figure("stopped_consuming", "session weekly", 1) in watch.figures
     assert not watch.probe.healthy
 
     await watch.look(STALLED_AFTER_MS + 1, can_work=True)
@@ -150,6 +153,31 @@ async def test_a_session_past_its_time_is_ended_by_somebody_else(
     watch.session_told("weekly", "session-1", session(8, senderless_ms=within + 1))
     await watch.look(1000, can_work=True)
     assert coordinator.calls == [("session_expired", "weekly", "session-1")]
+    assert Figure("overdue", "session weekly", 1) in watch.figures
+
+
+async def test_a_session_past_its_time_is_only_told_of_while_nobody_acts(
+    coordinator: Coordinator,
+) -> None:
+    watch = Watched()
+    late_ms = ABANDONED_AFTER_MS + work_watch.EXPIRED_GRACE_MS
+    watch.session_told("weekly", "session-1", session(7, senderless_ms=late_ms))
+    await watch.look(0, can_work=True, acts=False)
+    assert coordinator.calls == []
+    assert Figure("overdue", "session weekly", 1) in watch.figures
+
+
+async def test_limits_that_change_hold_from_the_next_look_on(coordinator: Coordinator) -> None:
+    watch = Watched()
+    late_ms = ABANDONED_AFTER_MS + work_watch.EXPIRED_GRACE_MS
+    watch.session_told("weekly", "session-1", session(7, senderless_ms=late_ms))
+    longer = {"sessions": {"abandoned_after_s": 600}, "services": {"stalled_after_s": 1}}
+    watch.apply(Settings.model_validate({"data_dir": ".", **longer}))
+    await watch.look(0, can_work=True)
+    assert coordinator.calls == []
+    assert Figure("overdue", "session weekly", 0) in watch.figures
+    await watch.look(1000, can_work=True)
+    assert coordinator.calls == [("replace", "weekly", "session-1")]
 
 
 async def test_what_waits_is_added_up_over_sessions_and_dispatchers(

@@ -1,4 +1,5 @@
 import asyncio
+from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
@@ -8,7 +9,8 @@ from orchestration.api import upload_steps
 from orchestration.api.audio_jobs import Place, Uploads
 from orchestration.api.connection import Detached
 from orchestration.api.upload_job import UploadJob, UploadOrder
-from orchestration.config.models import AudioSettings
+from orchestration.config.current import CurrentSettings
+from orchestration.config.models import Settings
 from orchestration.errors import DatabaseUnavailable, Unavailable
 from orchestration.storage.values import SessionRow, SessionSpec
 from tests.data.make_files import FORMATS, tone_file
@@ -24,8 +26,9 @@ def sessions() -> InMemorySessions:
 
 
 @pytest.fixture
-def uploads(sessions: InMemorySessions) -> Uploads:
-    return Uploads(AudioSettings(), sessions, sessions.archive, Detached())
+def uploads(sessions: InMemorySessions, tmp_path: Path) -> Uploads:
+    current = CurrentSettings(Settings(data_dir=tmp_path))
+    return Uploads(current, sessions, sessions.archive, Detached())
 
 
 class WatchedFile(SpooledTemporaryFile[bytes]):

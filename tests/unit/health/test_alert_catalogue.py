@@ -9,13 +9,19 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from actors.dispatcher_figures import DispatcherFigures
+from actors.work_watch import EXPIRED_GRACE_MS, WorkWatch
+from orchestration.config.layers import Layers
+from orchestration.config.models import Settings
 from orchestration.health.alerts import RULES, Alert, AlertBook, AlertRule, Figure
 from orchestration.health.consumption import Consumption, ConsumptionWatch, consumption_figures
-from orchestration.health.figures import part_figures
+from orchestration.health.figures import part_figures, settings_figures
 from orchestration.health.loop_lag import LoopLag
 from orchestration.health.recovery import RecoveryBook, recovery_figures
 from orchestration.health.system import MACHINE, system_figures
 from orchestration.services.health import HealthBook, Probe
+from orchestration.services.settings_desk import SettingsDesk
+from tests.doubles.in_memory_settings import InMemorySettings
 
 Look = tuple[int, Iterable[Figure]]
 Scenario = Callable[[Path, pytest.MonkeyPatch], list[Look]]
@@ -102,6 +108,38 @@ def a_dispatcher_is_restarted_again_and_again(_: Path, __: pytest.MonkeyPatch) -
     return [*found, (now_ms + 60 * SECOND, [])]
 
 
+def the_settings_file_is_bad(folder: Path, _: pytest.MonkeyPatch) -> list[Look]:
+    file = folder / "orchestration.yaml"
+    file.write_text("sessions: {max_open: 5}")
+    environ = {"ORCHESTRATION_CONFIG": str(file), "ORCHESTRATION_DATA_DIR": str(folder)}
+    desk = SettingsDesk(Layers.read(environ), InMemorySettings(), lambda *_: None)
+    found: list[Look] = []
+    for at_ms, text in ((0, "max_open: 0"), (10 * SECOND, "["), (20 * SECOND, "log_level: INFO")):
+        file.write_text(text)
+        asyncio.run(desk.look_at_file())
+        found.append((at_ms, settings_figures(desk.refused)))
+    return found
+
+
+def a_session_is_past_its_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Look]:
+    """With `auto_recovery` off, so that nobody ends it."""
+
+    class Watched(WorkWatch):
+        async def _dispatchers(self) -> dict[str, DispatcherFigures]:
+            return {}
+
+    watch = Watched(Settings(data_dir=folder))
+    most_ms = 300 * SECOND + EXPIRED_GRACE_MS
+    found: list[Look] = []
+    for at_ms, senderless_ms in ((0, most_ms), (60 * SECOND, most_ms + 60 * SECOND), (61_000, 0)):
+        counts = ("answers", "chunks_waiting", "translations_waiting", "database_waiters")
+        figures = {**dict.fromkeys(counts, 0), "epoch": 1, "senderless_ms": senderless_ms}
+        watch.session_told("weekly", "session-1", figures)
+        asyncio.run(watch.look(at_ms, can_work=True, acts=False))
+        found.append((at_ms, watch.figures))
+    return found
+
+
 SCENARIOS: dict[str, Scenario] = {
     "part_degraded": a_part_fails_twice,
     "part_unhealthy": a_part_fails_three_times,
@@ -113,6 +151,8 @@ SCENARIOS: dict[str, Scenario] = {
     "disk_full": machine("disk_usage", 96.0, 0),
     "loop_blocked": somebody_blocks_the_loop,
     "stopped_consuming": a_session_stops_consuming,
+    "session_overdue": a_session_is_past_its_time,
+    "settings_refused": the_settings_file_is_bad,
     "recovery_in_vain": a_dispatcher_is_restarted_again_and_again,
 }
 

@@ -20,6 +20,7 @@ from orchestration.services.balanced import (
     BalancedTranslation,
     WeightedEngine,
 )
+from orchestration.services.pool_members import PoolPolicy
 from orchestration.services.ports import (
     EngineDescription,
     EngineStatus,
@@ -237,3 +238,21 @@ async def test_closing_closes_every_engine() -> None:
 def test_a_balancer_without_engines_is_refused() -> None:
     with pytest.raises(ConfigurationError):
         transcription([])
+
+
+async def test_a_tuned_pool_gives_later_requests_its_new_time_and_tries() -> None:
+    engines = [ScriptedEngine(name, hangs=True) for name in ("a", "b", "c")]
+    pool = BalancedTranscription(
+        [WeightedEngine(one.name, one) for one in engines], timeout_s=60, tries=3
+    )
+    under_way = asyncio.create_task(pool.transcribe(CHUNK))
+    while not any(one.calls for one in engines):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    pool.tune(timeout_s=0.02, tries=1, policy=PoolPolicy(limits=None, hedge=True))
+    with pytest.raises(EngineTimeout, match=r"0\.02 s"):
+        await pool.transcribe(CHUNK)
+    assert sum(one.calls for one in engines) == 2
+    assert not under_way.done()
+    assert [one.limit for one in pool.snapshot().upstreams] == [None, None, None]
+    under_way.cancel()
+    await asyncio.gather(under_way, return_exceptions=True)

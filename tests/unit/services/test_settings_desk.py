@@ -63,9 +63,11 @@ async def test_a_bad_file_keeps_the_last_good_one_and_is_told_of(tmp_path: Path,
     await kept.desk.look_at_file()
     assert kept.max_open == 5
     assert kept.desk.state().fault
+    assert kept.desk.refused == {"configuration file": True, "stored settings": False}
     kept.write("sessions: {max_open: 8}")
     await kept.desk.look_at_file()
     assert (kept.max_open, kept.desk.state().fault) == (8, None)
+    assert not any(kept.desk.refused.values())
 
 
 async def test_a_file_that_is_gone_is_a_bad_one(tmp_path: Path) -> None:
@@ -97,6 +99,7 @@ async def test_what_is_stored_and_no_longer_fits_is_left_aside(tmp_path: Path) -
     await again.desk.restore()
     assert again.desk.settings.sessions.chunking.overlap_ms == 2000
     assert again.desk.state().fault
+    assert again.desk.refused == {"configuration file": False, "stored settings": True}
     await again.desk.change(SettingsChange("ana", reset=()))
     assert again.desk.state().fault is None
 

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from orchestration.services.balancing.balancer import Balancer
 from orchestration.services.balancing.breaker import OPEN_BASE_MS, OPEN_MAX_MS, State
+from orchestration.services.balancing.limits import LimitBounds
 from orchestration.services.balancing.outliers import FEWEST_ANSWERS, SLOW_FACTOR, STREAK
+from orchestration.services.balancing.policies import next_in_turn
 from orchestration.services.balancing.retry_budget import (
     RESERVE_RETRIES,
     RETRY_COST,
@@ -186,3 +188,18 @@ def test_retries_are_at_most_a_fifth_of_the_requests_and_the_reserve(wishes: lis
             budget.take()
     assert budget.retries <= len(wishes) // RETRY_COST + RESERVE_RETRIES
     assert budget.retries + budget.refused == sum(wishes)
+
+
+def test_a_tuned_pool_ejects_limits_and_lends_by_the_new_rules_and_keeps_its_records() -> None:
+    balancer = Balancer({"bad": 1, "good": 1})
+    for _ in range(3):
+        balancer.failed(lend(balancer, 0, "good"), 0)
+    balancer.tune(LimitBounds(1, 2, 1), next_in_turn, 4)
+    assert [one.limit for one in balancer.snapshot()] == [1, 1]
+    balancer.failed(lend(balancer, 0, "good"), 0)
+    assert states(balancer)["bad"] is State.OPEN
+    balancer.tune(LimitBounds(5, 9, 5), next_in_turn, 4)
+    assert [one.limit for one in balancer.snapshot()] == [5, 5]
+    balancer.tune(None, next_in_turn, 4)
+    assert [one.limit for one in balancer.snapshot()] == [None, None]
+    assert sum(one.failures for one in balancer.snapshot()) == 4

@@ -101,3 +101,13 @@ def test_no_two_backlogged_sessions_are_ever_apart_by_more_than_two_requests_cos
         assert max(backlogged, default=0) - min(backlogged, default=0) <= 2 * 5
     assert served.total() <= sum(cost for _, cost, _ in puts)
     assert not waiting.total()
+
+
+def test_who_waits_keeps_waiting_when_fewer_may() -> None:
+    queue = FairQueue[str](3)
+    for index in range(3):
+        assert queue.put(f"a{index}", "a", index) is None
+    queue.limit(1)
+    assert len(queue) == 3
+    assert queue.put("b0", "b", 0) is not None
+    assert len(queue) == 3
