@@ -4,8 +4,10 @@
 database, Ray, deployments, in this order, and back.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +198,9 @@ class DiarizationEngine:
     async def diarize(self, request: TranscriptionRequest) -> Diarization:
         return await self._engine.diarize(request)
 
+    async def check(self) -> EngineStatus:
+        return await self._engine.check()
+
 
 class Transcription(EnginePool[TranscriptionEngine]):
     """Chunks to words, by the configured whisper services and the embedded engine."""
@@ -218,11 +223,19 @@ class Transcription(EnginePool[TranscriptionEngine]):
         )
         super().__init__("whisper", choice, pool, reports, settings)
         reports.sample(lambda meter: sample_pool(meter, pool))
-        labelled = pool if diarizer is None else Labelling(pool, HandleEngine(diarizer))
-        self._listening = Listening(labelled)
+        self._diarizer = None if diarizer is None else HandleEngine(diarizer, "resemblyzer")
+        self._listening = Listening(
+            pool if self._diarizer is None else Labelling(pool, self._diarizer, meter=reports.meter)
+        )
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         return await self._listening.transcribe(request)
+
+    async def check(self) -> tuple[EngineStatus, ...]:
+        if self._diarizer is None:
+            return await super().check()
+        engines, diarizer = await asyncio.gather(super().check(), self._diarizer.check())
+        return (*engines, replace(diarizer, pool=DIARIZATION.lower()))
 
 
 class Translation(EnginePool[TranslationEngine]):

@@ -104,7 +104,10 @@ class Dispatcher:
         except OrchestrationError as error:
             failed = EngineStatus(deployment.lower(), "deployment", False, 0, error.message)
             statuses = (failed,)
-        return tuple(replace(status, pool=deployment.lower()) for status in statuses)
+        return tuple(
+            status if status.pool else replace(status, pool=deployment.lower())
+            for status in statuses
+        )
 
     async def _work(self, deployment: str, method: str, request: object) -> Any:
         """A call that counts; probes do not: they are answered by who stopped working, too."""

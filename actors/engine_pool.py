@@ -1,5 +1,6 @@
 """The pool of a deployment: its engines from settings, and from Serve's `user_config` later."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol
 
@@ -26,6 +27,10 @@ from orchestration.services.ports import (
 EMBEDDED = UpstreamSettings(kind="embedded")
 """What serves where no service is named."""
 
+CHECK_TIMEOUT_S = 3.0
+"""An embedded engine says how it is without listening; where none is there, Serve lets one wait
+for the next, and other engines' probes must not."""
+
 _log = structlog.get_logger(__name__)
 _upstreams = TypeAdapter(tuple[UpstreamSettings, ...])
 
@@ -49,8 +54,10 @@ class HandleEngine:
 
     name = "embedded"
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, called: str = name) -> None:
+        """`called` is its name until it has said one."""
         self._handle = handle
+        self._called = called
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         hypothesis: Hypothesis = await self._ask("transcribe", request)
@@ -65,10 +72,16 @@ class HandleEngine:
         return text
 
     async def check(self) -> EngineStatus:
+        """What it says of itself, or that it says nothing, under the name that it last gave."""
         try:
-            status: EngineStatus = await self._ask("check")
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                status: EngineStatus = await self._ask("check")
+        except TimeoutError:
+            detail = f"did not answer within {CHECK_TIMEOUT_S:g} s"
+            return EngineStatus(self._called, "embedded", False, 0, detail)
         except EngineError as error:
-            return EngineStatus(self.name, "embedded", False, 0, error.message)
+            return EngineStatus(self._called, "embedded", False, 0, error.message)
+        self._called = status.name
         return status
 
     async def describe(self) -> EngineDescription:

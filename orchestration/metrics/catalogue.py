@@ -216,6 +216,23 @@ GATEWAY_SECONDS = Metric(
     CALL_BUCKETS_S,
 )
 
+# Who speaks, where the service itself tells voices apart
+
+DIARIZATIONS = Metric(
+    "orchestration_diarizations_total",
+    "counter",
+    "Chunks of several people's streams by what the diarizer made of them: labelled, late, failed, "
+    "or left_out while it rests after failures.",
+    ("result",),
+)
+DIARIZATION_SECONDS = Metric(
+    "orchestration_diarization_seconds",
+    "histogram",
+    "Until the diarizer answered for a chunk, or was given up.",
+    (),
+    CALL_BUCKETS_S,
+)
+
 # Connections
 
 CONNECTIONS = Metric(

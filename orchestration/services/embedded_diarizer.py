@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from time import perf_counter_ns
 
 import numpy as np
 
 from orchestration.errors import EngineBusy, ModelMissing
-from orchestration.services.ports import Diarization, TranscriptionRequest, VoiceSpan
+from orchestration.services.ports import Diarization, EngineStatus, TranscriptionRequest, VoiceSpan
 from orchestration.services.torch_weights import MalformedWeights
 from orchestration.services.voice_encoder import VoiceEncoder
 from orchestration.services.voice_windows import FRAME_MS, windows_of
@@ -45,11 +46,15 @@ class EmbeddedDiarizer:
         ModelMissing: the package with the weights is not there, or damaged.
     """
 
+    kind = "embedded"
+
     def __init__(self, weights: Path | None = None) -> None:
         self._encoder = _load(weights or locate_weights())
         self._streams: OrderedDict[tuple[str, int], _Stream] = OrderedDict()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="embedded-diarizer")
         self._waiting = 0
+        self._latency_ms = 0
+        self._failure = ""
 
     async def diarize(self, request: TranscriptionRequest) -> Diarization:
         """The voices in one chunk. Cancelled while it waits, it costs nothing more.
@@ -66,11 +71,30 @@ class EmbeddedDiarizer:
         finally:
             self._waiting -= 1
 
+    async def check(self) -> EngineStatus:
+        """Whether the last chunk went well, and how long it took; never raises.
+
+        It does not listen: a probe would stand in line with the meeting's chunks.
+        """
+        healthy = not self._failure
+        return EngineStatus(PACKAGE, self.kind, healthy, self._latency_ms, self._failure)
+
     async def close(self) -> None:
         """Let the chunk in work finish and drop those that wait."""
         await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
 
     def _diarize(self, request: TranscriptionRequest) -> Diarization:
+        began_ns = perf_counter_ns()
+        try:
+            diarization = self._heard(request)
+        except Exception as error:
+            self._failure = f"failed with {type(error).__name__}"
+            raise
+        self._latency_ms = (perf_counter_ns() - began_ns) // 1_000_000
+        self._failure = ""
+        return diarization
+
+    def _heard(self, request: TranscriptionRequest) -> Diarization:
         stream = self._stream(request.session_id, request.stream)
         samples = np.frombuffer(request.audio, "<i2").astype(np.float32) / np.float32(32768)
         windows = windows_of(samples)

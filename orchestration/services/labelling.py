@@ -7,6 +7,8 @@ from time import monotonic
 
 import structlog
 
+from orchestration.metrics import catalogue
+from orchestration.metrics.meter import Meter
 from orchestration.services.balancing.breaker import Breaker, Event, State
 from orchestration.services.listening import Transcriber
 from orchestration.services.ports import (
@@ -31,7 +33,8 @@ class Labelling:
     """A transcriber whose words have the diarizer's labels.
 
     Without an answer in time, or with an error, words have none. A whisper service that diarizes
-    keeps its own labels. `clock` counts seconds, monotonically.
+    keeps its own labels. `clock` counts seconds, monotonically. What became of each chunk goes to
+    `meter`.
     """
 
     def __init__(
@@ -41,19 +44,27 @@ class Labelling:
         *,
         grace_s: float = GRACE_S,
         clock: Callable[[], float] = monotonic,
+        meter: Meter | None = None,
     ) -> None:
         self._transcriber = transcriber
         self._diarizer = diarizer
         self._grace_s = grace_s
         self._clock = clock
+        self._meter = meter
         self._breaker = Breaker()
         self._failures = 0
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         """Words of one chunk; raises as the transcriber does."""
-        if request.voices == 1 or not self._may_ask():
+        if request.voices == 1:
             return await self._transcriber.transcribe(request)
+        if not self._may_ask():
+            self._count("left_out")
+            return await self._transcriber.transcribe(request)
+        began_s = self._clock()
         asked = asyncio.create_task(self._diarizer.diarize(request))
+        if self._meter is not None:
+            asked.add_done_callback(lambda _: self._took(self._clock() - began_s))
         is_known = False
         try:
             hypothesis = await self._transcriber.transcribe(request)
@@ -79,6 +90,7 @@ class Labelling:
         """Count an answer, or the lack of one; one that whisper's failure cut off says nothing."""
         probing = self._breaker.state is State.HALF_OPEN
         if not asked.cancelled() and asked.exception() is None:
+            self._count("labelled")
             self._failures = 0
             if probing:
                 self._breaker.handle(Event.PROBE_ANSWERED, self._now_ms())
@@ -86,6 +98,7 @@ class Labelling:
             if probing:
                 self._breaker.handle(Event.PROBE_ABANDONED, self._now_ms())
         else:
+            self._count("late" if asked.cancelled() else "failed")
             self._failures += 1
             if probing:
                 self._breaker.handle(Event.PROBE_FAILED, self._now_ms())
@@ -93,6 +106,14 @@ class Labelling:
                 self._breaker.handle(Event.TRIPPED, self._now_ms())
                 reason = "late" if asked.cancelled() else str(asked.exception())
                 _log.warning("diarizer_left_out", reason=reason, for_ms=self._breaker.open_ms)
+
+    def _count(self, result: str) -> None:
+        if self._meter is not None:
+            self._meter.count(catalogue.DIARIZATIONS, 1, result)
+
+    def _took(self, elapsed_s: float) -> None:
+        if self._meter is not None:
+            self._meter.observe(catalogue.DIARIZATION_SECONDS, elapsed_s)
 
     def _now_ms(self) -> int:
         return round(self._clock() * 1000)

@@ -126,7 +126,7 @@ class EngineStatus:
     latency_ms: int
     detail: str = ""
     pool: str = ""
-    """`transcription` or `translation`; empty where an engine stands alone."""
+    """`transcription`, `translation` or `diarization`; empty where an engine stands alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +173,10 @@ class Diarizer(Protocol):
 
     async def diarize(self, request: TranscriptionRequest) -> Diarization:
         """Voices of one chunk; raises as transcription does."""
+        ...
+
+    async def check(self) -> EngineStatus:
+        """Probe the engine; never raises."""
         ...
 
 

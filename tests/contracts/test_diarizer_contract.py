@@ -140,3 +140,20 @@ async def test_too_many_chunks_are_refused(
 def test_without_its_weights_it_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match="resemblyzer"):
         EmbeddedDiarizer(tmp_path / "none.pt")
+
+
+async def test_it_says_how_its_last_chunk_went(
+    diarizer: EmbeddedDiarizer, meeting: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await diarizer.diarize(chunk(meeting, 0))
+    well = await diarizer.check()
+    assert (well.name, well.kind, well.healthy) == ("resemblyzer", "embedded", True)
+    assert well.latency_ms > 0
+    with monkeypatch.context() as broken:
+        broken.setattr(embedded_diarizer, "windows_of", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await diarizer.diarize(chunk(meeting, 0))
+    unwell = await diarizer.check()
+    assert (unwell.healthy, unwell.detail) == (False, "failed with ZeroDivisionError")
+    await diarizer.diarize(chunk(meeting, 0))
+    assert (await diarizer.check()).healthy

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from actors import engine_pool
 from orchestration.config.models import Settings
 from orchestration.errors import EngineTimeout
 from orchestration.services.ports import (
@@ -60,12 +61,12 @@ def openai(url: str, **more: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def transcription(
-    tmp_path: Path, *whisper: dict[str, Any], embedded: Any = None
+    tmp_path: Path, *whisper: dict[str, Any], embedded: Any = None, diarizer: Any = None
 ) -> AsyncIterator[Transcription]:
     settings = Settings.model_validate(
         {"data_dir": tmp_path, "services": {"whisper": whisper, "timeout_s": 10}}
     )
-    deployment = Transcription(settings, embedded)
+    deployment = Transcription(settings, embedded, diarizer)
     try:
         yield deployment
     finally:
@@ -223,3 +224,32 @@ def settings_of(tmp_path: Path, *services: WhisperDouble, timeout_s: float) -> S
     return Settings.model_validate(
         {"data_dir": tmp_path, "services": {"whisper": whisper, "timeout_s": timeout_s}}
     )
+
+
+async def test_the_diarizer_is_probed_as_a_part_of_its_own_and_never_holds_the_others_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_pool, "CHECK_TIMEOUT_S", 0.05)
+    diarizer = Listener()
+    async with (
+        WhisperDouble() as service,
+        transcription(tmp_path, openai(service.url), diarizer=diarizer) as pool,
+    ):
+        for is_there in (False, True, False):
+            diarizer.is_there = is_there
+            whisper, voices = await pool.check()
+            assert (whisper.name, whisper.healthy, whisper.pool) == (service.url, True, "")
+            assert (voices.name, voices.pool) == ("resemblyzer", "diarization")
+            assert voices.healthy == is_there
+            assert is_there or "did not answer" in voices.detail
+
+
+class Listener(Handle):
+    """The diarizer's deployment; while no replica is there, calls wait for one."""
+
+    is_there = False
+
+    async def _check(self) -> EngineStatus:
+        if not self.is_there:
+            await asyncio.Event().wait()
+        return EngineStatus("resemblyzer", "embedded", True, 1)

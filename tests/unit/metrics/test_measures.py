@@ -4,7 +4,7 @@ import asyncio
 import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -27,8 +27,14 @@ from orchestration.services.balanced import BalancedTranscription, WeightedEngin
 from orchestration.services.gateway import GatewayRequest, HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
 from orchestration.services.health import HealthBook, Probe
+from orchestration.services.labelling import Labelling
 from orchestration.services.pool_figures import sample_gateway, sample_pool
-from orchestration.services.ports import TranscriptionRequest, TranslationRequest
+from orchestration.services.ports import (
+    Diarization,
+    EngineStatus,
+    TranscriptionRequest,
+    TranslationRequest,
+)
 from orchestration.session.inputs import AudioFrame, EndOfStreams
 from orchestration.session.runner import SessionRunner
 from orchestration.storage.pool import Pool
@@ -139,6 +145,36 @@ async def a_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     return tally.take()
 
 
+class Voices:
+    """A diarizer that hears nobody, fails, or hangs."""
+
+    def __init__(self) -> None:
+        self.does: Literal["answer", "fail", "hang"] = "answer"
+
+    async def check(self) -> EngineStatus:
+        return EngineStatus("voices", "scripted", True, 1)
+
+    async def diarize(self, request: TranscriptionRequest) -> Diarization:
+        if self.does == "hang":
+            await asyncio.Event().wait()
+        if self.does == "fail":
+            raise EngineError("down")
+        return Diarization("voices", ())
+
+
+async def a_diarizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
+    """It answers twice, is late once, fails twice, and is left alone then."""
+    tally, voices = Tally(), Voices()
+    labelling = Labelling(ScriptedEngines(), voices, grace_s=0.001, meter=tally)
+    chunk = TranscriptionRequest("s", 0, 0, bytes(2), "en", "", voices=None)
+    chunks: dict[Literal["answer", "fail", "hang"], int] = {"answer": 2, "hang": 1, "fail": 3}
+    for does, times in chunks.items():
+        voices.does = does
+        for _ in range(times):
+            await labelling.transcribe(chunk)
+    return tally.take()
+
+
 async def a_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     """A request for a service that cannot be reached."""
 
@@ -245,6 +281,7 @@ async def the_coordinator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Re
 SCENARIOS: tuple[Scenario, ...] = (
     a_session,
     a_pool,
+    a_diarizer,
     a_gateway,
     connections,
     the_health_monitor,
@@ -329,6 +366,16 @@ async def test_a_pool_s_figures_are_those_of_its_balancer(reports: dict[Scenario
     assert asked == amount(report, catalogue.UPSTREAM_SECONDS, "whisper", "good")
     assert amount(report, catalogue.RETRIES_REFUSED, "whisper") >= 1
     assert amount(report, catalogue.UPSTREAM_OUTSTANDING, "whisper", "good") == 0
+
+
+async def test_a_diarizer_s_chunks_are_counted_by_what_became_of_them(
+    reports: dict[Scenario, Report],
+) -> None:
+    report = reports[a_diarizer]
+    results = {"labelled": 2, "late": 1, "failed": 2, "left_out": 1}
+    for result, chunks in results.items():
+        assert amount(report, catalogue.DIARIZATIONS, result) == chunks
+    assert amount(report, catalogue.DIARIZATION_SECONDS) == 5
 
 
 async def test_sessions_are_counted_by_status(reports: dict[Scenario, Report]) -> None:

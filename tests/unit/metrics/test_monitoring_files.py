@@ -75,6 +75,13 @@ def test_every_rule_says_what_is_wrong_and_what_to_do() -> None:
         assert rule["annotations"]["action"].endswith(".")
 
 
+def test_every_rule_has_a_test_that_makes_it_happen() -> None:
+    tests = yaml.safe_load((MONITORING / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
+    judged = [one for test in tests for one in test["alert_rule_test"]]
+    names = {name for name, _ in rules()}
+    assert {one["alertname"] for one in judged if one["exp_alerts"]} == names
+
+
 @pytest.mark.parametrize("path", sorted(MONITORING.rglob("*.yml")), ids=lambda path: path.name)
 def test_a_configuration_is_yaml(path: Path) -> None:
     assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)

@@ -10,6 +10,7 @@ from orchestration.services.balancing.breaker import OPEN_BASE_MS
 from orchestration.services.labelling import FAILURES_IN_A_ROW, Labelling, labelled
 from orchestration.services.ports import (
     Diarization,
+    EngineStatus,
     Hypothesis,
     HypothesisSegment,
     HypothesisWord,
@@ -51,6 +52,9 @@ class Voices:
         self.answer = answer
         self.asked = 0
         self.dropped = 0
+
+    async def check(self) -> EngineStatus:
+        return EngineStatus("resemblyzer", "embedded", True, 1)
 
     async def diarize(self, request: TranscriptionRequest) -> Diarization:
         self.asked += 1
