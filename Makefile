@@ -7,6 +7,8 @@ DEBIAN := $(VENV)/debian
 OWN_APT := apt-get -qq -o Dir::State::Lists=$$PWD/apt/lists -o Dir::Cache=$$PWD/apt -o Debug::NoLocking=1
 export ORCHESTRATION_DATA_DIR ?= $(CURDIR)/.data
 
+MONITORS := prometheus prometheus-alertmanager
+
 .PHONY: help setup setup-dev system-packages javascript demo run test lint bench chaos score score-clips clean lock
 
 help:            ## this list
@@ -15,14 +17,17 @@ help:            ## this list
 setup: $(VENV)/.installed            ## make .venv with what the service needs
 setup-dev: $(VENV)/.installed-dev    ## and with what its tests need
 
-system-packages: | $(BIN)/python  ## fetch Debian's prometheus into .venv, for tests; installs nothing
-	@if command -v prometheus >/dev/null && command -v promtool >/dev/null; then exit 0; fi; \
-	test -x $(DEBIAN)/usr/bin/promtool || { \
-	  command -v apt-get >/dev/null || { echo "Tests need prometheus and promtool: install them."; exit 1; }; \
-	  echo "Fetching Debian's prometheus into $(DEBIAN), for tests (apt-get download, 20 MB)"; \
+# Debian's alertmanager has a path of its templates in it: below the folder that it is started in, here.
+system-packages: | $(BIN)/python  ## fetch Debian's prometheus and alertmanager into .venv, for tests; installs nothing
+	@if command -v prometheus >/dev/null && command -v promtool >/dev/null && command -v amtool >/dev/null; then exit 0; fi; \
+	test -x $(DEBIAN)/usr/bin/promtool -a -x $(DEBIAN)/usr/bin/amtool || { \
+	  command -v apt-get >/dev/null || { echo "Tests need prometheus, promtool, alertmanager and amtool: install them."; exit 1; }; \
+	  echo "Fetching Debian's prometheus and alertmanager into $(DEBIAN), for tests (apt-get download, 30 MB)"; \
 	  rm -rf $(DEBIAN) && mkdir -p $(DEBIAN)/apt/lists/partial && cd $(DEBIAN) && { \
-	    apt-get -qq download prometheus 2>/dev/null || { $(OWN_APT) update && $(OWN_APT) download prometheus; }; \
-	  } && dpkg-deb -x prometheus_*.deb . && rm -rf apt prometheus_*.deb; }
+	    apt-get -qq download $(MONITORS) 2>/dev/null || { $(OWN_APT) update && $(OWN_APT) download $(MONITORS); }; \
+	  } && for deb in prometheus*.deb; do dpkg-deb -x $$deb . || exit 1; done && \
+	  LC_ALL=C sed -i 's#/usr/share/prometheus/alertmanager#usr//share/prometheus/alertmanager#g' usr/bin/prometheus-alertmanager && \
+	  rm -rf apt prometheus*.deb; }
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "This needs $(PYTHON): install it, or name another with make PYTHON=..."; exit 1; }
