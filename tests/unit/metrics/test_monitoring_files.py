@@ -15,6 +15,8 @@ DASHBOARDS = sorted((MONITORING / "grafana" / "dashboards").glob("*.json"))
 NAME = re.compile(r"\borchestration_[a-z_]+")
 SELECTOR = re.compile(r"\b(orchestration_[a-z_]+)\{([^}]*)\}")
 GROUPING = re.compile(r"\b(?:by|on|without|ignoring) \(([^)]*)\)")
+GRID_COLUMNS = 24
+"""Of a dashboard in Grafana."""
 ADDED = {"node", "le", "instance", "job"}
 """Labels that figures get on their way: at the exposition, in buckets, and from Prometheus."""
 
@@ -93,6 +95,46 @@ def test_dashboards_have_ids_of_their_own() -> None:
     for board in boards:
         ids = [panel["id"] for panel in board["panels"]]
         assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_a_dashboard_is_laid_out_and_asks_sources_that_are_provisioned(path: Path) -> None:
+    sources = MONITORING / "grafana" / "provisioning" / "datasources" / "datasources.yml"
+    provisioned = yaml.safe_load(sources.read_text(encoding="utf-8"))["datasources"]
+    taken = set[tuple[int, int]]()
+    for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
+        source = panel["datasource"]
+        assert source in [{"type": one["type"], "uid": one["uid"]} for one in provisioned]
+        place = panel["gridPos"]
+        columns = range(place["x"], place["x"] + place["w"])
+        rows = range(place["y"], place["y"] + place["h"])
+        cells = {(column, row) for column in columns for row in rows}
+        assert columns.stop <= GRID_COLUMNS
+        assert not cells & taken, panel["title"]
+        taken |= cells
+        assert [one["refId"] for one in panel["targets"]] == sorted(
+            {one["refId"] for one in panel["targets"]}
+        )
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_a_legend_names_labels_that_its_query_keeps(path: Path) -> None:
+    for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
+        for target in panel["targets"]:
+            shown = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
+            kept = {one for by in GROUPING.findall(target["expr"]) for one in by.split(", ")}
+            assert shown <= kept, panel["title"]
+
+
+def test_a_rule_s_words_name_labels_that_its_alert_has() -> None:
+    groups = yaml.safe_load((MONITORING / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    for rule in (rule for group in groups for rule in group["rules"]):
+        named = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
+        kept = {one for by in GROUPING.findall(rule["expr"]) for one in by.split(", ")}
+        whole = [metric_of(name) for name in NAME.findall(rule["expr"])]
+        # An expression that groups nothing keeps all labels of its metric.
+        every = {label for metric in whole if metric for label in metric.labels} | ADDED
+        assert named <= (kept or every), rule["alert"]
 
 
 def test_the_operator_s_table_has_every_metric() -> None:
