@@ -143,10 +143,16 @@ class EngineChoice(Generic[EngineT]):
         time they had, and their connections."""
         if timeout_s == self._timeout_s:
             return
-        self._timeout_s = timeout_s
-        self._made = {}
-        self.engines = self._choose(self._upstreams)
-        await pool.apply(self.engines)
+        before = self._timeout_s, self._made
+        self._timeout_s, self._made = timeout_s, {}
+        try:
+            engines = self._choose(self._upstreams)
+            await pool.apply(engines)
+        except Exception:
+            # Whoever follows the settings tries again.
+            self._timeout_s, self._made = before
+            raise
+        self.engines = engines
 
     def _choose(self, upstreams: Sequence[UpstreamSettings]) -> list[WeightedEngine[EngineT]]:
         made: dict[UpstreamSettings, WeightedEngine[EngineT]] = {}

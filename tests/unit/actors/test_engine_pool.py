@@ -25,6 +25,9 @@ class Pool:
             raise RuntimeError("no more sockets")
         self.applied.append([one.name for one in upstreams])
 
+    def tune(self, **_: object) -> None:
+        return
+
 
 async def test_services_that_could_not_be_taken_up_are_taken_up_at_the_next_try(
     tmp_path: Path,
@@ -35,9 +38,33 @@ async def test_services_that_could_not_be_taken_up_are_taken_up_at_the_next_try(
 
     before, after = settings("http://one.example/v1"), settings("http://two.example/v1")
     pool = Pool()
-    choice = EngineChoice(lambda one: (one.url, cast(Any, one)), before.services.whisper)
+    choice = EngineChoice(lambda one, _: (one.url, cast(Any, one)), before.services.whisper, 30)
     engines = EnginePool("whisper", choice, cast(Any, pool), Reports(), before)
     with pytest.raises(RuntimeError):
         await engines._take(1, after)
     await engines._take(1, after)
     assert pool.applied == [["http://two.example/v1"]]
+
+
+async def test_a_timeout_that_could_not_be_taken_up_is_taken_up_at_the_next_try(
+    tmp_path: Path,
+) -> None:
+    whisper = (UpstreamSettings(kind="openai", url="http://one.example/v1"),)
+    before, after = (
+        Settings(data_dir=tmp_path, services=ServicesSettings(whisper=whisper, timeout_s=timeout_s))
+        for timeout_s in (30, 20)
+    )
+    pool, made = Pool(), list[float]()
+
+    def make(one: UpstreamSettings, timeout_s: float) -> tuple[str, Any]:
+        made.append(timeout_s)
+        return one.url, cast(Any, one)
+
+    choice = EngineChoice(make, whisper, 30)
+    engines = EnginePool("whisper", choice, cast(Any, pool), Reports(), before)
+    with pytest.raises(RuntimeError):
+        await engines._take(1, after)
+    for _ in range(2):
+        await engines._take(1, after)
+    assert pool.applied == [["http://one.example/v1"]]
+    assert made == [30, 20, 20]
