@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from orchestration.errors import OrchestrationError, Unavailable
 from orchestration.process_clock import monotonic_ms, unix_time_ms
@@ -16,6 +16,9 @@ from orchestration.storage.journal_ports import SessionChanges, SessionJournal
 
 TICK_S = 0.25
 """How often time is let pass."""
+
+RENAMED_AT_ONCE = 500
+"""Stored lines that are read back and renamed by one step: a long meeting's would be 50 MB."""
 
 STORE_RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries to store while the database is away; the last repeats."""
@@ -70,17 +73,30 @@ class Pump:
             incarnation.give_up(Unavailable("The session's actor failed; it restarts."))
 
     async def _rename_stored(self) -> None:
-        """Read back the lines of whoever has another name; their revisions go with this step."""
+        """Read back the lines of whoever has another name, and store their next revisions."""
         session = self._session
-        renamed = session.renames.due(monotonic_ms())
+        renamed = session.renames.begin(monotonic_ms())
         if not renamed:
             return
+        left = renamed
         try:
-            stored = await self._journal.segments_of(session.session_id, sorted(renamed))
+            await self._rename_lines_of(sorted(renamed))
+            left = frozenset()
         except Unavailable as error:
             self._incarnation.log.warning("rename_waits", reason=error.message)
-            return
-        session.rename_stored(renamed, stored, monotonic_ms())
+        session.renames_end(left, monotonic_ms())
+
+    async def _rename_lines_of(self, participant_ids: Sequence[str]) -> None:
+        session, after = self._session, None
+        while True:
+            lines = await self._journal.segments_of(
+                session.session_id, participant_ids, after, RENAMED_AT_ONCE
+            )
+            session.rename_stored(lines)
+            if len(lines) < RENAMED_AT_ONCE:
+                return
+            after = (lines[-1].start_ns, lines[-1].segment_id)
+            await self._carry_out(session.drain(monotonic_ms()))
 
     async def _translate_past(self) -> None:
         """Have earlier lines in the languages that came; all that is final is stored by now."""

@@ -20,28 +20,34 @@ class Renames:
         self._correlator = correlator
         self._repainter = repainter
         self._renamed: set[str] = set()
+        self._is_under_way = False
         self._next_ms = 0
 
     @property
     def wait(self) -> bool:
-        """Whether somebody's stored lines are to be renamed."""
-        return bool(self._renamed)
+        """Whether somebody's stored lines are still to be renamed."""
+        return bool(self._renamed) or self._is_under_way
 
     def renamed(self, participant_id: str) -> None:
         """A participant has another name."""
         self._renamed.add(participant_id)
 
-    def due(self, now_ms: int) -> frozenset[str]:
-        """Whose stored lines to read now; they are due until `repaint`."""
-        return frozenset(self._renamed) if now_ms >= self._next_ms else frozenset()
+    def begin(self, now_ms: int) -> frozenset[str]:
+        """Whose stored lines to read now, page by page; then `end`."""
+        if self._is_under_way or now_ms < self._next_ms:
+            return frozenset()
+        due, self._renamed = frozenset(self._renamed), set()
+        self._is_under_way = bool(due)
+        return due
 
-    def repaint(
-        self, participant_ids: Iterable[str], stored: Sequence[Segment], now_ms: int
-    ) -> list[Segment]:
-        """Stored segments of these participants that have another name now, at their next
-        revision."""
-        self._renamed.difference_update(participant_ids)
+    def end(self, left: Iterable[str], now_ms: int) -> None:
+        """Their lines are renamed, but for those who are `left`."""
+        self._renamed.update(left)
+        self._is_under_way = False
         self._next_ms = now_ms + RENAME_PAUSE_MS
+
+    def repaint(self, stored: Sequence[Segment]) -> list[Segment]:
+        """Those of the stored segments that have another name now, at their next revision."""
         in_memory = {segment.segment_id for segment in self._repainter.segments}
         changed = []
         for segment in stored:

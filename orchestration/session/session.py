@@ -6,7 +6,7 @@ events to tell afterwards, and requests to send. `now_ms` is a monotonic clock i
 wall-clock times are arguments of their own.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestration.audio.chunker import Chunk
@@ -266,11 +266,13 @@ class Session:
         """Whose stored lines have an earlier name still."""
         return self._people.renames
 
-    def rename_stored(
-        self, participant_ids: Collection[str], stored: Sequence[Segment], now_ms: int
-    ) -> None:
-        """These participants have other names than before; `stored` are all lines they have."""
-        self._outbox.repaint(self.renames.repaint(participant_ids, stored, now_ms))
+    def rename_stored(self, stored: Sequence[Segment]) -> None:
+        """Stored lines of people who have another name than before."""
+        self._outbox.repaint(self.renames.repaint(stored))
+
+    def renames_end(self, left: Iterable[str], now_ms: int) -> None:
+        """All lines of those who had another name were read, but for those who are `left`."""
+        self.renames.end(left, now_ms)
         self._advance(now_ms)
 
     def voices_in(self, stream: int) -> int | None:

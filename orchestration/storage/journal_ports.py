@@ -186,8 +186,15 @@ class SessionJournal(Protocol):
         """Final segments, each with a target language whose translation is not stored, in order."""
         ...
 
-    async def segments_of(self, session_id: str, speaker_ids: Sequence[str]) -> Sequence[Segment]:
-        """All final segments of these speakers, in order of start."""
+    async def segments_of(
+        self,
+        session_id: str,
+        speaker_ids: Sequence[str],
+        after: tuple[int, str] | None,
+        limit: int,
+    ) -> Sequence[Segment]:
+        """Final segments of these speakers in order of start and id, after the start and id of
+        another one."""
         ...
 
     async def facts(self, session_id: str) -> Sequence[JournalFact]:

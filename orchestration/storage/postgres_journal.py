@@ -234,10 +234,19 @@ class PostgresJournal:
             rows = await connection.fetch(sql.UNTRANSLATED, session_id)
         return _with_targets(rows)
 
-    async def segments_of(self, session_id: str, speaker_ids: Sequence[str]) -> Sequence[Segment]:
+    async def segments_of(
+        self,
+        session_id: str,
+        speaker_ids: Sequence[str],
+        after: tuple[int, str] | None,
+        limit: int,
+    ) -> Sequence[Segment]:
         ids = [storable_text(one) for one in speaker_ids]
+        start_ns, segment_id = after or (-1, "")
         async with database(self._pool) as connection:
-            rows = await connection.fetch(speaker_sql.SEGMENTS_OF, session_id, ids)
+            rows = await connection.fetch(
+                speaker_sql.SEGMENTS_OF, session_id, ids, start_ns, segment_id, limit
+            )
         return [segment_from(row) for row in rows]
 
     async def facts(self, session_id: str) -> Sequence[JournalFact]:

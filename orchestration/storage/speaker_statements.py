@@ -6,7 +6,8 @@ SELECT * FROM bot_sessions.transcripts WHERE session_id = $1 ORDER BY start_ns, 
 
 SEGMENTS_OF = """
 SELECT * FROM bot_sessions.transcripts WHERE session_id = $1 AND speaker_id = ANY ($2::text[])
-ORDER BY start_ns, transcript_id
+    AND (start_ns, transcript_id) > ($3::bigint, $4::text)
+ORDER BY start_ns, transcript_id LIMIT $5
 """
 
 REPAINTABLE = """

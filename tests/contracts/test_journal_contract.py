@@ -427,5 +427,8 @@ async def test_the_lines_of_some_speakers_are_read_in_order(journal: PostgresJou
     ben = SpeakerName("p2", "Ben", 0.5, "temporal")
     spoken = [segment(0), segment(1, speaker=ben), segment(2, speaker=None), segment(3)]
     await journal.commit(SESSION, 1, SessionChanges(segments=spoken))
-    assert await journal.segments_of(SESSION, ["p1", "nobody"]) == [spoken[0], spoken[3]]
-    assert await journal.segments_of(SESSION, []) == []
+    assert await journal.segments_of(SESSION, ["p1", "nobody"], None, 9) == [spoken[0], spoken[3]]
+    assert await journal.segments_of(SESSION, ["p1"], None, 1) == [spoken[0]]
+    after = (spoken[0].start_ns, spoken[0].segment_id)
+    assert await journal.segments_of(SESSION, ["p1"], after, 9) == [spoken[3]]
+    assert await journal.segments_of(SESSION, [], None, 9) == []

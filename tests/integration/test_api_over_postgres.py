@@ -23,6 +23,7 @@ from orchestration.services.ports import (
     TranslationRequest,
 )
 from orchestration.session.inputs import AudioFrame
+from orchestration.session.pump import RENAMED_AT_ONCE
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import ChunkingValues, SessionValues
@@ -484,7 +485,7 @@ async def test_a_platforms_new_name_is_on_every_line_of_the_session(
     body = {"session_id": "renaming", "language": "en"}
     async with service.client.post(f"{service.url}/api/sessions", json=body) as response:
         session = await response.json()
-    lines = [segment(number) for number in range(REPAINTABLE_SEGMENTS + 5)]
+    lines = [segment(number) for number in range(REPAINTABLE_SEGMENTS + RENAMED_AT_ONCE + 5)]
     pool = await connect_pool(dsn, min_size=1, max_size=1, connect_timeout_s=10)
     known = SessionChanges(segments=lines, participants=[participant()], zero_unix_ms=T0_MS)
     await PostgresJournal(pool).commit("renaming", 1, known)

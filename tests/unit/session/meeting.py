@@ -152,12 +152,13 @@ class Meeting:
         self.settle()
 
     def settle(self) -> None:
-        renamed = self.session.renames.due(self.now_ms)
+        renamed = self.session.renames.begin(self.now_ms)
         if renamed:
             of_them = [
                 one for one in self.stored if one.speaker and one.speaker.speaker_id in renamed
             ]
-            self.session.rename_stored(renamed, of_them, self.now_ms)
+            self.session.rename_stored(of_them)
+            self.session.renames_end((), self.now_ms)
         step = self.session.drain(self.now_ms)
         self.steps.append(step)
         self.events.extend(step.changes.events)
