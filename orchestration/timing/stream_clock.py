@@ -32,6 +32,9 @@ NS_PER_SECOND = 1_000_000_000
 KNOWN_UNTIL_BINS = 60
 """A rate known from before is better than a new one of less than 5 minutes, if its error is."""
 OFFSET_PERCENTILE = 10
+OFFSET_BINS = 24
+"""Entries that say where a stream stands: of the last 2 minutes. Where a sender changes its device,
+and with it the rate, the offset follows before half of the pool is new."""
 MAX_ENTRIES = POOL_CELLS + 2 * MAX_POINTS
 """What a clock holds at most, however long the meeting."""
 
@@ -200,6 +203,7 @@ def _estimate(pool: Pool, newest: int, known: ClockEstimate | None) -> ClockEsti
         rate, rate_error = known.rate_ppm / 1e6, known.rate_error_ppm / 1e6
 
     now = entries.segments == newest
+    now[:-OFFSET_BINS] = False
     at_ns = entries.at_ns[now]
     level = entries.ahead_ns[now] - rate * at_ns
     offset_ns = entries.base_ns + round(float(np.percentile(level, OFFSET_PERCENTILE)))

@@ -92,6 +92,22 @@ def test_a_busy_minute_does_not_turn_the_rate(seed: int) -> None:
     assert clock.estimate.rate_ppm == pytest.approx(50.0, abs=0.5)
 
 
+def test_another_device_of_100_ppm_is_followed_by_the_offset_first_and_then_by_the_rate() -> None:
+    clock = StreamClock(SAMPLE_RATE)
+    ahead_ns = 0
+    for second in range(1, 900):
+        ahead_ns += 0 if second < 300 else 100_000
+        received_ns = T0_NS + second * 1_000_000_000 + ahead_ns
+        assert clock.arrived(second * SAMPLE_RATE, received_ns) is None
+        if second > 300:
+            assert clock.estimate is not None
+            told_ns = clock.estimate.received_ns(second * SAMPLE_RATE, SAMPLE_RATE)
+            assert abs(told_ns - received_ns) <= 13_000_000
+
+    assert clock.estimate is not None
+    assert clock.estimate.rate_ppm == pytest.approx(100.0, abs=0.1)
+
+
 def test_a_noisy_path_makes_no_levels_of_its_noise() -> None:
     """Minima that scatter by 6 ms: what stands out of them is not three in a row."""
     clock = StreamClock(SAMPLE_RATE)
