@@ -10,9 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
-from concurrent.futures import Future
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,48 +23,25 @@ from orchestration.storage.postgres_binaries import (
     installed_programs,
     unprivileged_account,
 )
+from orchestration.storage.postgres_server import (
+    DATA_FOLDER,
+    POLL_INTERVAL_S,
+    PostgresServer,
+    server_environment,
+)
 
-START_TIMEOUT_S = 120
-"""A start may replay the log of a crash; after this it counts as failed."""
 INITDB_TIMEOUT_S = 120
+"""Making the data folder takes a second or two; after this it counts as failed, and the next start
+begins it anew."""
 LOCK_TIMEOUT_S = 10
 """How long the server of a killed service may take to end before we call the folder in use."""
-FAST_STOP_TIMEOUT_S = 15
-IMMEDIATE_STOP_TIMEOUT_S = 5
-POLL_INTERVAL_S = 0.01
 MAX_SOCKET_PATH_BYTES = 107
+"""Of a UNIX socket's path; where the folder's own is too long, a link to it stands in."""
 RUNTIME_PREFIX = "orchestration-postgres-"
 
 SUPERUSER = "orchestration"
 SOCKET_NAME = ".s.PGSQL.5432"
 
-# The server never sees its data folder's real path: an unprivileged account may be unable to pass
-# the folders above it (a root-owned home is 0700), and those are not ours to open. It inherits
-# the folder as its working directory instead, and that name leads there whatever lies above.
-DATA_FOLDER = "/proc/self/cwd"
-
-SERVER_SETTINGS = {
-    "listen_addresses": "",
-    "port": "5432",
-    "unix_socket_directories": DATA_FOLDER,
-    "unix_socket_permissions": "0700",
-    "fsync": "on",
-    "synchronous_commit": "on",
-    "max_connections": "500",
-    "shared_buffers": "64MB",
-    "max_wal_size": "512MB",
-    "wal_compression": "on",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
-    "max_logical_replication_workers": "0",
-    "max_parallel_workers_per_gather": "0",
-    "io_method": "sync",
-    "jit": "off",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "log_checkpoints": "off",
-    "log_min_messages": "warning",
-}
 INITDB_OPTIONS = (
     f"--username={SUPERUSER}",
     "--encoding=UTF8",
@@ -87,7 +62,7 @@ class EmbeddedPostgres:
         self._cluster = self._home / "cluster"
         self._runtime_record = self._home / "runtime_dir"
         self._log = BoundedLog(self._home / "postgres.log")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server: PostgresServer | None = None
         self._runtime: Path | None = None
 
     @property
@@ -97,7 +72,7 @@ class EmbeddedPostgres:
 
     @property
     def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._server is not None and self._server.is_running
 
     def start(self) -> str:
         """Start the server, on what data it finds; returns its DSN when it takes connections.
@@ -127,9 +102,9 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Stop the server and wait until it is gone; without one, do nothing."""
-        if self._process is not None:
-            self._end(self._process)
-            self._process = None
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
         if self._runtime is not None:
             shutil.rmtree(self._runtime, ignore_errors=True)
             self._runtime_record.unlink(missing_ok=True)
@@ -147,12 +122,14 @@ class EmbeddedPostgres:
                 self._initialize(programs, account)
             self._take_ownership(account)
             self._remove_locks_of_killed_server()
-            self._process = self._spawn(programs, account, lock_fd)
+            self._server = PostgresServer(
+                programs, self._cluster, account=account, holds=lock_fd, log=self._log
+            )
         finally:
             # From here on the server and its workers hold the lock, and nobody else: it is free
             # exactly when the last of them is gone.
             os.close(lock_fd)
-        self._await_ready(self._process)
+        self._server.await_ready()
         return self._dsn()
 
     def _lock(self) -> int:
@@ -207,7 +184,7 @@ class EmbeddedPostgres:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=fresh,
-            env=_environment(),
+            env=server_environment(),
             timeout=INITDB_TIMEOUT_S,
         )
         if result.returncode != 0:
@@ -232,90 +209,6 @@ class EmbeddedPostgres:
         for name in ("postmaster.pid", SOCKET_NAME, f"{SOCKET_NAME}.lock"):
             (self._cluster / name).unlink(missing_ok=True)
 
-    def _spawn(
-        self, programs: Path, account: tuple[int, int] | None, lock_fd: int
-    ) -> subprocess.Popen[bytes]:
-        settings = [f"--{name}={value}" for name, value in SERVER_SETTINGS.items()]
-        command = child_command(
-            [str(programs / "bin" / "postgres"), "-D", DATA_FOLDER, *settings],
-            signal_at_parent_death=signal.SIGINT,
-            account=account,
-        )
-        spawned: Future[subprocess.Popen[bytes]] = Future()
-        # The thread that spawns the server must outlive it (see child_command), so it keeps it.
-        threading.Thread(
-            target=self._keep,
-            args=(command, lock_fd, spawned),
-            name="embedded-postgres",
-            daemon=True,
-        ).start()
-        return spawned.result()
-
-    def _keep(
-        self, command: list[str], lock_fd: int, spawned: "Future[subprocess.Popen[bytes]]"
-    ) -> None:
-        """Spawn the server and write its log until it is gone."""
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                cwd=self._cluster,
-                env=_environment(),
-                pass_fds=(lock_fd,),
-                # Ctrl-C goes to the whole foreground group; when to stop is the service's to say.
-                start_new_session=True,
-            )
-        except BaseException as error:
-            spawned.set_exception(error)
-            return
-        spawned.set_result(process)
-        assert process.stdout is not None
-        with process.stdout as lines, self._log as log:
-            for line in lines:
-                log.write(line.decode(errors="replace").rstrip("\n"))
-        process.wait()
-
-    def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline_s = time.monotonic() + START_TIMEOUT_S
-        while not self._says_ready():
-            if process.poll() is not None:
-                self._log.wait_closed(IMMEDIATE_STOP_TIMEOUT_S)
-                raise DatabaseUnavailable(
-                    "The embedded PostgreSQL ended while it started: "
-                    + "; ".join(self._log.last_lines()),
-                    {"log": str(self._log.path)},
-                )
-            if time.monotonic() > deadline_s:
-                raise DatabaseUnavailable(
-                    f"The embedded PostgreSQL was not ready after {START_TIMEOUT_S} s: see "
-                    f"{self._log.path}.",
-                    {"log": str(self._log.path)},
-                )
-            time.sleep(POLL_INTERVAL_S)
-
-    def _says_ready(self) -> bool:
-        try:
-            lines = (self._cluster / "postmaster.pid").read_text().splitlines()
-        except FileNotFoundError:
-            return False
-        return len(lines) >= 8 and lines[7].strip() == "ready"
-
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        for stop_signal, timeout_s in (
-            (signal.SIGINT, FAST_STOP_TIMEOUT_S),
-            (signal.SIGQUIT, IMMEDIATE_STOP_TIMEOUT_S),
-        ):
-            process.send_signal(stop_signal)
-            try:
-                process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                continue
-            return
-        process.kill()
-        process.wait()
-
     def _dsn(self) -> str:
         folder = self._cluster
         if len(os.fsencode(folder / SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
@@ -339,8 +232,3 @@ class EmbeddedPostgres:
         except FileNotFoundError:
             pass
         self._runtime_record.unlink(missing_ok=True)
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of ours: PGDATA, PGPORT and their like would change what the server does."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}

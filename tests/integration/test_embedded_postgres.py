@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from orchestration.errors import DatabaseUnavailable, DataDirectoryInUse
-from orchestration.storage import embedded
+from orchestration.storage import embedded, postgres_server
 from orchestration.storage.embedded import EmbeddedPostgres
 from orchestration.storage.postgres_binaries import copy_programs, installed_programs
 
@@ -295,8 +295,8 @@ def test_a_server_that_does_not_stop_when_told_is_stopped_anyway(
     server.start()
     process = postmaster(tmp_path)
     process.send_signal(signal.SIGSTOP)
-    monkeypatch.setattr(embedded, "FAST_STOP_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(embedded, "IMMEDIATE_STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(postgres_server, "FAST_STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(postgres_server, "IMMEDIATE_STOP_TIMEOUT_S", 0.1)
     server.stop()
     assert not process.is_running()
 
