@@ -156,6 +156,9 @@ class Transport:
                 timeout=_timeout(timeout_s),
             ) as response:
                 if response.status >= 400 and response.status not in accept:
+                    if response.status == 404 and not response.content_type.endswith("json"):
+                        # Another program's: this service says in JSON what it does not have.
+                        raise self._unreachable(ValueError("what answers is another program"))
                     raise error_for_problem(response.status, await self._body(response))
                 yield response
         except (TimeoutError, aiohttp.ClientError, OSError) as trouble:

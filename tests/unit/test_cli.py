@@ -4,6 +4,8 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,20 @@ def test_the_demo_outside_of_a_clone_says_what_it_lacks(
     result = run("demo", "--url", NOWHERE)
     assert result.exit_code == 1
     assert "run it from a clone" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("export", "s1")])
+def test_another_program_at_the_address_is_not_taken_for_the_service(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    empty_folder = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with HTTPServer(("127.0.0.1", 0), empty_folder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        result = run(*arguments, "--url", url)
+        server.shutdown()
+    assert result.exit_code == 1
+    assert f"No orchestration service answers at {url}:" in result.stderr
 
 
 def test_a_demo_by_a_named_service_starts_none_of_its_own() -> None:
