@@ -18,7 +18,8 @@ export async function request(path, options = {}) {
   const body = await response.json().catch(() => ({}));
   if (!response.ok) {
     const said = body.detail || body.title || `The service answered with status ${response.status}.`;
-    throw new Problem(response.status, said);
+    const fields = (body.errors ?? []).map(({ field, message }) => `${field}: ${message}`);
+    throw new Problem(response.status, [said, ...fields].join(" "));
   }
   return body;
 }
