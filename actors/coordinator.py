@@ -142,10 +142,10 @@ class Coordinator:
             UnknownSession: no session has this id.
         """
         await self.ready()
-        await (await self._connected()).session(session_id)
+        row = await (await self._connected()).session(session_id)
         if self._placement.has_ended(session_id):
             self._placement.dismiss(session_id)
-        return await self._place(session_id)
+        return await self._place(session_id, keeps_trying=row.status in OPEN_STATUSES)
 
     async def session_finished(self, session_id: str) -> None:
         """A session's end is stored."""
@@ -239,8 +239,8 @@ class Coordinator:
         await asyncio.sleep(TOP_UP_AFTER_S)
         self._placement.top_up()
 
-    async def _place(self, session_id: str) -> str:
-        name = await self._placement.place(session_id)
+    async def _place(self, session_id: str, *, keeps_trying: bool = True) -> str:
+        name = await self._placement.place(session_id, keeps_trying=keeps_trying)
         self._placement.top_up()
         return name
 

@@ -117,14 +117,18 @@ class Placement:
         for name in there - set(self._open.values()):
             _end_actor(name)
 
-    async def place(self, session_id: str) -> str:
-        """The actor of an open session, found or made; callers at once share one.
+    async def place(self, session_id: str, *, keeps_trying: bool = True) -> str:
+        """The actor of a session, found or made; callers at once share one. One that has ended
+        needs none but for its caller, who says so by `keeps_trying`.
 
         Raises:
-            Unavailable: no actor could take it now; it is tried again by `place_homeless`.
+            Unavailable: no actor could take it now; it is tried again by `place_homeless`, if that
+                `keeps_trying`.
         """
         if session_id in self._open:
             return self._open[session_id]
+        if keeps_trying:
+            self._homeless.add(session_id)
         placing = self._placing.get(session_id)
         if placing is None:
             placing = self._placing[session_id] = asyncio.create_task(self._placed(session_id))
@@ -157,7 +161,7 @@ class Placement:
 
     async def place_homeless(self) -> None:
         """Try the sessions that have no actor, each once its pause is over."""
-        for session_id in list(self._homeless):
+        for session_id in self._homeless - self._placing.keys():
             if not self._recovery.may_act("replace_session", session_id, monotonic_ms()):
                 continue
             try:

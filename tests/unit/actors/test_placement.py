@@ -220,3 +220,35 @@ def test_a_session_that_has_ended_makes_room_before_its_actor_goes(bench: Bench)
     bench.now_ms += 1
     bench.placement.dismiss_ended()
     assert bench.ended == ["session-1"]
+
+
+async def test_a_session_that_no_actor_could_take_when_it_was_made_is_tried_again(
+    bench: Bench,
+) -> None:
+    bench.failure = Unavailable("The session's actor does not take it; ask again.")
+    with pytest.raises(Unavailable):
+        await bench.placement.place("weekly")
+    bench.failure = None
+    await bench.placement.place_homeless()
+    assert bench.placement.open == {"weekly": "session-of-weekly"}
+
+
+async def test_a_session_that_has_ended_is_opened_for_its_caller_or_not_at_all(
+    bench: Bench,
+) -> None:
+    bench.failure = Unavailable("The session's actor does not take it; ask again.")
+    with pytest.raises(Unavailable):
+        await bench.placement.place("ended", keeps_trying=False)
+    bench.failure = None
+    await bench.placement.place_homeless()
+    assert bench.placement.open == {}
+
+
+async def test_nobody_waits_behind_a_session_that_is_being_placed(bench: Bench) -> None:
+    bench.starts.clear()
+    placing = asyncio.create_task(bench.placement.place("weekly"))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await bench.placement.place_homeless()
+    bench.starts.set()
+    assert await placing == "session-of-weekly"

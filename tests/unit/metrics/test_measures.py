@@ -255,14 +255,14 @@ async def the_coordinator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Re
         async def _connected(self) -> Any:
             return archive
 
-        async def _place(self, session_id: str) -> str:
+        async def _place(self, session_id: str, *, keeps_trying: bool = True) -> str:
             return "session-1"
 
         def figures_of_it(self) -> Report:
             return cast(Tally, self._reports.meter).take()
 
     class Moving(placement.Placement):
-        async def place(self, session_id: str) -> str:
+        async def place(self, session_id: str, *, keeps_trying: bool = True) -> str:
             return "session-2"
 
     coordinator = WithoutRay(Layers.of(Settings(data_dir=tmp_path)), "", "none")
