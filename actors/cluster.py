@@ -27,12 +27,16 @@ __all__ = ["FIXED_ENVIRONMENT", "Cluster", "ClusterOptions", "start_cluster", "s
 
 NAMESPACE = "orchestration"
 _START_TRIES = 3
+"""Of Ray, which gives itself 30 s for each; the last failure is the start's."""
 # Serve's shutdown must be over before Ray's: what it asks of Ray later ends this process with 1.
 _GRACEFUL_STOP_S = 32.0
 _GUARD_GRACE_S = 4.0
+"""What Ray's processes have to end by themselves, before the guard kills them."""
 _GUARD_LIMIT_S = 20.0
+"""The wait for the guard; after this its work is done here."""
 _LOG_BYTES = 10 * 2**20
 _LOGS_KEPT = 2
+"""A longer log is renamed; so many of those are kept beside it."""
 _LOOPBACK_NODE = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 _log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from typing import TextIO
 from orchestration.errors import ClusterError, DataDirectoryInUse
 
 KEPT_SESSIONS = 3
+"""Runs whose Ray logs are kept, this one left out; older ones are removed at a start."""
 # AF_UNIX paths end at 107 bytes, and HAProxy's admin socket needs 80 below its own folder.
 _LONGEST_SHORTCUT = 24
 

@@ -20,6 +20,7 @@ RUN_ID_VARIABLE = "ORCHESTRATION_RUN_ID"
 
 _POLL_S = 0.2
 _GIVE_UP_AFTER_S = 10.0
+"""From the first kill on; who still lives then hangs in the kernel."""
 
 
 def processes_of_run(run_id: str) -> list[int]:

@@ -18,6 +18,7 @@ ASK_INTERVAL_S = 0.5
 """With the taking up, less than the second within which a change reaches everybody."""
 
 ASK_TIMEOUT_S = 5.0
+"""A coordinator that has not answered by then is asked again; the process keeps what it has."""
 
 
 class SettingsFollower:

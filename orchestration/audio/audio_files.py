@@ -16,9 +16,11 @@ from orchestration.errors import BadAudio, TooLarge
 from orchestration.services.ports import ENGINE_SAMPLE_RATE
 
 BLOCK_FRAMES = 65_536
+"""Samples of each channel that are read at once: what a file costs beyond its mixed audio."""
 LEAST_RATE, MOST_RATE = 8_000, 192_000
 """Samples a second that a file may have."""
 MOST_CHANNELS = 8
+"""Channels that a file may have; beyond these limits it is refused with `BadAudio`."""
 
 Samples = NDArray[np.int16]
 

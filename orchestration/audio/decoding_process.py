@@ -33,6 +33,7 @@ CONTAINERS = (
 PROBE_BYTES = 5_000_000
 """Read at most to find out what a file is."""
 PIECE_BYTES = 65_536
+"""Of PCM in one message at most."""
 MAX_DAMAGED_PACKETS = 1000
 """One more in a row, with nothing decoded between, and the rest of the file is given up."""
 

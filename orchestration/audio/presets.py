@@ -33,6 +33,7 @@ class Stage:
 
 
 MAX_GAIN_DB = 24.0
+"""A stage's own gain lies within plus and minus this; another one is refused."""
 
 STAGES: Mapping[str, Mapping[str, Parameter]] = {
     "vad": {

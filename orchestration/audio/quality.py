@@ -13,11 +13,15 @@ from orchestration.audio.stages import Samples, voiced_windows
 from orchestration.services.ports import ENGINE_SAMPLE_RATE, AudioQuality
 
 FRAME_MS = 20
+"""Long enough for a period of any voice, short enough for the pauses within words."""
 SILENT_DBFS = -96.0
 FLOOR_POWER = 10 ** (-90 / 10)
 """Noise is never taken to be below this: digital silence between words is no better."""
 CLIPPED = 32_760 / 32_768
+"""Of full scale: from here on a sample counts as clipped, as not all converters reach the last
+step."""
 ROLLOFF = 0.95
+"""The share of the power that lies below the roll-off frequency."""
 SPEECH_OVER_NOISE = 10 ** (6 / 10)
 """A frame of speech has this many times the noise's power: loud even noise has none such."""
 MIN_LOUDNESS_MS = 400

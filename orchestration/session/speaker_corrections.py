@@ -16,6 +16,7 @@ from orchestration.storage.values import CorrelationRow
 from orchestration.transcript.segments import Segment, SpeakerName
 
 MAX_NAME_CHARACTERS = 200
+"""Of a person's name or id in a correction; a longer one is refused with `BadRequest`."""
 
 
 def check_correction(

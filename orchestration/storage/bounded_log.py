@@ -10,6 +10,7 @@ from types import TracebackType
 MAX_LOG_BYTES = 1_048_576
 """A longer log is renamed to `.1`, replacing the one before."""
 LAST_LINES = 20
+"""Kept in memory for messages of errors; older ones are in the file alone."""
 
 
 class BoundedLog:

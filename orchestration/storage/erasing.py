@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 SESSIONS_AT_ONCE = 200
 """Sessions that are looked through for a person by one statement."""
 EXPIRE_BATCH = 20
+"""Sessions past their retention that are looked up at once."""
 MAX_EXPIRED_A_SWEEP = 1000
 """Sessions past their retention that one sweep erases; the next one goes on."""
 MAX_RUNNING_NAMED = 20

@@ -20,6 +20,7 @@ MIGRATIONS_FOLDER = Path(__file__).resolve().parents[2] / "db" / "migrations"
 MIGRATION_TIMEOUT_S = 600
 """A change to a large table may take minutes, and so may waiting for another starter's."""
 CLOSE_TIMEOUT_S = 5
+"""The goodbye to the server; after this the connection is cut."""
 
 # Any number will do that nobody else locks: the ASCII bytes of "orchestr".
 ADVISORY_LOCK = 0x6F72636865737472

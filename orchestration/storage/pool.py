@@ -23,6 +23,7 @@ ACQUIRE_TIMEOUT_S = 10
 RELEASE_TIMEOUT_S = 2
 """The wait for a statement that was given up to end, before its connection is closed."""
 IDLE_CONNECTION_LIFETIME_S = 300
+"""An unused connection beyond the pool's least is closed after this."""
 APPLICATION_NAME = "orchestration"
 
 # An ack means that the commit is flushed, whatever the server's own default is.

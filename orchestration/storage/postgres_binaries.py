@@ -11,6 +11,7 @@ from orchestration.errors import DatabaseUnavailable
 
 UNPRIVILEGED_USER = "nobody"
 PROBE_TIMEOUT_S = 10
+"""A program that has not said its version by then cannot be run where it is."""
 PROGRAMS = ("postgres", "initdb")
 
 Account = tuple[int, int]

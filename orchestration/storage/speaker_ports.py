@@ -145,6 +145,7 @@ class CorrectionPage:
 
 
 SURE_CONFIDENCE = 0.7
+"""From here on, of 1, a segment counts among those that are named for sure."""
 
 
 class SpeakerArchive(Protocol):

@@ -17,6 +17,7 @@ backlog, and pulling a whole second of words together would do more harm."""
 MAX_PIECES = 512
 """Pieces held. The oldest but the first go: only a late repair of that audio would need them."""
 PPB = 1_000_000_000
+"""Rates inside are integers: parts in a billion."""
 
 
 @dataclass(frozen=True, slots=True)
