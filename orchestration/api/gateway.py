@@ -107,7 +107,11 @@ class GatewayFront:
         if answer.whole is None:
             response = StreamingResponse(_body(answer), status_code=answer.status)
             response.raw_headers = headers
-            await response(request.scope, receive, send)
+            try:
+                await response(request.scope, receive, send)
+            finally:
+                # A body that was never begun would not end its request either.
+                answer.close()
             return
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.whole})
@@ -173,10 +177,7 @@ def _answer_headers(
 
 
 async def _body(answer: GatewayAnswer) -> AsyncIterator[bytes]:
-    try:
-        async for piece in answer.body:
-            yield piece
-            # A service that always has more ready would never let a caller's leaving through.
-            await asyncio.sleep(0)
-    finally:
-        answer.close()
+    async for piece in answer.body:
+        yield piece
+        # A service that always has more ready would never let a caller's leaving through.
+        await asyncio.sleep(0)
