@@ -1,7 +1,6 @@
 """The edge as one ASGI application: HTTP API, WebSockets, and the live page."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,28 +14,22 @@ from orchestration.api.access import (
     REFERENCE_PATH,
     TRIAL_PATH,
     AccessControl,
-    AccessRules,
     access_router,
 )
 from orchestration.api.alerts import alerts_router
 from orchestration.api.audio_chunk_routes import chunks_router
-from orchestration.api.audio_chunks import ChunkSenders
 from orchestration.api.audio_config import audio_config_router
-from orchestration.api.audio_jobs import Uploads
 from orchestration.api.audio_models import EngineDirectory, models_router
 from orchestration.api.audio_stats import audio_stats_router
 from orchestration.api.audio_uploads import uploads_router
-from orchestration.api.connection import Detached
-from orchestration.api.connection_figures import sample_connections, sample_requests
-from orchestration.api.connections import ConnectionRegistry
 from orchestration.api.correlations import correlations_router
+from orchestration.api.edge_parts import EdgeParts
 from orchestration.api.erasures import erasures_router
 from orchestration.api.gateway import Gateway, GatewayFront, gateway_router
-from orchestration.api.health import HealthCache, health_router
+from orchestration.api.health import health_router
 from orchestration.api.ingest import ingest_router
 from orchestration.api.limits import BodyLimit, RequestRate, SecurityHeaders, WebSocketGate
 from orchestration.api.live import live_router
-from orchestration.api.live_hub import LiveHub
 from orchestration.api.metrics import metrics_router
 from orchestration.api.openai import openai_router
 from orchestration.api.ports import Measures, Sessions
@@ -44,8 +37,6 @@ from orchestration.api.problems import UnexpectedErrors, install_problem_handler
 from orchestration.api.prometheus import prometheus_router
 from orchestration.api.reference.document import DocumentedApi
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
-from orchestration.api.replicas import Replicas
-from orchestration.api.request_rate import RequestBuckets
 from orchestration.api.roll_call import RollCallPlace
 from orchestration.api.search import search_router
 from orchestration.api.session_data import session_data_router
@@ -63,9 +54,7 @@ from orchestration.api.websocket_routes import websocket_router
 from orchestration.config.current import CurrentSettings
 from orchestration.services.settings_desk import SettingsControl
 from orchestration.session.engine_calls import Engines
-from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.data_ports import DataArchive
-from orchestration.storage.recordings import Recordings
 
 
 class EdgeEngines(Engines, EngineDirectory, Protocol):
@@ -96,96 +85,66 @@ def create_api(
         roll_call: where this replica and its kin are asked.
         web_dir: the pages: `index.html` at `/`, `try.html` at `/try`, all files below `/static/`.
     """
-    held = settings.now
-    rules = AccessRules(held.server, archive)
-    registry = ConnectionRegistry(
-        held.server.websocket_max_connections, held.server.websocket_max_per_address
-    )
-    settings.on_change(
-        lambda now: registry.limit(
-            now.server.websocket_max_connections, now.server.websocket_max_per_address
-        )
-    )
-    buckets = RequestBuckets(held.server.max_requests_per_s, held.server.request_burst)
-    settings.on_change(
-        lambda now: buckets.limit(now.server.max_requests_per_s, now.server.request_burst)
-    )
-    measures.sample(lambda meter: sample_connections(meter, registry))
-    measures.sample(lambda meter: sample_requests(meter, buckets))
-    replicas = Replicas(roll_call, registry)
-    health = HealthCache(sessions)
-    detached = Detached()
-    uploads = Uploads(settings, sessions, archive, detached)
-    senders = ChunkSenders(settings, sessions, archive, detached)
-    hub = LiveHub(sessions, archive, held.live.viewer_queue_events)
-    files = ChunkFileStore(held.recordings_dir)
-    recordings = Recordings(archive, files, kept=held.sessions.record)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        replicas.start()
-        yield
-        await replicas.close()
-        await health.close()
-        await uploads.close()
-        await senders.close()
-        await gateway.close()
-        await detached.finish()
-
+    parts = EdgeParts(settings, sessions, archive, gateway, measures, roll_call)
     app = DocumentedApi(
         title="Orchestration",
         summary="Meeting audio in, one named and translated transcript out.",
         version=orchestration.__version__,
-        lifespan=lifespan,
+        lifespan=parts.lifespan,
         docs_url=None,
         redoc_url=None,
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(UnexpectedErrors),
-            Middleware(RequestRate, buckets=buckets),
-            Middleware(AccessControl, rules=rules),
+            Middleware(RequestRate, buckets=parts.buckets),
+            Middleware(AccessControl, rules=parts.rules),
             Middleware(BodyLimit),
-            Middleware(WebSocketGate, registry=registry),
+            Middleware(WebSocketGate, registry=parts.registry),
             Middleware(GatewayFront, gateway=gateway),
         ],
     )
     install_problem_handlers(app)
-    under_way_dir = held.data_dir / "recordings_under_way"
-    routers = [
-        health_router(health),
-        alerts_router(health, archive),
-        metrics_router(health, settings, replicas),
-        prometheus_router(measures),
-        access_router(held.server, rules, archive),
-        settings_router(settings, control),
-        settings_changes_router(control),
-        *_session_routers(settings, sessions, archive, recordings, under_way_dir),
-        ingest_router(settings, sessions, archive, detached),
-        openai_router(settings, engines),
-        *_audio_routers(settings, archive, uploads, senders),
-        models_router(engines),
+    routers = (
+        *_service_routers(settings, control, archive, measures, parts),
+        *_session_routers(settings, sessions, archive, parts),
+        *_audio_routers(settings, archive, engines, parts),
         gateway_router(),
-        timing_router(archive),
-        live_router(settings, hub, archive),
-        websocket_router(settings, replicas),
-    ]
+        *_websocket_routers(settings, sessions, archive, parts),
+    )
     for router in routers:
         app.include_router(router)
-    sender = SocketIoSender(settings, senders)
-    socket_io = SocketIoServices(settings, hub, archive, engines, health, sender)
+    sender = SocketIoSender(settings, parts.senders)
+    socket_io = SocketIoServices(settings, parts.hub, archive, engines, parts.health, sender)
     app.mount(SOCKET_IO_PATH, SocketIo(socket_io))
     _add_pages(app, web_dir)
     return app
 
 
-def _session_routers(
+def _service_routers(
     settings: CurrentSettings,
-    sessions: Sessions,
+    control: SettingsControl,
     archive: DataArchive,
-    recordings: Recordings,
-    under_way_dir: Path,
+    measures: Measures,
+    parts: EdgeParts,
 ) -> Sequence[APIRouter]:
-    """What is asked of sessions; recordings are put together in `under_way_dir`."""
+    """How the service is, who may come in, and what is set."""
+    return (
+        health_router(parts.health),
+        alerts_router(parts.health, archive),
+        metrics_router(parts.health, settings, parts.replicas),
+        prometheus_router(measures),
+        access_router(settings.now.server, parts.rules, archive),
+        settings_router(settings, control),
+        settings_changes_router(control),
+    )
+
+
+def _session_routers(
+    settings: CurrentSettings, sessions: Sessions, archive: DataArchive, parts: EdgeParts
+) -> Sequence[APIRouter]:
+    """What is asked of sessions, and said about them."""
+    recordings = parts.recordings
+    under_way_dir = settings.now.data_dir / "recordings_under_way"
     return (
         sessions_router(sessions, archive, settings),
         transcripts_router(archive, recordings, under_way_dir),
@@ -199,14 +158,28 @@ def _session_routers(
 
 
 def _audio_routers(
-    settings: CurrentSettings, archive: DataArchive, uploads: Uploads, senders: ChunkSenders
+    settings: CurrentSettings, archive: DataArchive, engines: EdgeEngines, parts: EdgeParts
 ) -> Sequence[APIRouter]:
-    """Audio that comes over HTTP."""
+    """Audio that comes over HTTP, who hears it, and how it lies in time."""
     return (
-        uploads_router(settings, archive, uploads),
-        chunks_router(settings, senders),
-        audio_stats_router(settings, archive, uploads, senders),
+        openai_router(settings, engines),
+        uploads_router(settings, archive, parts.uploads),
+        chunks_router(settings, parts.senders),
+        audio_stats_router(settings, archive, parts.uploads, parts.senders),
         audio_config_router(settings),
+        models_router(engines),
+        timing_router(archive),
+    )
+
+
+def _websocket_routers(
+    settings: CurrentSettings, sessions: Sessions, archive: DataArchive, parts: EdgeParts
+) -> Sequence[APIRouter]:
+    """Bots, viewers, and who is connected."""
+    return (
+        ingest_router(settings, sessions, archive, parts.detached),
+        live_router(settings, parts.hub, archive),
+        websocket_router(settings, parts.replicas),
     )
 
 

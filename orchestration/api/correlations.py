@@ -5,16 +5,16 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from orchestration.api.ports import Sessions
-from orchestration.api.session_data import LongCursor
-from orchestration.api.session_ids import SESSION_ID_PATTERN
-from orchestration.api.sessions import DEFAULT_PAGE, Limit
-from orchestration.api.speaker_views import (
+from orchestration.api.correlation_views import (
     CorrelationStatisticsView,
     CorrelationsView,
     correlation_view,
     statistics_view,
 )
+from orchestration.api.ports import Sessions
+from orchestration.api.session_data import LongCursor
+from orchestration.api.session_ids import SESSION_ID_PATTERN
+from orchestration.api.sessions import DEFAULT_PAGE, Limit
 from orchestration.api.speakers import (
     CORRECTION_PROBLEMS,
     By,

@@ -15,9 +15,9 @@ from orchestration.api.session_data_views import (
     chunk_view,
     correlation_view,
     participant_view,
-    statistics_view,
     translation_view,
 )
+from orchestration.api.session_statistics import statistics_view
 from orchestration.api.speaker_views import correction_view, speakers_view
 from orchestration.api.time_ranges import WHOLE_NS
 from orchestration.api.zip_stream import ZipStream

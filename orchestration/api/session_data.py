@@ -10,16 +10,15 @@ from orchestration.api.session_data_views import (
     CorrelationPage,
     ParticipantPage,
     SegmentPage,
-    StatisticsView,
     TranslationPage,
     chunk_view,
     correlation_view,
     file_view,
     participant_view,
-    statistics_view,
     translation_view,
 )
 from orchestration.api.session_ids import SessionId
+from orchestration.api.session_statistics import StatisticsView, statistics_view
 from orchestration.api.sessions import DEFAULT_PAGE, Cursor, Language, Limit
 from orchestration.api.time_ranges import TimeRange
 from orchestration.storage.data_ports import DataArchive

@@ -1,7 +1,7 @@
 """HTTP: settings changed while the service runs, and what became of them before."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import yaml
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from orchestration.api.access import bearer_key
 from orchestration.api.settings_views import ChangeView, changes
+from orchestration.api.yaml_body import read_yaml
 from orchestration.config.differences import without_secrets
 from orchestration.config.versions import SettingsVersion
-from orchestration.errors import BadRequest, JsonObject
+from orchestration.errors import BadRequest
 from orchestration.services.settings_desk import SettingsChange, SettingsControl
 from orchestration.session.events import iso_utc
 from orchestration.session.fields import MAX_INTEGER
@@ -92,11 +93,6 @@ def settings_changes_router(control: SettingsControl) -> APIRouter:
     """`POST /api/config` and `/api/settings`, and what else changes settings or tells of it."""
     router = APIRouter(prefix="/api", tags=["configuration"])
 
-    async def carried_out(change: SettingsChange, response: Response) -> VersionView:
-        version = await control.change(change)
-        response.headers["ETag"] = f'"{version.number}"'
-        return _view(version)
-
     @router.post("/config")
     @router.post("/settings")
     async def patch(
@@ -113,8 +109,48 @@ def settings_changes_router(control: SettingsControl) -> APIRouter:
             expected=_expected(body.version, if_match),
             comment=body.comment,
         )
-        return await carried_out(change, response)
+        return await _carried_out(control, change, response)
 
+    @router.post("/settings/reset")
+    async def reset(
+        body: SettingsReset, request: Request, response: Response, if_match: IfMatch = None
+    ) -> VersionView:
+        """Go back to what file and environment say, for some settings or all."""
+        change = SettingsChange(
+            changed_by(request),
+            reset=tuple(body.settings or ()),
+            expected=_expected(body.version, if_match),
+            comment=body.comment,
+        )
+        return await _carried_out(control, change, response)
+
+    @router.post("/settings/rollback")
+    async def rollback(
+        body: SettingsRollback, request: Request, response: Response, if_match: IfMatch = None
+    ) -> VersionView:
+        """Store again what an earlier version stored, as a version of its own."""
+        change = SettingsChange(
+            changed_by(request),
+            rollback=body.to,
+            expected=_expected(body.version, if_match),
+            comment=body.comment,
+        )
+        return await _carried_out(control, change, response)
+
+    @router.get("/settings/history")
+    async def history(
+        before: Number = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_VERSIONS_AT_ONCE)] = VERSIONS_AT_ONCE,
+    ) -> VersionsView:
+        """Who changed what, newest first: pages of `limit`, each `before` the last."""
+        page, next_before = await control.history(before, limit)
+        return VersionsView(items=[_view(one) for one in page], next_before=next_before)
+
+    _add_files(router, control)
+    return router
+
+
+def _add_files(router: APIRouter, control: SettingsControl) -> None:
     @router.post(
         "/settings/import",
         openapi_extra={"requestBody": {"content": {YAML_TYPE: {"schema": {"type": "object"}}}}},
@@ -126,14 +162,14 @@ def settings_changes_router(control: SettingsControl) -> APIRouter:
         comment: Annotated[str, Query(max_length=MAX_COMMENT_CHARACTERS)] = "",
     ) -> VersionView:
         """Have a YAML file's settings, and no others, stored over file and environment."""
-        values = await asyncio.to_thread(_read_yaml, await request.body())
+        values = await asyncio.to_thread(read_yaml, await request.body())
         change = SettingsChange(
             changed_by(request),
             replacement=values,
             expected=_expected(None, if_match),
             comment=comment,
         )
-        return await carried_out(change, response)
+        return await _carried_out(control, change, response)
 
     @router.get("/settings/export", response_class=Response)
     async def export(whole: Annotated[bool, Query(alias="all")] = False) -> Response:
@@ -147,42 +183,13 @@ def settings_changes_router(control: SettingsControl) -> APIRouter:
         }
         return Response(text, media_type=YAML_TYPE, headers=headers)
 
-    @router.post("/settings/reset")
-    async def reset(
-        body: SettingsReset, request: Request, response: Response, if_match: IfMatch = None
-    ) -> VersionView:
-        """Go back to what file and environment say, for some settings or all."""
-        change = SettingsChange(
-            changed_by(request),
-            reset=tuple(body.settings or ()),
-            expected=_expected(body.version, if_match),
-            comment=body.comment,
-        )
-        return await carried_out(change, response)
 
-    @router.post("/settings/rollback")
-    async def rollback(
-        body: SettingsRollback, request: Request, response: Response, if_match: IfMatch = None
-    ) -> VersionView:
-        """Store again what an earlier version stored, as a version of its own."""
-        change = SettingsChange(
-            changed_by(request),
-            rollback=body.to,
-            expected=_expected(body.version, if_match),
-            comment=body.comment,
-        )
-        return await carried_out(change, response)
-
-    @router.get("/settings/history")
-    async def history(
-        before: Number = None,
-        limit: Annotated[int, Query(ge=1, le=MAX_VERSIONS_AT_ONCE)] = VERSIONS_AT_ONCE,
-    ) -> VersionsView:
-        """Who changed what, newest first: pages of `limit`, each `before` the last."""
-        page, next_before = await control.history(before, limit)
-        return VersionsView(items=[_view(one) for one in page], next_before=next_before)
-
-    return router
+async def _carried_out(
+    control: SettingsControl, change: SettingsChange, response: Response
+) -> VersionView:
+    version = await control.change(change)
+    response.headers["ETag"] = f'"{version.number}"'
+    return _view(version)
 
 
 def changed_by(request: Request) -> str:
@@ -213,32 +220,3 @@ def _view(version: SettingsVersion) -> VersionView:
         updated=[one.place for one in version.differences],
         changes=changes(version.differences),
     )
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Without aliases, by which a short text can stand for one that no memory holds."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("aliases are not allowed")
-        return super().compose_node(parent, index)
-
-
-def _read_yaml(body: bytes) -> JsonObject:
-    try:
-        values = yaml.load(body.decode(), _PlainLoader)
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadRequest(f"The body is no YAML that can be read: {error}.") from None
-    if values is None:
-        return {}
-    if not _is_json(values) or not isinstance(values, dict):
-        raise BadRequest("The body must be a mapping of settings, of plain values only.")
-    return values
-
-
-def _is_json(value: object) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(name, str) and _is_json(inner) for name, inner in value.items())
-    if isinstance(value, list):
-        return all(_is_json(inner) for inner in value)
-    return value is None or isinstance(value, str | int | float | bool)

@@ -1,41 +1,24 @@
-"""What the routes of speakers and correlations answer with. Seconds of session time."""
+"""What the routes of speakers answer with. Seconds of session time."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, JsonValue
 
+from orchestration.api.correlation_views import MethodView, method_view, share
 from orchestration.session.events import iso_utc, seconds
 from orchestration.speakers.corrections import restored_corrections
 from orchestration.storage.speaker_ports import (
     AttendedParticipant,
     LabelUse,
-    MethodFigures,
     PastName,
     SpokenFigures,
     StoredCorrection,
-    StoredCorrelation,
     StoredSpeakers,
 )
 from orchestration.transcript.segments import (
-    TYPE_OF_METHOD,
-    CorrelationType,
-    SpeakerMethod,
     SpeakerName,
 )
-
-
-class MethodView(BaseModel):
-    """What one method named; `confidence` is a mean, `sure` the lines of 0.7 or more."""
-
-    method: SpeakerMethod
-    type: CorrelationType
-    segments: int
-    words: int
-    speaking_seconds: float
-    confidence: float
-    sure: int
 
 
 class LabelView(BaseModel):
@@ -113,52 +96,6 @@ class SpeakerCorrectionPage(BaseModel):
     next_cursor: str | None
 
 
-class CorrelationStatisticsView(BaseModel):
-    """How well a session's lines are named; null where there are none.
-
-    `coverage` is the share of words with a name, `identified` with that of a person rather than
-    "Speaker A". `success_rate` is the share of lines named with a confidence of 0.7 or more.
-    """
-
-    segments: int
-    named_segments: int
-    coverage: float | None
-    identified: float | None
-    mean_confidence: float | None
-    success_rate: float | None
-    by_method: dict[SpeakerMethod, MethodView]
-
-
-class CorrelationView(BaseModel):
-    """Whose a line is, or a voice (then `segment_id` and the times are null), and why."""
-
-    correlation_id: str
-    session_id: str
-    segment_id: str | None
-    whisper_speaker_id: str | None
-    google_meet_speaker_id: str | None
-    google_meet_speaker_name: str | None
-    external_speaker_id: str
-    external_speaker_name: str
-    correlation_confidence: float
-    correlation_type: CorrelationType
-    correlation_method: SpeakerMethod
-    start_timestamp: float | None
-    end_timestamp: float | None
-    timing_offset: float
-    correlation_metadata: dict[str, JsonValue]
-    created_at: str
-
-
-class CorrelationsView(BaseModel):
-    """Voices, then lines in order of start; `next_cursor` asks for the following ones."""
-
-    session_id: str
-    items: list[CorrelationView]
-    next_cursor: str | None
-    statistics: CorrelationStatisticsView
-
-
 def speakers_view(session_id: str, stored: StoredSpeakers) -> SpeakersView:
     """Everybody by id, with the names that hold after all corrections."""
     there = {one.participant.participant_id: one for one in stored.participants}
@@ -208,47 +145,6 @@ def correction_view(stored: StoredCorrection) -> SpeakerCorrectionView:
     )
 
 
-def statistics_view(figures: Sequence[MethodFigures]) -> CorrelationStatisticsView:
-    named = [one for one in figures if one.method is not None]
-    lines = sum(one.segments for one in figures)
-    named_lines = sum(one.segments for one in named)
-    words = sum(one.words for one in figures)
-    confidence = sum((one.confidence or 0.0) * one.segments for one in named)
-    known_words = sum(one.words for one in named if one.method != "fallback")
-    return CorrelationStatisticsView(
-        segments=lines,
-        named_segments=named_lines,
-        coverage=_share(sum(one.words for one in named), words),
-        identified=_share(known_words, words),
-        mean_confidence=_share(confidence, named_lines),
-        success_rate=_share(sum(one.sure for one in named), lines),
-        by_method={one.method: _method_view(one) for one in named if one.method is not None},
-    )
-
-
-def correlation_view(session_id: str, stored: StoredCorrelation) -> CorrelationView:
-    is_google = stored.google_id is not None
-    is_voice = stored.segment_id is None
-    return CorrelationView(
-        correlation_id=f"{session_id}:{stored.source}",
-        session_id=session_id,
-        segment_id=stored.segment_id,
-        whisper_speaker_id=stored.label or (stored.source if is_voice else None),
-        google_meet_speaker_id=stored.google_id,
-        google_meet_speaker_name=stored.speaker_name if is_google else None,
-        external_speaker_id=stored.speaker_id,
-        external_speaker_name=stored.speaker_name,
-        correlation_confidence=round(stored.confidence, 4),
-        correlation_type=stored.kind,
-        correlation_method=stored.method,
-        start_timestamp=None if stored.start_ns is None else seconds(stored.start_ns),
-        end_timestamp=None if stored.end_ns is None else seconds(stored.end_ns),
-        timing_offset=seconds(stored.offset_ns),
-        correlation_metadata=stored.evidence,
-        created_at=_iso(stored.at),
-    )
-
-
 def _person_view(
     speaker_id: str,
     name: str,
@@ -260,7 +156,7 @@ def _person_view(
     manual: bool,
     merged_into: str | None,
 ) -> PersonView:
-    methods = [] if said is None else [_method_view(one) for one in said.methods]
+    methods = [] if said is None else [method_view(one) for one in said.methods]
     segments = sum(one.segments for one in methods)
     confidence = sum(one.confidence * one.segments for one in methods)
     joined_ns, left_ns = (there.joined_ns, there.left_ns) if there else (None, None)
@@ -278,25 +174,12 @@ def _person_view(
         segments=said.segments if said else 0,
         first_spoke=seconds(said.first_ns) if said else None,
         last_spoke=seconds(said.last_ns) if said else None,
-        confidence=_share(confidence, segments),
+        confidence=share(confidence, segments),
         methods=methods,
         labels=labels,
         manual=manual,
         merged_into=merged_into,
         names=names,
-    )
-
-
-def _method_view(figures: MethodFigures) -> MethodView:
-    assert figures.method is not None
-    return MethodView(
-        method=figures.method,
-        type=TYPE_OF_METHOD[figures.method],
-        segments=figures.segments,
-        words=figures.words,
-        speaking_seconds=seconds(figures.speaking_ns),
-        confidence=round(figures.confidence or 0.0, 4),
-        sure=figures.sure,
     )
 
 
@@ -306,10 +189,6 @@ def _label_view(use: LabelUse) -> LabelView:
 
 def _name_view(past: PastName) -> NameView:
     return NameView(name=past.name, by=past.given_by, at=_iso(past.at))
-
-
-def _share(part: float, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None
 
 
 def _iso(moment: datetime) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from orchestration.api.speaker_views import speakers_view, statistics_view
+from orchestration.api.correlation_views import statistics_view
+from orchestration.api.speaker_views import speakers_view
 from orchestration.errors import BadRequest, UnknownSession
 from orchestration.session.inputs import ParticipantRef
 from orchestration.speakers.corrections import (
