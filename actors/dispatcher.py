@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import ray
-from ray import serve
 from ray.exceptions import RayError, RayTaskError
 
 from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION, DispatcherFigures, NoAnswer
@@ -34,6 +33,10 @@ class Dispatcher:
     def __init__(self, application: str, timeout_s: float) -> None:
         """The Serve application with the deployments; `timeout_s` bounds a request in all, the
         wait for a free engine included."""
+        # Here, as the coordinator imports this file too, and starts sooner without.
+        from ray import serve
+
+        self._serve: Any = serve
         self._application = application
         self._timeout_s = timeout_s
         self._handles: dict[str, Any] = {}
@@ -138,7 +141,7 @@ class Dispatcher:
             if isinstance(cause, OrchestrationError):
                 raise cause from None
             raise EngineError(f"{deployment} failed: {type(cause).__name__}.") from error
-        except (RayError, serve.exceptions.RayServeException) as error:
+        except (RayError, self._serve.exceptions.RayServeException) as error:
             self._handles.pop(deployment, None)
             self._lost += 1
             raise EngineError(f"{deployment} is not answering.") from error
@@ -146,6 +149,6 @@ class Dispatcher:
     def _handle(self, deployment: str) -> Any:
         handle = self._handles.get(deployment)
         if handle is None:
-            handle = serve.get_deployment_handle(deployment, app_name=self._application)
+            handle = self._serve.get_deployment_handle(deployment, app_name=self._application)
             self._handles[deployment] = handle
         return handle

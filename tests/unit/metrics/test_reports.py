@@ -1,6 +1,7 @@
 """Figures on their way from a process to its node's dispatcher, and from there to the ingress."""
 
 import asyncio
+import importlib
 import pickle
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,8 +16,9 @@ from orchestration.metrics import catalogue
 from orchestration.metrics.meter import Meter
 
 with warnings.catch_warnings():
-    # Ray Serve is imported with the dispatcher, and its own imports warn.
+    # A dispatcher imports Ray Serve, whose own imports warn.
     warnings.simplefilter("ignore", DeprecationWarning)
+    importlib.import_module("ray.serve")
     from actors import dispatcher, node_measures, reports
 
 FRAMES = (catalogue.FRAMES.name, ())
