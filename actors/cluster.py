@@ -192,7 +192,12 @@ def _start_ray(options: ClusterOptions, folders: RunFolders, ports: PortWindow) 
         raise ClusterError("ray was imported before FIXED_ENVIRONMENT was set.")
     # A token of an earlier cluster in this process would be refused by the new one.
     AuthenticationTokenLoader.instance().reset_cache()
-    with _node_agent_port(ports.node_agent):
+    with _ray_parameters(
+        dashboard_agent_listen_port=ports.node_agent,
+        # Nobody reads the logs that it would send to drivers, nor adds a node to this one.
+        include_log_monitor=False,
+        no_monitor=True,
+    ):
         context = ray.init(
             num_cpus=options.num_cpus,
             object_store_memory=options.object_store_bytes,
@@ -300,13 +305,16 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _node_agent_port(port: int) -> Iterator[None]:
-    """Give Ray's node agent `port`: `ray.init` cannot, and 5 s go by where 52365 is taken."""
+def _ray_parameters(**parameters: Any) -> Iterator[None]:
+    """Give Ray parameters that `ray start` has and `ray.init` has not.
+
+    Without a port of its own, the node agent lets 5 s go by where 52365 is taken.
+    """
     from ray._private import parameter
 
     original = parameter.RayParams
     parameter.RayParams = functools.partial(  # type: ignore[misc,assignment]
-        original, dashboard_agent_listen_port=port
+        original, **parameters
     )
     try:
         yield

@@ -186,9 +186,12 @@ class Coordinator:
         _log_erasure(receipt)
         return receipt
 
-    async def go_away(self, reason: str, retry_ms: int) -> None:
-        """The service is about to stop: every session tells its sender to come back."""
-        await self._placement.go_away(reason, retry_ms)
+    async def go_away(self, reason: str, retry_ms: int) -> int:
+        """The service is about to stop: every session tells its sender to come back.
+
+        Returns how many sessions were told.
+        """
+        return await self._placement.go_away(reason, retry_ms)
 
     async def open_sessions(self) -> dict[str, str]:
         """Actor names by open session."""

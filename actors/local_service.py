@@ -19,6 +19,7 @@ from orchestration.errors import ClusterError, OrchestrationError
 from orchestration.services.whisper_models import locate_model
 from orchestration.storage.embedded import EmbeddedPostgres
 from orchestration.storage.migrations import migrate
+from orchestration.storage.pool import connect
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +35,16 @@ def _say_goodbye() -> None:
     try:
         coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
         goodbye: Any = coordinator.go_away.remote("the service stops", GOODBYE_MS)
-        ray.get(goodbye, timeout=GOODBYE_MS / 1000)
+        told = ray.get(goodbye, timeout=GOODBYE_MS / 1000)
     except (ray.exceptions.RayError, ValueError):
         return
-    time.sleep(GOODBYE_MS / 1000)
+    if told:
+        time.sleep(GOODBYE_MS / 1000)
+
+
+async def _reach(dsn: str, timeout_s: float) -> None:
+    """Connect to the database once; raises DatabaseUnavailable."""
+    await (await connect(dsn, connect_timeout_s=timeout_s)).close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,9 @@ class LocalService:
         if settings.services.embeds_whisper:
             on_progress(f"Looking for the whisper model {settings.services.embedded_whisper.model}")
             locate_model(settings.services.embedded_whisper.model, settings.data_dir / "models")
+        if settings.database.url:
+            on_progress("Looking for the database")
+            asyncio.run(_reach(settings.database.url, settings.database.connect_timeout_s))
         on_progress("Starting Ray")
         self._cluster = start_cluster(
             ClusterOptions(

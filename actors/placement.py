@@ -227,13 +227,14 @@ class Placement:
         if name is not None:
             _end_actor(name)
 
-    async def go_away(self, reason: str, retry_ms: int) -> None:
-        """Every session tells its sender to come back."""
+    async def go_away(self, reason: str, retry_ms: int) -> int:
+        """Every open session tells its sender to come back; how many sessions were told."""
         told = []
         for name in self._open.values():
             with contextlib.suppress(Unavailable):
                 told.append(session_actor(name).go_away.remote(reason, retry_ms))
         await asyncio.gather(*told, return_exceptions=True)
+        return len(told)
 
     async def _placed(self, session_id: str) -> str:
         try:
