@@ -96,7 +96,7 @@ def start_cluster(options: ClusterOptions) -> Cluster:
 def stop_cluster(cluster: Cluster) -> None:
     """End the applications, Serve and Ray, and every process that they started.
 
-    Of a joined cluster only this process's connection ends. Takes 10 s, and at most 60 s. Raises
+    Of a joined cluster only this process's connection ends. Takes 5 s, and at most 60 s. Raises
     `ClusterError` when a process cannot be ended.
     """
     import ray
@@ -250,6 +250,8 @@ def _start_guard(run_id: str, shortcut: Path) -> "subprocess.Popen[bytes]":
 
 
 def _end_run(local: _LocalRun) -> None:
+    # Ray is over. What is left of its dashboard would go in a second or two, and has nothing to do.
+    process_guard.end_run(local.run_id, grace_s=0.0)
     if local.guard.stdin is not None:
         local.guard.stdin.close()
     with contextlib.suppress(subprocess.TimeoutExpired):
