@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +42,12 @@ def environment(data_dir: Path, **variables: str) -> dict[str, str]:
 
 @dataclass
 class RunningService:
-    """A started service; `url` is its API."""
+    """A started service; `url` is its API, and `variables` are its environment's own."""
 
     process: "subprocess.Popen[str]"
     url: str
     data_dir: Path
+    variables: Mapping[str, str]
 
     def run(self, *arguments: str, timeout_s: float = 300) -> "subprocess.CompletedProcess[str]":
         """A client command against this service."""
@@ -61,34 +63,57 @@ class RunningService:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Signal the service and wait until it is gone; its exit code."""
         self.process.send_signal(how)
-        return self.process.wait(STOP_LIMIT_S)
+        exit_code = self.process.wait(STOP_LIMIT_S)
+        _close(self.process)
+        return exit_code
+
+    def start_again(self) -> None:
+        """Start what was stopped as it was: on the same data and port."""
+        self.process, log = _launched(self.data_dir, self.variables)
+        assert _await_url(self.process, log) == self.url
 
 
 @contextlib.contextmanager
 def service(data_dir: Path, **variables: str) -> Iterator[RunningService]:
     """Start the service and stop it afterwards. Fails with its output when it does not start."""
-    port = variables.pop("PORT", str(free_port()))
-    log = data_dir.parent / f"{data_dir.name}-{port}.log"
+    variables.setdefault("PORT", str(free_port()))
+    process, log = _launched(data_dir, variables)
+    running = None
+    try:
+        running = RunningService(process, _await_url(process, log), data_dir, variables)
+        yield running
+    finally:
+        _end(process if running is None else running.process)
+
+
+def _launched(data_dir: Path, variables: Mapping[str, str]) -> "tuple[subprocess.Popen[str], Path]":
+    """A process of the service, and the file with what it says on standard error."""
+    log = data_dir.parent / f"{data_dir.name}-{variables['PORT']}.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
             [*ORCHESTRATION, "up"],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env=environment(data_dir, PORT=port, **variables),
+            env=environment(data_dir, **variables),
             start_new_session=True,
         )
-    try:
-        yield RunningService(process, _await_url(process, log), data_dir)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        if process.stdout is not None:
-            process.stdout.close()
+    return process, log
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    _close(process)
+
+
+def _close(process: "subprocess.Popen[str]") -> None:
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def _await_url(process: "subprocess.Popen[str]", log: Path) -> str:
@@ -112,3 +137,9 @@ def processes_mentioning(text: str) -> list[str]:
                 if text.encode() in marks and command:
                     found.append(command.replace(b"\0", b" ").decode(errors="replace")[:200])
     return found
+
+
+def wait_until_gone(data_dir: Path) -> None:
+    """Until no process mentions a service's data directory any more."""
+    while processes_mentioning(str(data_dir)):
+        time.sleep(0.2)

@@ -15,6 +15,7 @@ from tests.chaos.network import run_cuts, run_rudeness
 from tests.chaos.outages import run_outages
 from tests.chaos.seams import Disturbance, run_seams
 from tests.chaos.service_under_test import ServiceUnderTest
+from tests.service import wait_until_gone
 
 SECONDS = 15.0
 OUTAGE_S = 5.0
@@ -80,3 +81,9 @@ async def test_killed_processes_and_a_killed_service_cost_no_frame_and_no_word(
         stage.service, ALL_VICTIMS, stage.folder, seed=1, kills_per_session=len(ALL_VICTIMS)
     )
     assert figures.is_right, figures
+
+
+def test_a_killed_service_leaves_no_process(stage: Stage) -> None:
+    """The last one here: the service is not started again."""
+    stage.service.kill()
+    wait_until_gone(stage.service.data_dir)

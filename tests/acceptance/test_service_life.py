@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from tests.service import (
     environment,
     free_port,
     processes_mentioning,
-    service,
 )
 
 
@@ -81,40 +79,21 @@ async def test_a_killed_session_actor_costs_delay_and_no_words(running: RunningS
 
 
 async def test_a_meeting_goes_on_when_the_service_is_stopped_and_started_again(
-    tmp_path: Path,
+    running: RunningService,
 ) -> None:
-    data_dir, port = tmp_path / "life", str(free_port())
     track = mixed_meeting()
-    with service(data_dir, PORT=port) as first:
-        client = OrchestrationClient(first.url)
-        await client.__aenter__()
+    async with OrchestrationClient(running.url) as client:
         await client.create_session(session_id="long", language="en")
-        bot = BotConnection(client, "long", [track.spec])
-        await bot.__aenter__()
-        playing = asyncio.create_task(play(bot, [track], speed=3))
-        await first_line_of(client, "long")
-        assert await asyncio.to_thread(first.stop) == 0
-        assert processes_mentioning(str(data_dir)) == []
-    starting = service(data_dir, PORT=port)
-    second = await asyncio.to_thread(starting.__enter__)
-    try:
-        await playing
-        await assert_whole(client, "long", await bot.end())
-        await bot.__aexit__(None, None, None)
-        await client.__aexit__(None, None, None)
-
-        second.process.kill()
-        second.process.wait()
-        await asyncio.to_thread(wait_until_gone, data_dir)
-    finally:
-        starting.__exit__(None, None, None)
+        async with BotConnection(client, "long", [track.spec]) as bot:
+            playing = asyncio.create_task(play(bot, [track], speed=3))
+            await first_line_of(client, "long")
+            assert await asyncio.to_thread(running.stop) == 0
+            assert processes_mentioning(str(running.data_dir)) == []
+            await asyncio.to_thread(running.start_again)
+            await playing
+            coverage = await bot.end()
+        await assert_whole(client, "long", coverage)
     track.close()
-
-
-def wait_until_gone(data_dir: Path) -> None:
-    """Until no process of the service is left."""
-    while processes_mentioning(str(data_dir)):
-        time.sleep(0.2)
 
 
 def failed_start(data_dir: Path, **variables: str) -> str:

@@ -127,8 +127,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
     data_dir = tmp_path_factory.mktemp("data") / ("a long name " * 8) / "orchestration"
     with owner(data_dir, host="0.0.0.0") as started:
         yield started
-        ours = {process.pid for process in started.descendants()}
-    wait_until_gone(ours)
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
+    """Another on the same machine."""
+    with owner(tmp_path_factory.mktemp("second")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def third(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
+    """One more."""
+    with owner(tmp_path_factory.mktemp("third")) as started:
+        yield started
 
 
 def listening(processes: list[psutil.Process]) -> dict[tuple[str, int], str]:
@@ -290,11 +302,10 @@ class TestFolders:
 
 
 class TestTwoOnOneMachine:
-    def test_they_share_no_port_and_no_directory(self, running: Owner, tmp_path: Path) -> None:
-        with owner(tmp_path) as second:
-            first_ports = {port for _, port in listening(running.descendants())}
-            second_ports = {port for _, port in listening(second.descendants())}
-            assert not first_ports & second_ports
+    def test_they_share_no_port_and_no_directory(self, running: Owner, second: Owner) -> None:
+        first_ports = {port for _, port in listening(running.descendants())}
+        second_ports = {port for _, port in listening(second.descendants())}
+        assert not first_ports & second_ports
 
         intruder = start_owner(running.data_dir)
         output, _ = intruder.communicate(timeout=START_LIMIT_S)
@@ -303,20 +314,24 @@ class TestTwoOnOneMachine:
 
 
 class TestStopping:
-    @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-    def test_leaves_nothing(self, how: signal.Signals, tmp_path: Path) -> None:
-        process = start_owner(tmp_path)
-        try:
-            started = until_ready(process, tmp_path)
-            ours = {p.pid for p in started.descendants()}
-            if how is signal.SIGINT:
-                # As a terminal does: to the whole foreground group.
-                os.killpg(process.pid, how)
-            else:
-                process.send_signal(how)
-            output, _ = process.communicate(timeout=STOP_LIMIT_S)
-        finally:
-            process.kill()
+    """The last tests here: they end what the others use."""
+
+    @pytest.mark.parametrize(
+        ("how", "whom"),
+        [(signal.SIGINT, "second"), (signal.SIGTERM, "third"), (signal.SIGKILL, "running")],
+    )
+    def test_leaves_nothing(
+        self, how: signal.Signals, whom: str, request: pytest.FixtureRequest
+    ) -> None:
+        started: Owner = request.getfixturevalue(whom)
+        process = started.process
+        ours = {p.pid for p in started.descendants()}
+        if how is signal.SIGINT:
+            # As a terminal does: to the whole foreground group.
+            os.killpg(process.pid, how)
+        else:
+            process.send_signal(how)
+        output, _ = process.communicate(timeout=STOP_LIMIT_S)
 
         assert output == "", "a user's terminal shows nothing of Ray"
         assert process.returncode == (-signal.SIGKILL if how is signal.SIGKILL else 0)
@@ -324,4 +339,4 @@ class TestStopping:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", started.port)) != 0
         links = [entry for entry in Path("/tmp").glob("orch-*") if entry.is_symlink()]
-        assert not [link for link in links if link.readlink().is_relative_to(tmp_path)]
+        assert not [link for link in links if link.readlink().is_relative_to(started.data_dir)]

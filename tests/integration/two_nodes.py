@@ -34,8 +34,10 @@ from tests.chaos.coded_session import CodedSession, coded_session
 from tests.chaos.coded_whisper import CodedWhisper
 
 SESSIONS = ("s0", "s1", "s2", "s3")
-MEETING_MS = 140_000
-"""Longer than a session may take to be at home on another node; it ends at the next pause."""
+SPEED = 2.0
+MEETING_MS = 280_000
+"""At that speed, longer than a session may take to be at home on another node; it ends at the next
+pause."""
 ACK_LIMIT_S = 90.0
 POLL_S = 0.2
 
@@ -90,8 +92,8 @@ async def exercise(url: str, dsn: str, folder: Path, kill_node: Callable[[str], 
         head = head_node()
         staying, dying = (one_of_each[node] for node in sorted(one_of_each, key=head.__ne__))
         async with (
-            coded_session(client, staying, meeting, folder, speed=1) as undisturbed,
-            coded_session(client, dying, meeting, folder, speed=1) as session,
+            coded_session(client, staying, meeting, folder, speed=SPEED) as undisturbed,
+            coded_session(client, dying, meeting, folder, speed=SPEED) as session,
         ):
             await words_become_final(session)
             await asyncio.to_thread(kill_node, nodes[dying])
