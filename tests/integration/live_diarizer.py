@@ -23,8 +23,8 @@ from tests.scoring import share_of_words_named_right
 DATA = Path(__file__).parents[1] / "data"
 RATE = 16_000
 SPEED = 4.0
-EVENTS_END_S = 40
-"""The platform tells who speaks until then; afterwards only the voices do."""
+EVENTS_END_S = 42
+"""The platform tells who speaks until then, in whole turns; afterwards only the voices do."""
 VOICES_PART = "resemblyzer"
 
 

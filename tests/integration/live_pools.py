@@ -116,10 +116,13 @@ def pool_alone(arguments: Mapping[str, Any]) -> Any:
 
 
 async def user_config_changes(
-    settings: Settings, first: WhisperDouble, second: WhisperDouble
+    client: OrchestrationClient, settings: Settings, first: WhisperDouble, second: WhisperDouble
 ) -> Any:
     """The same deployment in an application of its own, from a config that changes."""
     from ray import serve
+
+    # What was changed of the settings is later than the config that a replica starts with.
+    await client.reset_settings(["services.whisper"])
 
     await _deployed(settings, openai(first))
     handle: Any = serve.get_deployment_handle("PoolAlone", app_name=ALONE)

@@ -154,7 +154,7 @@ async def _play(
         said["ended"] = await a_hung_dispatcher(client, settings.data_dir)
         said["voices"] = await a_meeting_with_voices(client, settings.data_dir, first)
         said["pools"] = await pool_changes(client, first, second)
-        said["user_config"] = await user_config_changes(settings, first, second)
+        said["user_config"] = await user_config_changes(client, settings, first, second)
         said["expired"] = await its_session_ended(client)
         said["ended"]["leaked"] = await until(leaked_is_ended)
         said["board"] = await dashboard(client)
