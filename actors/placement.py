@@ -139,12 +139,10 @@ class Placement:
         """Give a session whose actor `name` is dead or stuck another one.
 
         The epoch that the new one takes shuts the old one out, should it still live. Only the
-        first to ask does anything; the others wait with it. Without `auto_recovery` one that is
-        alive keeps its session: who is stuck for long cannot be told from who is gone by asking it.
+        first to ask does anything; the others wait with it.
 
         Raises:
-            Unavailable: no actor could take it now, and it is tried again by `place_homeless`; or
-                it keeps its actor.
+            Unavailable: no actor could take it now; it is tried again by `place_homeless`.
         """
         if self._open.get(session_id) != name:
             if session_id in self._placing or session_id in self._homeless:
@@ -153,11 +151,6 @@ class Placement:
         if self.has_ended(session_id):
             self.dismiss(session_id)
             return
-        if not self._current.now.services.auto_recovery and _is_alive(name):
-            raise Unavailable(
-                "The session's actor does not answer, and services.auto_recovery is off.",
-                {"actor": name},
-            )
         del self._open[session_id]
         self._homeless.add(session_id)
         _end_actor(name)
@@ -323,15 +316,6 @@ def session_actor(name: str) -> Any:
         return ray.get_actor(name, NAMESPACE)
     except ValueError as error:
         raise ActorGone("The session's actor is gone; ask again.") from error
-
-
-def _is_alive(name: str) -> bool:
-    """Whether Ray has an actor of this name, however little it answers."""
-    try:
-        ray.get_actor(name, NAMESPACE)
-    except ValueError:
-        return False
-    return True
 
 
 def _end_actor(name: str) -> None:

@@ -37,8 +37,6 @@ class Bench:
 
         monkeypatch.setattr(placement, "monotonic_ms", lambda: self.now_ms)
         monkeypatch.setattr(placement, "_end_actor", self.ended.append)
-        self.alive: set[str] = set()
-        monkeypatch.setattr(placement, "_is_alive", lambda name: name in self.alive)
         self.current = CurrentSettings(Settings(data_dir=data_dir))
         self.placement = Placed(self.current, "", Tally(), self.recovery)
 
@@ -254,20 +252,3 @@ async def test_nobody_waits_behind_a_session_that_is_being_placed(bench: Bench) 
         await bench.placement.place_homeless()
     bench.starts.set()
     assert await placing == "session-of-weekly"
-
-
-async def test_without_recovery_an_actor_that_is_alive_keeps_its_session_and_a_dead_one_does_not(
-    bench: Bench,
-) -> None:
-    bench.placement.adopt({"weekly": "session-1"}, ["session-1"])
-    bench.alive = {"session-1"}
-    off = Settings.model_validate(
-        {"data_dir": bench.current.now.data_dir, "services": {"auto_recovery": False}}
-    )
-    bench.current.take(1, off)
-    with pytest.raises(Unavailable, match="auto_recovery"):
-        await bench.placement.replace("weekly", "session-1")
-    assert (bench.ended, bench.placement.open["weekly"]) == ([], "session-1")
-    bench.alive.clear()
-    await bench.placement.replace("weekly", "session-1")
-    assert (bench.ended, bench.placement.open["weekly"]) == (["session-1"], "session-of-weekly")
