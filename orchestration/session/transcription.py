@@ -17,6 +17,7 @@ from orchestration.session.streams import Streams
 from orchestration.session.values import SessionValues
 from orchestration.speakers.utterances import SpokenWord
 from orchestration.storage.values import ChunkRow, QualityRow
+from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import SpeakerName
 from orchestration.transcript.words import Word
 
@@ -173,8 +174,10 @@ class Transcription:
         clock = self._streams.clock
 
         def span(word: Word) -> SpokenWord:
-            start_ns = clock.session_ns(stream, word.start_sample)
-            return SpokenWord(start_ns, clock.session_ns(stream, word.end_sample), word.label)
+            start_ns, end_ns = (
+                clock.session_ns(stream, sample) for sample in (word.start_sample, word.end_sample)
+            )
+            return SpokenWord(start_ns, end_ns, word.label, ends_sentence(word.text))
 
         def speakers_of(words: Sequence[Word]) -> Sequence[SpeakerName | None]:
             return self._people.speakers_of(stream, [span(word) for word in words])

@@ -23,6 +23,7 @@ from orchestration.speakers.label_names import LabelNames
 from orchestration.speakers.roster import Roster
 from orchestration.speakers.speaking import Speaking, speaking
 from orchestration.speakers.utterances import SpokenWord, Utterance, Utterances
+from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import Segment, SpeakerMethod, SpeakerName
 
 MAX_SCANNED_INTERVALS = 2_000
@@ -148,8 +149,12 @@ class Correlator:
             return
         self.overheard(
             segment.stream,
-            [SpokenWord(word.start_ns, word.end_ns, word.label) for word in segment.words],
+            [
+                SpokenWord(word.start_ns, word.end_ns, word.label, ends_sentence(word.text))
+                for word in segment.words
+            ],
         )
+        self._goes_on_to(segment)
         self._lag.heard(segment.start_ns, segment.end_ns)
         for word in segment.words:
             self._captions.heard(segment.stream, word.start_ns, word.end_ns, word.text)
@@ -210,10 +215,13 @@ class Correlator:
         self, stream: int, start_ns: int, end_ns: int, label: str | None
     ) -> SpeakerName | None:
         utterance = self._utterance(stream, start_ns, end_ns)
-        said = self._speaking(start_ns, end_ns, utterance)
+        said = self._speaking(stream, start_ns, end_ns, utterance)
         event = said.speaker
         label = label if utterance is None else utterance.credible(label)
         voice = self._voice_of(label, start_ns)
+        if said.is_contested and voice is not None:
+            # A voice tells two apart better than the words around.
+            event = None
         captioned = self._captions.speaker_of(stream, start_ns, end_ns)
         if captioned is not None:
             agree = captioned in (event, voice)
@@ -221,7 +229,7 @@ class Correlator:
         if event is not None and (voice is None or event == voice):
             share = said.overlap_ns / max(1, end_ns - start_ns, said.overlap_ns + said.rival_ns)
             confidence = max(0.5, min(1.0, share))
-            if said.inferred:
+            if said.inferred or said.is_contested:
                 confidence = min(confidence, WEAK)
             return self._named(event, max(confidence, SURE if voice else 0.0), "temporal")
         if voice is None:
@@ -245,13 +253,19 @@ class Correlator:
         utterances = self._utterances.get(stream)
         return None if utterances is None else utterances.around(start_ns, end_ns)
 
-    def _speaking(self, start_ns: int, end_ns: int, utterance: Utterance | None) -> Speaking:
+    def _speaking(
+        self, stream: int, start_ns: int, end_ns: int, utterance: Utterance | None
+    ) -> Speaking:
+        """What the platform says of a span: it says so later by the lag."""
         lag_ns = self.lag_ns
-        start_ns, end_ns = start_ns + lag_ns, end_ns + lag_ns
-        within = None
+        within = sentence = None
         if utterance is not None:
             within = (utterance.start_ns + lag_ns, utterance.end_ns + lag_ns)
-        return speaking(self._intervals.near(start_ns, end_ns), start_ns, end_ns, within)
+            found = self._utterances[stream].sentence(start_ns, end_ns)
+            sentence = None if found is None else (found[0] + lag_ns, found[1] + lag_ns)
+        start_ns, end_ns = start_ns + lag_ns, end_ns + lag_ns
+        near = self._intervals.near(start_ns, end_ns)
+        return speaking(near, start_ns, end_ns, within, sentence)
 
     def _voice_of(self, label: str | None, at_ns: int) -> str | None:
         """Who has this voice, if they can have been there."""
@@ -276,6 +290,17 @@ class Correlator:
     def _is_credible(self, interval: SpeakingInterval) -> bool:
         participant = self.roster.find(interval.participant_id)
         return participant is None or not participant.is_bot
+
+    def _goes_on_to(self, segment: Segment) -> None:
+        """The words before these may be read otherwise, now that they go on."""
+        utterances = self._utterances[segment.stream]
+        utterance = utterances.around(segment.start_ns, segment.start_ns)
+        sentence = utterances.sentence(segment.start_ns, segment.start_ns)
+        begins_ns = [segment.start_ns]
+        begins_ns += [] if utterance is None else [utterance.start_ns]
+        begins_ns += [] if sentence is None else [sentence[0]]
+        if min(begins_ns) < segment.start_ns:
+            self._touch(Span(min(begins_ns), segment.end_ns))
 
     def _changes(self, intervals: list[SpeakingInterval]) -> None:
         self._changed += intervals

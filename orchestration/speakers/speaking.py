@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestration.speakers.intervals import NEAREST_NS, SpeakingInterval, is_flicker
+from orchestration.speakers.overlaps import whose
+from orchestration.speakers.utterances import Span
 
 MAX_BRIDGED_NS = 2_000_000_000
 """A pause of this length between two turns of one person, in which nobody else is said to speak,
@@ -39,6 +41,9 @@ class Speaking:
     flickers: frozenset[str] = frozenset()
     """Who is said to speak for a moment inside somebody's turn."""
 
+    whose: str | None = None
+    """Of several who speak at once, the one whose words they are by the words around."""
+
     @property
     def best(self) -> str | None:
         return self.overlaps[0][0] if self.overlaps else None
@@ -54,20 +59,29 @@ class Speaking:
 
     @property
     def speaker(self) -> str | None:
-        """Who speaks, unless two do at once."""
-        is_undecided = 0 < self.overlap_ns * MAX_RIVAL_SHARE < self.rival_ns
-        return None if is_undecided else self.best
+        """Who speaks; of two at once, whose words it is, None when nothing tells."""
+        return self.whose if self.is_contested else self.best
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether two are said to speak at once."""
+        return 0 < self.overlap_ns * MAX_RIVAL_SHARE < self.rival_ns
 
 
 NOBODY = Speaking(())
 
 
 def speaking(
-    near: Sequence[SpeakingInterval], start_ns: int, end_ns: int, within: tuple[int, int] | None
+    near: Sequence[SpeakingInterval],
+    start_ns: int,
+    end_ns: int,
+    within: Span | None,
+    sentence: Span | None = None,
 ) -> Speaking:
     """Who is said to speak during a span, or near it, or on both sides of it.
 
-    `near` are the intervals around it, and `within` is the utterance, None when it is not known.
+    `near` are the intervals around it; `within` is the utterance and `sentence` the sentence that
+    it is in, None when they are not known.
     """
     from_ns = (start_ns if within is None else min(start_ns, within[0])) - MAX_BRIDGED_NS
     near = [one for one in near if one.end_ns is None or one.end_ns >= from_ns]
@@ -88,7 +102,7 @@ def speaking(
     if not any(overlap_ns > 0 for overlap_ns, _ in best.values()):
         bridging = _bridging(near, start_ns, end_ns)
         if bridging is not None:
-            covered = _covered_share(near, bridging, within)
+            covered = max(_covered_share(near, bridging, one) for one in (within, sentence))
             bridged = Speaking(((bridging, end_ns - start_ns),), 0, inferred=True)
             return bridged if covered >= MIN_COVERED else NOBODY
     ranked = sorted(best.items(), key=lambda one: -one[1][0])
@@ -97,17 +111,21 @@ def speaking(
         return NOBODY
     who, (overlap_ns, first) = ranked[0]
     is_firm = overlap_ns > FIRM_SHARE * (end_ns - start_ns) and not is_flicker(first)
-    if not is_firm and _covered_share(near, who, within) < MIN_COVERED:
-        return NOBODY
+    if not is_firm:
+        ranked = [one for one in ranked if max(_covered_share(near, one[0], w) for w in (within, sentence)) >= MIN_COVERED]
+        if not ranked:
+            return NOBODY
+        who, (overlap_ns, first) = ranked[0]
     return Speaking(
         tuple((who, overlap_ns) for who, (overlap_ns, _) in ranked),
         _depth_ns(first, start_ns, end_ns),
         first.inferred,
         flickers,
+        whose(near, (start_ns, end_ns), within, sentence),
     )
 
 
-def _fits(interval: SpeakingInterval, within: tuple[int, int] | None) -> bool:
+def _fits(interval: SpeakingInterval, within: Span | None) -> bool:
     """Whether a short interval is an utterance of its own rather than a flicker."""
     return within is not None and _overlap_ns(interval, *within) >= MIN_COVERED * (
         within[1] - within[0]
@@ -130,7 +148,7 @@ def _bridging(near: Sequence[SpeakingInterval], start_ns: int, end_ns: int) -> s
 
 
 def _covered_share(
-    near: Sequence[SpeakingInterval], who: str, within: tuple[int, int] | None
+    near: Sequence[SpeakingInterval], who: str, within: Span | None
 ) -> float:
     """The share of an utterance that somebody's intervals cover, all of one that is not known."""
     if within is None:
@@ -139,7 +157,7 @@ def _covered_share(
     return covered_ns / max(1, within[1] - within[0])
 
 
-def _touches_an_end(interval: SpeakingInterval, within: tuple[int, int] | None) -> bool:
+def _touches_an_end(interval: SpeakingInterval, within: Span | None) -> bool:
     """Whether an utterance is where an interval began or ended, that overran in between."""
     return within is not None and any(
         at_ns is not None and within[0] - NEAREST_NS <= at_ns <= within[1] + NEAREST_NS

@@ -2,8 +2,9 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 PAUSE_NS = 200_000_000
 """Silence between two words that ends an utterance."""
@@ -22,13 +23,21 @@ MAX_REACH = 200
 """Words before and after one that are looked at: nobody speaks a minute and more in one breath."""
 
 
+SENTENCE_PAUSE_NS = 700_000_000
+"""Silence between two words that ends a sentence, whatever its marks say."""
+
+Span: TypeAlias = tuple[int, int]
+"""Session time from and to, in ns."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpokenWord:
-    """Where a word lies in a stream, in ns, and its label."""
+    """Where a word lies in a stream, in ns, its label, and whether its mark ends a sentence."""
 
     start_ns: int
     end_ns: int
     label: str | None
+    ends_sentence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,8 @@ class Utterances:
         self._starts = array("q")
         self._ends = array("q")
         self._labels: list[str | None] = []
-        self._latest: Utterance | None = None
+        self._sentence_ends = bytearray()
+        self._latest: tuple[range, Utterance] | None = None
 
     def heard(self, words: Sequence[SpokenWord]) -> None:
         """Words are here, in order; they take the place of those heard there before."""
@@ -67,35 +77,55 @@ class Utterances:
         self._starts[first:after] = array("q", [one.start_ns for one in words])
         self._ends[first:after] = array("q", [one.end_ns for one in words])
         self._labels[first:after] = [one.label for one in words]
+        self._sentence_ends[first:after] = bytes(one.ends_sentence for one in words)
         self._latest = None
         if len(self._starts) > MAX_WORDS:
             old = slice(MAX_WORDS // 10)
-            del self._starts[old], self._ends[old], self._labels[old]
+            del self._starts[old], self._ends[old], self._labels[old], self._sentence_ends[old]
 
     def around(self, start_ns: int, end_ns: int) -> Utterance | None:
         """The utterance that a word is in; None where no words are known."""
-        latest = self._latest
-        if latest is None or not latest.start_ns <= start_ns < end_ns <= latest.end_ns:
-            latest = self._latest = self._found(start_ns, end_ns)
-        return latest
-
-    def _found(self, start_ns: int, end_ns: int) -> Utterance | None:
-        at = bisect_left(self._starts, start_ns)
-        if at == len(self._starts) or self._starts[at] > end_ns:
+        at = self._position(start_ns, end_ns)
+        if at is None:
             return None
-        first, last = at, at
-        while first > max(0, at - MAX_REACH) and not self._is_pause(first):
-            first -= 1
-        while last + 1 < min(len(self._starts), at + MAX_REACH) and not self._is_pause(last + 1):
-            last += 1
+        if self._latest is None or at not in self._latest[0]:
+            first, last = self._reach(at, self._is_pause)
+            self._latest = range(first, last + 1), self._utterance(first, last)
+        return self._latest[1]
+
+    def sentence(self, start_ns: int, end_ns: int) -> Span | None:
+        """The sentence that a word is in, as far as it is known; None where no words are."""
+        at = self._position(start_ns, end_ns)
+        if at is None:
+            return None
+        first, last = self._reach(at, self._begins_sentence)
+        return min(start_ns, self._starts[first]), max(end_ns, self._ends[last])
+
+    def _utterance(self, first: int, last: int) -> Utterance:
         labels: dict[str, int] = {}
         for position in range(first, last + 1):
             label = self._labels[position]
             if label is not None:
                 length_ns = self._ends[position] - self._starts[position]
                 labels[label] = labels.get(label, 0) + max(1, length_ns)
-        end_ns = max(end_ns, *self._ends[first : last + 1], self._ends[last])
-        return Utterance(min(start_ns, self._starts[first]), end_ns, labels)
+        return Utterance(self._starts[first], max(self._ends[first : last + 1]), labels)
+
+    def _position(self, start_ns: int, end_ns: int) -> int | None:
+        at = bisect_left(self._starts, start_ns)
+        return None if at == len(self._starts) or self._starts[at] > end_ns else at
+
+    def _reach(self, at: int, begins: Callable[[int], bool]) -> tuple[int, int]:
+        """The first and the last word of what a word is in, where something new begins."""
+        first, last = at, at
+        while first > max(0, at - MAX_REACH) and not begins(first):
+            first -= 1
+        while last + 1 < min(len(self._starts), at + MAX_REACH) and not begins(last + 1):
+            last += 1
+        return first, last
+
+    def _begins_sentence(self, position: int) -> bool:
+        silence_ns = self._starts[position] - self._ends[position - 1]
+        return bool(self._sentence_ends[position - 1]) or silence_ns >= SENTENCE_PAUSE_NS
 
     def _is_pause(self, position: int) -> bool:
         """Whether somebody draws breath before this word."""

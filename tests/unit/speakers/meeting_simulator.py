@@ -11,6 +11,7 @@ from orchestration.speakers.correlator import Correlator
 from orchestration.speakers.labels import label_id, steady_labels
 from orchestration.speakers.repainting import Repainter
 from orchestration.speakers.utterances import SpokenWord
+from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
 
 SECOND = 1_000_000_000
@@ -21,6 +22,9 @@ AHEAD_S = 1.5
 """How far beyond a word the transcript reaches when the word becomes final."""
 
 LINE_WORDS = 12
+SENTENCE_ENDS = 0.1
+"""Share of the words inside a turn that end a sentence."""
+
 LINE_PAUSE_S = 0.7
 KNOWN_AFTER_S = 10.0
 """Words of somebody who has spoken this long are judged."""
@@ -134,7 +138,8 @@ def words_of(
                 voice = _voice(chance, turn_voice, diarization.confused_words)
                 raw = f"SPEAKER_{PEOPLE.index(voice):02d}"
                 label = label_id(ENGINE, 0, 0, raw)
-            text = chance.choice(VOCABULARY)
+            mark = "." if n + 1 == count or chance.random() < SENTENCE_ENDS else ""
+            text = chance.choice(VOCABULARY) + mark
             said.append(Spoken(turn.who, start_s, start_s + length_s, text, label))
     said.sort(key=lambda one: one.start_s)
     heard = [said[0]]
@@ -226,7 +231,12 @@ class Transcript:
         self.correlator.overheard(
             0,
             [
-                SpokenWord(int(one.start_s * SECOND), int(one.end_s * SECOND), one.label)
+                SpokenWord(
+                    int(one.start_s * SECOND),
+                    int(one.end_s * SECOND),
+                    one.label,
+                    ends_sentence(one.text),
+                )
                 for one in words
             ],
         )
