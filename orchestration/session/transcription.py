@@ -15,7 +15,7 @@ from orchestration.session.spoken_languages import SpokenLanguages
 from orchestration.session.stream_pipeline import Heard, SpeakersOf
 from orchestration.session.streams import Streams
 from orchestration.session.values import SessionValues
-from orchestration.speakers.utterances import SpokenWord
+from orchestration.speakers.heard_words import SpokenWord
 from orchestration.storage.values import ChunkRow, QualityRow
 from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import SpeakerName

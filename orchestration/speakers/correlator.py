@@ -5,14 +5,16 @@ platform's speaking events; the name of a diarization label; nothing but the lab
 disagree the stronger one wins only where it is strong, else nobody: unknown beats wrong.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import log
 
 from orchestration.session.inputs import ParticipantRef
 from orchestration.speakers.caption_text import Caption, CaptionText
 from orchestration.speakers.corrections import Correction, Corrections
 from orchestration.speakers.event_lag import EventLag
 from orchestration.speakers.fallback_names import fallback_name
+from orchestration.speakers.heard_words import HeardWords, SpokenWord
 from orchestration.speakers.intervals import (
     SpeakingInterval,
     SpeakingIntervals,
@@ -20,26 +22,37 @@ from orchestration.speakers.intervals import (
 )
 from orchestration.speakers.label_evidence import LabelEvidence
 from orchestration.speakers.label_names import LabelNames
+from orchestration.speakers.reading import Reading
 from orchestration.speakers.roster import Roster
-from orchestration.speakers.speaking import Speaking, speaking
-from orchestration.speakers.utterances import SpokenWord, Utterance, Utterances
+from orchestration.speakers.speaking_events import SpeakingEvent, SpeakingEvents
+from orchestration.speakers.turn_taking import UNKNOWN, turn_takers
+from orchestration.speakers.turn_units import Voice, turn_units
 from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import Segment, SpeakerMethod, SpeakerName
 
 MAX_SCANNED_INTERVALS = 2_000
 """The newest intervals by which a lag is found and labels are named: more than half an hour."""
 
-DEEP_NS = 700_000_000
-"""A word this deep inside a turn is safe from the jitter of its events."""
+MIN_LIKELIHOOD = 0.86
+"""From here on a word is somebody's: unknown beats wrong."""
 
-STRONG_SHARE = 0.85
-"""A label that is with its name for this share of its time outweighs no event, but none it."""
+VOICE_WEIGHT, MAX_VOICE_WEIGHT = 1.0, 4.0
+"""How much likelier a label makes the one whose voice it is, as a logarithm; beside its odds."""
+
+READ_NS, MARGIN_NS = 60_000_000_000, 30_000_000_000
+"""Turns are read for so long at a time, with words before and after for what leads there."""
+
+EVENTS_AROUND_NS = 3_000_000_000
+"""Events this long before the first word and after the last one belong to them."""
+
+MAX_LISTENERS = 30
+"""In a larger meeting, those of whom the platform says nothing at a time do not speak then."""
 
 AROUND_NS = 8_000_000_000
 """Words this long before and after a changed interval may have another name now."""
 
-SURE, LIKELY, WEAK = 0.95, 0.85, 0.6
-"""Confidences: two kinds of evidence agree; one speaks alone; one speaks against another."""
+SURE, LIKELY = 0.95, 0.85
+"""Confidences of a caption: events agree with it; it speaks alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,9 @@ class Correlator:
         self._evidence = LabelEvidence()
         self._names = LabelNames()
         self._captions = CaptionText()
-        self._utterances: dict[int, Utterances] = {}
+        self._events = SpeakingEvents()
+        self._words: dict[int, HeardWords] = {}
+        self._readings: dict[int, Reading] = {}
         self._dirty: Span | None = None
         self._changed: list[SpeakingInterval] = []
 
@@ -104,12 +119,13 @@ class Correlator:
     def started(self, participant_id: str, at_ns: int) -> None:
         """The platform says that somebody starts to speak."""
         if not self.roster.had_left(participant_id, at_ns):
+            self._events.say(participant_id, at_ns, is_start=True)
             self._changes(self._intervals.started(participant_id, at_ns))
 
     def stopped(self, participant_id: str, at_ns: int) -> None:
         """The platform says that somebody stops."""
         if not self.roster.had_left(participant_id, at_ns):
-            self._changes(self._intervals.stopped(participant_id, at_ns))
+            self._stopped(participant_id, at_ns)
 
     def joined(self, participant_id: str, at_ns: int | None) -> None:
         """Somebody came in."""
@@ -118,7 +134,7 @@ class Correlator:
     def left(self, participant_id: str, at_ns: int | None) -> None:
         """Somebody went, and speaks no more."""
         if at_ns is not None and self._intervals.is_open(participant_id):
-            self._changes(self._intervals.stopped(participant_id, at_ns))
+            self._stopped(participant_id, at_ns)
         self.roster.left(participant_id, at_ns)
 
     def captioned(self, caption: Caption) -> None:
@@ -140,8 +156,10 @@ class Correlator:
 
     def overheard(self, stream: int, words: Sequence[SpokenWord]) -> None:
         """Words in order that are about to be named: each is judged among the others."""
-        if self.roster.owner_of(stream) is None:
-            self._utterances.setdefault(stream, Utterances()).heard(words)
+        if self.roster.owner_of(stream) is not None:
+            return
+        if self._words.setdefault(stream, HeardWords()).heard(words):
+            self._touch(Span(words[0].start_ns - AROUND_NS, words[-1].end_ns))
 
     def heard(self, segment: Segment) -> None:
         """Final words: evidence of the lag and of labels, in a mixed stream."""
@@ -154,7 +172,6 @@ class Correlator:
                 for word in segment.words
             ],
         )
-        self._goes_on_to(segment)
         self._lag.heard(segment.start_ns, segment.end_ns)
         for word in segment.words:
             self._captions.heard(segment.stream, word.start_ns, word.end_ns, word.text)
@@ -206,6 +223,10 @@ class Correlator:
             speaker = fallback_name(stream, label, self._loopback_names)
         return None if speaker is None else self.corrections.corrected(speaker)
 
+    def likelihood(self, stream: int, word: SpokenWord, speaker_id: str) -> float:
+        """How likely a word of a mixed stream is somebody's by all but captions and corrections."""
+        return self._reading(stream, word).likelihood_at(word.start_ns, speaker_id)
+
     def take_dirty(self) -> Span | None:
         """Where words may have other names than before the last call."""
         dirty, self._dirty = self._dirty, None
@@ -214,69 +235,56 @@ class Correlator:
     def _by_evidence(
         self, stream: int, start_ns: int, end_ns: int, label: str | None
     ) -> SpeakerName | None:
-        utterance = self._utterance(stream, start_ns, end_ns)
-        said = self._speaking(stream, start_ns, end_ns, utterance)
-        event = said.speaker
-        label = label if utterance is None else utterance.credible(label)
-        voice = self._voice_of(label, start_ns)
-        if said.is_contested and voice is not None:
-            # A voice tells two apart better than the words around.
-            event = None
+        reading = self._reading(stream, SpokenWord(start_ns, end_ns, label))
+        who, likelihood = reading.speaker_at(start_ns)
+        is_known = (
+            who != UNKNOWN and likelihood >= MIN_LIKELIHOOD and self.roster.was_there(who, start_ns)
+        )
         captioned = self._captions.speaker_of(stream, start_ns, end_ns)
         if captioned is not None:
-            agree = captioned in (event, voice)
+            agree = is_known and captioned == who
             return self._named(captioned, SURE if agree else LIKELY, "caption_text")
-        if event is not None and (voice is None or event == voice):
-            share = said.overlap_ns / max(1, end_ns - start_ns, said.overlap_ns + said.rival_ns)
-            confidence = max(0.5, min(1.0, share))
-            if said.inferred or said.is_contested:
-                confidence = min(confidence, WEAK)
-            return self._named(event, max(confidence, SURE if voice else 0.0), "temporal")
-        if voice is None:
+        if not is_known:
             return None
-        if event is None:
-            # Events that name several leave the choice to the voice, if it is one of them.
-            named = [who for who, overlap_ns in said.overlaps if overlap_ns > 0]
-            if named and voice not in named:
-                return None
-            return self._named(voice, LIKELY if not named else WEAK, "acoustic")
-        if voice in said.flickers or voice in dict(said.overlaps):
-            return self._named(voice, WEAK, "acoustic")
-        if said.overlap_ns <= 0 or said.inferred:
-            return self._named(voice, WEAK, "acoustic")
-        # A lost stop and a mistaken label look alike; the one is only likelier than the other
-        # where the label has been mistaken before.
-        is_deep = said.depth_ns >= DEEP_NS and self._share_of(label) < STRONG_SHARE
-        return self._named(event, WEAK, "temporal") if is_deep else None
+        voice = None if label is None else self._voice_of(label, start_ns)
+        is_heard = voice is not None and voice[0] == who
+        is_said = reading.is_said(who, start_ns, end_ns)
+        return self._named(who, likelihood, "acoustic" if is_heard and not is_said else "temporal")
 
-    def _utterance(self, stream: int, start_ns: int, end_ns: int) -> Utterance | None:
-        utterances = self._utterances.get(stream)
-        return None if utterances is None else utterances.around(start_ns, end_ns)
+    def _reading(self, stream: int, word: SpokenWord) -> Reading:
+        """Who has the turns around a word; for one that is not remembered, by itself."""
+        heard = self._words.get(stream)
+        if heard is None or not heard.knows(word.start_ns):
+            return self._read([word], word.start_ns, word.start_ns + 1)
+        reading = self._readings.get(stream)
+        if reading is None or not reading.from_ns <= word.start_ns < reading.to_ns:
+            from_ns, to_ns = word.start_ns, word.start_ns + READ_NS
+            words = heard.between(from_ns - MARGIN_NS, to_ns + MARGIN_NS)
+            reading = self._readings[stream] = self._read(words, from_ns, to_ns)
+        return reading
 
-    def _speaking(
-        self, stream: int, start_ns: int, end_ns: int, utterance: Utterance | None
-    ) -> Speaking:
-        """What the platform says of a span: it says so later by the lag."""
-        lag_ns = self.lag_ns
-        within = sentence = None
-        if utterance is not None:
-            within = (utterance.start_ns + lag_ns, utterance.end_ns + lag_ns)
-            found = self._utterances[stream].sentence(start_ns, end_ns)
-            sentence = None if found is None else (found[0] + lag_ns, found[1] + lag_ns)
-        start_ns, end_ns = start_ns + lag_ns, end_ns + lag_ns
-        near = self._intervals.near(start_ns, end_ns)
-        return speaking(near, start_ns, end_ns, within, sentence)
+    def _read(self, words: Sequence[SpokenWord], from_ns: int, to_ns: int) -> Reading:
+        events, spans = self._events.between(
+            words[0].start_ns - EVENTS_AROUND_NS, words[-1].end_ns + EVENTS_AROUND_NS, self.lag_ns
+        )
+        people = [one for one in self._people_among(events) if self._is_person(one)]
+        units = turn_units(words, (one.at_ns for one in events), self._voice_of)
+        return Reading(from_ns, to_ns, units, turn_takers(units, events, spans, people), spans)
 
-    def _voice_of(self, label: str | None, at_ns: int) -> str | None:
+    def _people_among(self, events: Sequence[SpeakingEvent]) -> Iterable[str]:
+        """Everybody in the meeting; of too many, only those of whom something is said."""
+        participants = self.roster.participants
+        if len(participants) <= MAX_LISTENERS:
+            return participants
+        return {one.who for one in events} | {one.participant_id for _, one in self._names.items()}
+
+    def _voice_of(self, label: str, at_ns: int) -> Voice | None:
         """Who has this voice, if they can have been there."""
-        found = None if label is None else self._names.find(label)
+        found = self._names.find(label)
         if found is None or not self.roster.was_there(found.participant_id, at_ns):
             return None
-        return found.participant_id
-
-    def _share_of(self, label: str | None) -> float:
-        found = None if label is None else self._names.find(label)
-        return 0.0 if found is None else found.share
+        odds = found.share / max(1e-9, 1 - found.share)
+        return found.participant_id, min(MAX_VOICE_WEIGHT, log(odds) + VOICE_WEIGHT)
 
     def _named(self, participant_id: str, confidence: float, method: SpeakerMethod) -> SpeakerName:
         participant = self.roster.find(participant_id)
@@ -288,19 +296,18 @@ class Correlator:
         return None if participant is None else participant.name
 
     def _is_credible(self, interval: SpeakingInterval) -> bool:
-        participant = self.roster.find(interval.participant_id)
+        return self._is_person(interval.participant_id)
+
+    def _is_person(self, participant_id: str) -> bool:
+        participant = self.roster.find(participant_id)
         return participant is None or not participant.is_bot
 
-    def _goes_on_to(self, segment: Segment) -> None:
-        """The words before these may be read otherwise, now that they go on."""
-        utterances = self._utterances[segment.stream]
-        utterance = utterances.around(segment.start_ns, segment.start_ns)
-        sentence = utterances.sentence(segment.start_ns, segment.start_ns)
-        begins_ns = [segment.start_ns]
-        begins_ns += [] if utterance is None else [utterance.start_ns]
-        begins_ns += [] if sentence is None else [sentence[0]]
-        if min(begins_ns) < segment.start_ns:
-            self._touch(Span(min(begins_ns), segment.end_ns))
+    def _stopped(self, participant_id: str, at_ns: int) -> None:
+        self._events.say(participant_id, at_ns, is_start=False)
+        self._changes(self._intervals.stopped(participant_id, at_ns))
+        # A stop that makes no interval is evidence all the same.
+        at_ns = max(0, at_ns - self.lag_ns)
+        self._touch(Span(max(0, at_ns - AROUND_NS), at_ns + AROUND_NS))
 
     def _changes(self, intervals: list[SpeakingInterval]) -> None:
         self._changed += intervals
@@ -315,6 +322,7 @@ class Correlator:
             self._touch(Span(found[0].start_ns, found[-1].end_ns))
 
     def _touch(self, span: Span) -> None:
+        self._readings.clear()
         if self._dirty is None:
             self._dirty = span
             return

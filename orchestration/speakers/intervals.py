@@ -7,10 +7,6 @@ from dataclasses import dataclass
 MAX_INTERVALS = 20_000
 """Speaking intervals kept; the oldest go first: by then their words are long final."""
 
-NEAREST_NS = 500_000_000
-"""A word that no interval covers is its nearest neighbour's within this: whisper's word times
-and a platform's indicator both stray by some hundred milliseconds."""
-
 FLICKER_NS = 1_000_000_000
 """A shorter interval inside somebody else's is a cough or an indicator's flicker, not a turn."""
 
@@ -98,12 +94,6 @@ class SpeakingIntervals:
     def newest(self, count: int) -> list[SpeakingInterval]:
         """The last closed ones in order, then the open ones; only those that count."""
         found = [*self._closed[-count:], *self._still_open()]
-        return [one for one in found if self._counts(one)]
-
-    def near(self, start_ns: int, end_ns: int) -> list[SpeakingInterval]:
-        """Those that count and are at a span or not long before it, and the first one after it."""
-        after = bisect_right(self._closed, end_ns + NEAREST_NS, key=lambda one: one.start_ns)
-        found = [*self._closed[max(0, after - LOOKBACK_INTERVALS) : after + 1], *self._still_open()]
         return [one for one in found if self._counts(one)]
 
     def _still_open(self) -> list[SpeakingInterval]:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from orchestration.speakers.correlator import Correlator, Span
+from orchestration.speakers.heard_words import SpokenWord
+from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import Segment, SpeakerName
 
 REPAINTABLE_SEGMENTS = 400
@@ -16,6 +18,9 @@ FIRST_SHARE = 0.6
 
 SWITCH_SHARE = 0.75
 """Share by which one that has a name gets another: names that waver are worse than late ones."""
+
+KEPT_LIKELIHOOD = 0.75
+"""A name that evidence gave goes when later evidence makes it less likely than this."""
 
 SETTLED_METHODS = frozenset({"google_meet_api"})
 """Names that evidence of the meeting does not change: they came after it, with more in hand."""
@@ -82,7 +87,9 @@ def renamed(segment: Segment, correlator: Correlator) -> SpeakerName | None:
         and (share >= SWITCH_SHARE or speaker.speaker_id == present.speaker_id)
     ):
         return speaker
-    return None if present is None else present_name(present, correlator)
+    if present is None or _is_disproved(segment, present, correlator):
+        return None
+    return present_name(present, correlator)
 
 
 def present_name(speaker: SpeakerName, correlator: Correlator) -> SpeakerName:
@@ -93,6 +100,19 @@ def present_name(speaker: SpeakerName, correlator: Correlator) -> SpeakerName:
     if participant is not None and not is_by_hand and speaker.method not in SETTLED_METHODS:
         speaker = replace(speaker, name=participant.name)
     return corrections.corrected(speaker)
+
+
+def _is_disproved(segment: Segment, present: SpeakerName, correlator: Correlator) -> bool:
+    """Whether it is unlikely by now that a name that evidence gave is right."""
+    if present.method not in ("temporal", "acoustic"):
+        return False
+    likely_ns = total_ns = 0.0
+    for word in segment.words:
+        length_ns = max(1, word.end_ns - word.start_ns)
+        spoken = SpokenWord(word.start_ns, word.end_ns, word.label, ends_sentence(word.text))
+        likely_ns += length_ns * correlator.likelihood(segment.stream, spoken, present.speaker_id)
+        total_ns += length_ns
+    return likely_ns < KEPT_LIKELIHOOD * total_ns
 
 
 def _majority(segment: Segment, correlator: Correlator) -> tuple[SpeakerName | None, float]:

@@ -8,9 +8,9 @@ from orchestration.services.ports import Hypothesis, HypothesisWord
 from orchestration.session.inputs import ParticipantRef
 from orchestration.speakers.caption_text import Caption
 from orchestration.speakers.correlator import Correlator
+from orchestration.speakers.heard_words import SpokenWord
 from orchestration.speakers.labels import label_id, steady_labels
 from orchestration.speakers.repainting import Repainter
-from orchestration.speakers.utterances import SpokenWord
 from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
 
@@ -127,6 +127,7 @@ def words_of(
 ) -> list[Spoken]:
     """Words of 0.4 s or so, in order, as one whisper hears them: of two at once, either's."""
     said: list[Spoken] = []
+    marks = random.Random(len(meeting))
     for turn in meeting:
         count = max(1, round((turn.end_s - turn.start_s) / 0.4))
         length_s = (turn.end_s - turn.start_s) / count
@@ -138,7 +139,7 @@ def words_of(
                 voice = _voice(chance, turn_voice, diarization.confused_words)
                 raw = f"SPEAKER_{PEOPLE.index(voice):02d}"
                 label = label_id(ENGINE, 0, 0, raw)
-            mark = "." if n + 1 == count or chance.random() < SENTENCE_ENDS else ""
+            mark = "." if n + 1 == count or marks.random() < SENTENCE_ENDS else ""
             text = chance.choice(VOCABULARY) + mark
             said.append(Spoken(turn.who, start_s, start_s + length_s, text, label))
     said.sort(key=lambda one: one.start_s)

@@ -1,0 +1,72 @@
+"""The words of one stream by time, as far back as their names may still change. Pure."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_WORDS = 5_000
+"""Words of one stream in memory, half an hour of talk and more: 120 kB. The oldest go first; by
+then their segments are settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """Where a word lies in a stream, in ns, its label, and whether its mark ends a sentence."""
+
+    start_ns: int
+    end_ns: int
+    label: str | None
+    ends_sentence: bool = False
+
+
+class HeardWords:
+    """Words in order of their starts."""
+
+    def __init__(self) -> None:
+        self._starts = array("q")
+        self._ends = array("q")
+        self._labels: list[str | None] = []
+        self._sentence_ends = bytearray()
+
+    def heard(self, words: Sequence[SpokenWord]) -> bool:
+        """Words are here, in order; they take the place of those heard there before.
+
+        Returns whether that is news.
+        """
+        if not words:
+            return False
+        first = bisect_left(self._starts, words[0].start_ns)
+        after = bisect_left(self._starts, words[-1].start_ns + 1)
+        if list(words) == self._slice(first, after):
+            return False
+        self._starts[first:after] = array("q", [one.start_ns for one in words])
+        self._ends[first:after] = array("q", [one.end_ns for one in words])
+        self._labels[first:after] = [one.label for one in words]
+        self._sentence_ends[first:after] = bytes(one.ends_sentence for one in words)
+        if len(self._starts) > MAX_WORDS:
+            old = slice(MAX_WORDS // 10)
+            del self._starts[old], self._ends[old], self._labels[old], self._sentence_ends[old]
+        return True
+
+    def knows(self, start_ns: int) -> bool:
+        """Whether a word starts there."""
+        at = bisect_left(self._starts, start_ns)
+        return at < len(self._starts) and self._starts[at] == start_ns
+
+    def between(self, from_ns: int, to_ns: int) -> Sequence[SpokenWord]:
+        """Words that start from and before these moments."""
+        return self._slice(bisect_left(self._starts, from_ns), bisect_left(self._starts, to_ns))
+
+    def _slice(self, first: int, after: int) -> list[SpokenWord]:
+        of_slice = slice(first, after)
+        return [
+            SpokenWord(start_ns, end_ns, label, bool(ends_sentence))
+            for start_ns, end_ns, label, ends_sentence in zip(
+                self._starts[of_slice],
+                self._ends[of_slice],
+                self._labels[of_slice],
+                self._sentence_ends[of_slice],
+                strict=True,
+            )
+        ]

@@ -1,0 +1,145 @@
+"""Words in units that are one person's: from pause, sentence end or event to the next. Pure.
+
+Conversation analysis calls what a turn is made of, and where it may pass to somebody else, its
+units and their transition-relevance places (Sacks, Schegloff and Jefferson 1974).
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeAlias
+
+from orchestration.speakers.heard_words import SpokenWord
+
+PAUSE_NS = 200_000_000
+"""Silence between two words in which a turn may pass."""
+
+NEAREST_NS = 500_000_000
+"""A speaking event may be as far as this from the words between which the turn passes."""
+
+MIN_VOICE_NS = 1_000_000_000
+"""A label that has less of the words between two pauses is in doubt, if another has most of it."""
+
+FOREMOST_SHARE = 0.7
+"""Share of the words between two pauses by which a label has most of them."""
+
+Voice: TypeAlias = tuple[str, float]
+"""Whose a label is, and the weight of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnUnit:
+    """Words that are one person's.
+
+    `follows_break`: a pause or the end of a sentence is before it. `voice` is whose voice a
+    diarizer takes it to be, and `voice_weight` the logarithm of how much likelier that makes it.
+    """
+
+    start_ns: int
+    end_ns: int
+    follows_break: bool
+    voice: str | None = None
+    voice_weight: float = 0.0
+
+    @property
+    def length_ns(self) -> int:
+        return self.end_ns - self.start_ns
+
+
+def turn_units(
+    words: Sequence[SpokenWord],
+    events_at_ns: Iterable[int],
+    voice_of: Callable[[str, int], Voice | None],
+) -> list[TurnUnit]:
+    """Cut words in order into units; `voice_of` says whose a label is at a moment, if it is known.
+
+    A unit begins after a pause, after the end of a sentence, at another voice, and where a speaking
+    event is nearest.
+    """
+    if not words:
+        return []
+    words = _one_after_the_other(words)
+    labels = credible_labels(words)
+    breaks = {n for n in range(1, len(words)) if _is_break(words[n - 1], words[n])}
+    cuts = breaks | set(_nearest(words, events_at_ns)) | set(_changes(labels))
+    edges = [0, *sorted(cuts), len(words)]
+    return [
+        _unit(words[first:after], labels[first:after], first in breaks, voice_of)
+        for first, after in pairwise(edges)
+    ]
+
+
+def _one_after_the_other(words: Sequence[SpokenWord]) -> Sequence[SpokenWord]:
+    """Whisper lets a word last into the next ones now and then."""
+    ends_ns = [max(a.start_ns, min(a.end_ns, b.start_ns)) for a, b in pairwise(words)]
+    return [
+        replace(one, end_ns=end_ns)
+        for one, end_ns in zip(words, [*ends_ns, words[-1].end_ns], strict=True)
+    ]
+
+
+def credible_labels(words: Sequence[SpokenWord]) -> list[str | None]:
+    """Each word's label, None where it is in doubt: diarizers err most on what is too short to
+    have a voice, and it may as well be somebody who interjects."""
+    edges = [0, *(n for n in range(1, len(words)) if _is_pause(words[n - 1], words[n])), len(words)]
+    labels: list[str | None] = []
+    for first, after in pairwise(edges):
+        heard_ns = Counter[str]()
+        for word in words[first:after]:
+            if word.label is not None:
+                heard_ns[word.label] += max(1, word.end_ns - word.start_ns)
+        foremost_ns = max(heard_ns.values(), default=0)
+        has_most = foremost_ns >= FOREMOST_SHARE * heard_ns.total()
+        doubted = {
+            label
+            for label, length_ns in heard_ns.items()
+            if has_most and length_ns < min(MIN_VOICE_NS, foremost_ns)
+        }
+        labels += [None if one.label in doubted else one.label for one in words[first:after]]
+    return labels
+
+
+def _unit(
+    words: Sequence[SpokenWord],
+    labels: Sequence[str | None],
+    follows_break: bool,
+    voice_of: Callable[[str, int], Voice | None],
+) -> TurnUnit:
+    start_ns = words[0].start_ns
+    end_ns = max(start_ns + 1, *(one.end_ns for one in words))
+    label = next((one for one in labels if one is not None), None)
+    voice = None if label is None else voice_of(label, start_ns)
+    if voice is None:
+        return TurnUnit(start_ns, end_ns, follows_break)
+    return TurnUnit(start_ns, end_ns, follows_break, *voice)
+
+
+def _is_pause(before: SpokenWord, after: SpokenWord) -> bool:
+    return after.start_ns - before.end_ns >= PAUSE_NS
+
+
+def _is_break(before: SpokenWord, after: SpokenWord) -> bool:
+    return before.ends_sentence or _is_pause(before, after)
+
+
+def _nearest(words: Sequence[SpokenWord], events_at_ns: Iterable[int]) -> Iterator[int]:
+    """Words before which an event is nearest."""
+    between_ns = [(one.end_ns + other.start_ns) // 2 for one, other in pairwise(words)]
+    for at_ns in events_at_ns:
+        after = bisect_right(between_ns, at_ns)
+        around = [n for n in (after - 1, after) if 0 <= n < len(between_ns)]
+        nearest = min(around, key=lambda n: abs(between_ns[n] - at_ns), default=None)
+        if nearest is not None and abs(between_ns[nearest] - at_ns) <= NEAREST_NS:
+            yield nearest + 1
+
+
+def _changes(labels: Sequence[str | None]) -> Iterator[int]:
+    """Words with another label than the last that had one."""
+    last: str | None = None
+    for number, label in enumerate(labels):
+        if label is not None:
+            if last is not None and label != last:
+                yield number
+            last = label
