@@ -14,7 +14,7 @@ from orchestration.speakers.caption_text import Caption, CaptionText
 from orchestration.speakers.corrections import Correction, Corrections
 from orchestration.speakers.event_lag import EventLag
 from orchestration.speakers.fallback_names import fallback_name
-from orchestration.speakers.heard_words import HeardWords, SpokenWord
+from orchestration.speakers.heard_words import SpokenWord
 from orchestration.speakers.intervals import (
     SpeakingInterval,
     SpeakingIntervals,
@@ -22,11 +22,11 @@ from orchestration.speakers.intervals import (
 )
 from orchestration.speakers.label_evidence import LabelEvidence
 from orchestration.speakers.label_names import LabelNames
-from orchestration.speakers.reading import Reading
 from orchestration.speakers.roster import Roster
-from orchestration.speakers.speaking_events import SpeakingEvent, SpeakingEvents
-from orchestration.speakers.turn_taking import UNKNOWN, turn_takers
-from orchestration.speakers.turn_units import Voice, turn_units
+from orchestration.speakers.speaking_events import SpeakingEvent
+from orchestration.speakers.turn_reader import TurnReader
+from orchestration.speakers.turn_taking import UNKNOWN
+from orchestration.speakers.turn_units import Voice
 from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import Segment, SpeakerMethod, SpeakerName
 
@@ -38,12 +38,6 @@ MIN_LIKELIHOOD = 0.86
 
 VOICE_WEIGHT, MAX_VOICE_WEIGHT = 1.0, 4.0
 """How much likelier a label makes the one whose voice it is, as a logarithm; beside its odds."""
-
-READ_NS, MARGIN_NS = 60_000_000_000, 30_000_000_000
-"""Turns are read for so long at a time, with words before and after for what leads there."""
-
-EVENTS_AROUND_NS = 3_000_000_000
-"""Events this long before the first word and after the last one belong to them."""
 
 MAX_LISTENERS = 30
 """In a larger meeting, those of whom the platform says nothing at a time do not speak then."""
@@ -79,9 +73,7 @@ class Correlator:
         self._evidence = LabelEvidence()
         self._names = LabelNames()
         self._captions = CaptionText()
-        self._events = SpeakingEvents()
-        self._words: dict[int, HeardWords] = {}
-        self._readings: dict[int, Reading] = {}
+        self._turns = TurnReader(self._people_among, self._voice_of)
         self._dirty: Span | None = None
         self._changed: list[SpeakingInterval] = []
 
@@ -119,7 +111,7 @@ class Correlator:
     def started(self, participant_id: str, at_ns: int) -> None:
         """The platform says that somebody starts to speak."""
         if not self.roster.had_left(participant_id, at_ns):
-            self._events.say(participant_id, at_ns, is_start=True)
+            self._turns.say(participant_id, at_ns, is_start=True)
             self._changes(self._intervals.started(participant_id, at_ns))
 
     def stopped(self, participant_id: str, at_ns: int) -> None:
@@ -158,7 +150,7 @@ class Correlator:
         """Words in order that are about to be named: each is judged among the others."""
         if self.roster.owner_of(stream) is not None:
             return
-        if self._words.setdefault(stream, HeardWords()).heard(words):
+        if self._turns.hear(stream, words):
             self._touch(Span(words[0].start_ns - AROUND_NS, words[-1].end_ns))
 
     def heard(self, segment: Segment) -> None:
@@ -225,7 +217,8 @@ class Correlator:
 
     def likelihood(self, stream: int, word: SpokenWord, speaker_id: str) -> float:
         """How likely a word of a mixed stream is somebody's by all but captions and corrections."""
-        return self._reading(stream, word).likelihood_at(word.start_ns, speaker_id)
+        reading = self._turns.around(stream, word, self.lag_ns)
+        return reading.likelihood_at(word.start_ns, speaker_id)
 
     def take_dirty(self) -> Span | None:
         """Where words may have other names than before the last call."""
@@ -235,7 +228,7 @@ class Correlator:
     def _by_evidence(
         self, stream: int, start_ns: int, end_ns: int, label: str | None
     ) -> SpeakerName | None:
-        reading = self._reading(stream, SpokenWord(start_ns, end_ns, label))
+        reading = self._turns.around(stream, SpokenWord(start_ns, end_ns, label), self.lag_ns)
         who, likelihood = reading.speaker_at(start_ns)
         is_known = (
             who != UNKNOWN and likelihood >= MIN_LIKELIHOOD and self.roster.was_there(who, start_ns)
@@ -251,32 +244,13 @@ class Correlator:
         is_said = reading.is_said(who, start_ns, end_ns)
         return self._named(who, likelihood, "acoustic" if is_heard and not is_said else "temporal")
 
-    def _reading(self, stream: int, word: SpokenWord) -> Reading:
-        """Who has the turns around a word; for one that is not remembered, by itself."""
-        heard = self._words.get(stream)
-        if heard is None or not heard.knows(word.start_ns):
-            return self._read([word], word.start_ns, word.start_ns + 1)
-        reading = self._readings.get(stream)
-        if reading is None or not reading.from_ns <= word.start_ns < reading.to_ns:
-            from_ns, to_ns = word.start_ns, word.start_ns + READ_NS
-            words = heard.between(from_ns - MARGIN_NS, to_ns + MARGIN_NS)
-            reading = self._readings[stream] = self._read(words, from_ns, to_ns)
-        return reading
-
-    def _read(self, words: Sequence[SpokenWord], from_ns: int, to_ns: int) -> Reading:
-        events, spans = self._events.between(
-            words[0].start_ns - EVENTS_AROUND_NS, words[-1].end_ns + EVENTS_AROUND_NS, self.lag_ns
-        )
-        people = [one for one in self._people_among(events) if self._is_person(one)]
-        units = turn_units(words, (one.at_ns for one in events), self._voice_of)
-        return Reading(from_ns, to_ns, units, turn_takers(units, events, spans, people), spans)
-
-    def _people_among(self, events: Sequence[SpeakingEvent]) -> Iterable[str]:
+    def _people_among(self, events: Iterable[SpeakingEvent]) -> Sequence[str]:
         """Everybody in the meeting; of too many, only those of whom something is said."""
-        participants = self.roster.participants
-        if len(participants) <= MAX_LISTENERS:
-            return participants
-        return {one.who for one in events} | {one.participant_id for _, one in self._names.items()}
+        people: Iterable[str] = self.roster.participants
+        if len(self.roster) > MAX_LISTENERS:
+            named = {one.participant_id for _, one in self._names.items()}
+            people = sorted({one.who for one in events} | named)
+        return [one for one in people if self._is_person(one)]
 
     def _voice_of(self, label: str, at_ns: int) -> Voice | None:
         """Who has this voice, if they can have been there."""
@@ -303,7 +277,7 @@ class Correlator:
         return participant is None or not participant.is_bot
 
     def _stopped(self, participant_id: str, at_ns: int) -> None:
-        self._events.say(participant_id, at_ns, is_start=False)
+        self._turns.say(participant_id, at_ns, is_start=False)
         self._changes(self._intervals.stopped(participant_id, at_ns))
         # A stop that makes no interval is evidence all the same.
         at_ns = max(0, at_ns - self.lag_ns)
@@ -322,7 +296,7 @@ class Correlator:
             self._touch(Span(found[0].start_ns, found[-1].end_ns))
 
     def _touch(self, span: Span) -> None:
-        self._readings.clear()
+        self._turns.forget()
         if self._dirty is None:
             self._dirty = span
             return

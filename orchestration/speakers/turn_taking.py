@@ -125,8 +125,11 @@ def _step(
     total = sum(leaving)
     return _normalised(
         [
-            ((total - leaving[n]) * passing.change * begins[n] + before[n] * passing.stays[n])
-            * evidence[n]
+            evidence[n]
+            * (
+                max(0.0, total - leaving[n]) * passing.change * begins[n]
+                + before[n] * passing.stays[n]
+            )
             for n in range(len(before))
         ]
     )
@@ -146,7 +149,7 @@ def _evidence(
         common_ns = span.common_ns(unit.start_ns, unit.end_ns)
         if common_ns <= 0 or span.who not in weights:
             continue
-        weight = COVERED * common_ns / (unit.end_ns - unit.start_ns)
+        weight = COVERED * common_ns / unit.length_ns
         if span.is_short:
             weight = IS_INTERJECTION if _fits(unit, span) else 0.0
         weights[span.who] = max(weights[span.who], weight)

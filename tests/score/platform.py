@@ -44,13 +44,15 @@ Span: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How a platform's word is off; shares are of an indicator's stretches."""
+    """How a platform's word is off. `missing` and `spurious` are shares of an indicator's
+    stretches, `lost` is one of its starts and stops."""
 
     name: str
     delay_s: float = 0.0
     jitter_s: float = 0.0
     missing: float = 0.0
     spurious: float = 0.0
+    lost: float = 0.0
     has_captions: bool = False
     has_voices: bool = False
     """Whether words have the embedded diarizer's labels."""
@@ -60,12 +62,16 @@ class Condition:
     @property
     def is_random(self) -> bool:
         """Whether another seed makes another meeting of it."""
-        shares = self.jitter_s + self.missing + self.spurious + (self.confused_labels or 0)
+        shares = (
+            self.jitter_s + self.missing + self.spurious + self.lost + (self.confused_labels or 0)
+        )
         return self.has_captions or shares > 0
 
 
-SOME_MISSING = Condition("10 % missing, delay 1 s", 1.0, 0.0, 0.1)
-ALL_AT_ONCE = Condition("all at once, 1 s", 1.0, 0.3, 0.1, 0.05)
+ALL_AT_ONCE = Condition("all at once, 1 s", 1.0, 0.3, spurious=0.05, lost=0.1)
+TURNS_MISSING = Condition("10 % of turns, delay 1 s", 1.0, missing=0.1)
+TURNS_AND_ALL = replace(ALL_AT_ONCE, name="turns, and all", missing=0.1, lost=0.0)
+"""Of a turn without a start and a stop nothing tells but a voice or a caption."""
 
 CONDITIONS = (
     Condition("prompt"),
@@ -74,14 +80,19 @@ CONDITIONS = (
     Condition("delay 1.5 s", 1.5),
     Condition("delay 2 s", 2.0),
     Condition("jitter 0.3 s, delay 1 s", 1.0, 0.3),
-    SOME_MISSING,
-    replace(SOME_MISSING, name="10 % missing, and voices", has_voices=True),
-    Condition("5 % spurious, delay 1 s", 1.0, 0.0, 0.0, 0.05),
+    Condition("10 % lost, delay 1 s", 1.0, lost=0.1),
+    Condition("5 % spurious, delay 1 s", 1.0, spurious=0.05),
     ALL_AT_ONCE,
     replace(ALL_AT_ONCE, name="all at once, 2 s", delay_s=2.0),
-    replace(ALL_AT_ONCE, name="all, 1 s, and captions", has_captions=True),
-    replace(ALL_AT_ONCE, name="all, 1 s, and voices", has_voices=True),
-    replace(ALL_AT_ONCE, name="all, 1 s, and labels", confused_labels=0.05),
+    replace(ALL_AT_ONCE, name="all at once, captions", has_captions=True),
+    replace(ALL_AT_ONCE, name="all at once, voices", has_voices=True),
+    replace(ALL_AT_ONCE, name="all at once, labels", confused_labels=0.05),
+    TURNS_MISSING,
+    replace(TURNS_MISSING, name="10 % of turns, voices", has_voices=True),
+    TURNS_AND_ALL,
+    replace(TURNS_AND_ALL, name="turns, all, captions", has_captions=True),
+    replace(TURNS_AND_ALL, name="turns, all, voices", has_voices=True),
+    replace(TURNS_AND_ALL, name="turns, all, labels", confused_labels=0.05),
 )
 
 
@@ -156,6 +167,8 @@ def _indicator(
         for event, at in edges:
             off_s = condition.delay_s + chance.uniform(-condition.jitter_s, condition.jitter_s)
             last = max(last + 1, at + round(off_s * meeting.sample_rate))
+            if condition.lost and chance.random() < condition.lost:
+                continue
             moment = SampleMoment(STREAM, last)
             yield Said(last, SpeakerFact(0, event, who.participant_id, who.name, moment))
 

@@ -54,6 +54,15 @@ def test_exactly_the_share_that_is_said_is_missing(seed: int) -> None:
     assert sum(len(one) for one in spans.values()) == 18
 
 
+@given(st.integers(0, 1000))
+def test_single_starts_and_stops_get_lost_and_the_others_are_as_before(seed: int) -> None:
+    whole = said_of(LONG, Condition("whole"))
+    left = said_of(LONG, Condition("some", lost=0.3), seed)
+    assert len(left) < len(whole)
+    told = [(one.event, one.participant_id, one.at) for one in whole]
+    assert all((one.event, one.participant_id, one.at) in told for one in left)
+
+
 def test_a_flicker_lights_somebody_who_does_not_speak() -> None:
     known = meeting((ANA, 25, 35))
     spans = stretches(known, Condition("some", spurious=1.0), random.Random(0))

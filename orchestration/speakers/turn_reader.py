@@ -1,0 +1,101 @@
+"""Who has the turns around a word, read from all events and words there are at a time."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestration.speakers.heard_words import HeardWords, SpokenWord
+from orchestration.speakers.speaking_events import SpeakingEvent, SpeakingEvents, SpeakingSpan
+from orchestration.speakers.turn_taking import turn_takers
+from orchestration.speakers.turn_units import TurnUnit, Voice, turn_units
+
+READ_NS, MARGIN_NS = 60_000_000_000, 30_000_000_000
+"""Turns are read for so long at a time, with words before and after for what leads there."""
+
+EVENTS_AROUND_NS = 3_000_000_000
+"""Events this long before the first word and after the last one belong to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The likelihoods of units; good for words that start from `from_ns` and before `to_ns`."""
+
+    from_ns: int
+    to_ns: int
+    units: Sequence[TurnUnit]
+    likelihoods: Sequence[Mapping[str, float]]
+    spans: Sequence[SpeakingSpan]
+
+    def speaker_at(self, start_ns: int) -> tuple[str, float]:
+        """The likeliest speaker of a word by where it starts, and how likely that is."""
+        likelihoods = self._at(start_ns)
+        who = max(likelihoods, key=lambda one: likelihoods[one])
+        return who, likelihoods[who]
+
+    def likelihood_at(self, start_ns: int, who: str) -> float:
+        """How likely a word that starts there is somebody's."""
+        return self._at(start_ns).get(who, 0.0)
+
+    def _at(self, start_ns: int) -> Mapping[str, float]:
+        unit = bisect_right(self.units, start_ns, key=lambda one: one.start_ns) - 1
+        return self.likelihoods[max(0, unit)]
+
+    def is_said(self, who: str, start_ns: int, end_ns: int) -> bool:
+        """Whether the platform says that somebody speaks during a word."""
+        return any(
+            one.who == who and one.common_ns(start_ns, max(end_ns, start_ns + 1)) > 0
+            for one in self.spans
+        )
+
+
+class TurnReader:
+    """Events of a meeting, the words of its streams, and what was read from them last."""
+
+    def __init__(
+        self,
+        people_among: Callable[[Iterable[SpeakingEvent]], Sequence[str]],
+        voice_of: Callable[[str, int], Voice | None],
+    ) -> None:
+        """`people_among` says who can have spoken when these events came, and `voice_of` whose a
+        label is at a moment."""
+        self._people_among = people_among
+        self._voice_of = voice_of
+        self._events = SpeakingEvents()
+        self._words: dict[int, HeardWords] = {}
+        self._readings: dict[int, Reading] = {}
+
+    def say(self, who: str, at_ns: int, *, is_start: bool) -> None:
+        """The platform says that somebody starts to speak, or stops."""
+        self._events.say(who, at_ns, is_start=is_start)
+        self.forget()
+
+    def hear(self, stream: int, words: Sequence[SpokenWord]) -> bool:
+        """Words in order take the place of those heard there before; whether that is news."""
+        is_news = self._words.setdefault(stream, HeardWords()).heard(words)
+        if is_news:
+            self._readings.pop(stream, None)
+        return is_news
+
+    def forget(self) -> None:
+        """Something else is different now: read anew."""
+        self._readings.clear()
+
+    def around(self, stream: int, word: SpokenWord, lag_ns: int) -> Reading:
+        """The turns around a word; for one that is not remembered, by itself."""
+        heard = self._words.get(stream)
+        if heard is None or not heard.knows(word.start_ns):
+            return self._read([word], word.start_ns, word.start_ns + 1, lag_ns)
+        reading = self._readings.get(stream)
+        if reading is None or not reading.from_ns <= word.start_ns < reading.to_ns:
+            from_ns, to_ns = word.start_ns, word.start_ns + READ_NS
+            words = heard.between(from_ns - MARGIN_NS, to_ns + MARGIN_NS)
+            reading = self._readings[stream] = self._read(words, from_ns, to_ns, lag_ns)
+        return reading
+
+    def _read(self, words: Sequence[SpokenWord], from_ns: int, to_ns: int, lag_ns: int) -> Reading:
+        events, spans = self._events.between(
+            words[0].start_ns - EVENTS_AROUND_NS, words[-1].end_ns + EVENTS_AROUND_NS, lag_ns
+        )
+        units = turn_units(words, (one.at_ns for one in events), self._voice_of)
+        likelihoods = turn_takers(units, events, spans, self._people_among(events))
+        return Reading(from_ns, to_ns, units, likelihoods, spans)
