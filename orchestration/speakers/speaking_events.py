@@ -4,8 +4,9 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MAX_EVENTS = 20_000
-"""Starts and stops in memory; the oldest go first: by then their words are settled."""
+MAX_EVENTS = 5_000
+"""Starts and stops in memory, hours of talk; the oldest go first: by then their words are
+settled."""
 
 SHORT_NS = 1_500_000_000
 """A shorter turn is an interjection, or an indicator's flicker."""

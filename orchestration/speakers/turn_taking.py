@@ -146,8 +146,10 @@ def _evidence(
     """A factor for each person, by turns that the unit lies in and by its voice."""
     weights = dict.fromkeys(names, 0.0)
     for span in spans:
+        if span.start_ns >= unit.end_ns or span.who not in weights:
+            continue
         common_ns = span.common_ns(unit.start_ns, unit.end_ns)
-        if common_ns <= 0 or span.who not in weights:
+        if common_ns <= 0:
             continue
         weight = COVERED * common_ns / unit.length_ns
         if span.is_short:
@@ -199,15 +201,12 @@ def _passings(
     spans: Sequence[SpeakingSpan],
     names: Sequence[str],
 ) -> Iterator[_Passing]:
+    long = [one for one in spans if not one.is_short]
     for before, after in pairwise(units):
         from_ns = min(before.end_ns, after.start_ns)
         to_ns = max(before.end_ns, after.start_ns)
         stops, starts = _explained(from_ns, to_ns, events, names)
-        going_on = {
-            one.who
-            for one in spans
-            if not one.is_short and one.covers(from_ns - JITTER_NS, to_ns + JITTER_NS)
-        }
+        going_on = {one.who for one in long if one.covers(from_ns - JITTER_NS, to_ns + JITTER_NS)}
         changes = [
             [
                 max(weight, -GOES_ON) if who in going_on else weight

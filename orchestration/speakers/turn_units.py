@@ -25,6 +25,9 @@ MIN_VOICE_NS = 1_000_000_000
 FOREMOST_SHARE = 0.7
 """Share of the words between two pauses by which a label has most of them."""
 
+LAST = SpokenWord(2**63, 2**63, None)
+"""After all words."""
+
 Voice: TypeAlias = tuple[str, float]
 """Whose a label is, and the weight of that."""
 
@@ -73,10 +76,11 @@ def turn_units(
 
 def _one_after_the_other(words: Sequence[SpokenWord]) -> Sequence[SpokenWord]:
     """Whisper lets a word last into the next ones now and then."""
-    ends_ns = [max(a.start_ns, min(a.end_ns, b.start_ns)) for a, b in pairwise(words)]
     return [
-        replace(one, end_ns=end_ns)
-        for one, end_ns in zip(words, [*ends_ns, words[-1].end_ns], strict=True)
+        one
+        if one.end_ns <= other.start_ns
+        else replace(one, end_ns=max(one.start_ns, other.start_ns))
+        for one, other in zip(words, [*words[1:], LAST], strict=True)
     ]
 
 
