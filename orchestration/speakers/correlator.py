@@ -36,6 +36,9 @@ MAX_SCANNED_INTERVALS = 2_000
 MIN_LIKELIHOOD = 0.86
 """From here on a word is somebody's: unknown beats wrong."""
 
+KEPT_LIKELIHOOD = 0.75
+"""A name that evidence gave is in doubt when later evidence makes it less likely than this."""
+
 VOICE_WEIGHT, MAX_VOICE_WEIGHT = 1.0, 4.0
 """How much likelier a label makes the one whose voice it is, as a logarithm; beside its odds."""
 
@@ -215,10 +218,13 @@ class Correlator:
             speaker = fallback_name(stream, label, self._loopback_names)
         return None if speaker is None else self.corrections.corrected(speaker)
 
-    def likelihood(self, stream: int, word: SpokenWord, speaker_id: str) -> float:
-        """How likely a word of a mixed stream is somebody's by all but captions and corrections."""
+    def doubts(self, stream: int, word: SpokenWord, speaker_id: str) -> bool:
+        """Whether what the platform said around a word makes it unlikely that it is somebody's;
+        no, where that is not remembered."""
+        if not self._turns.remembers(stream, word):
+            return False
         reading = self._turns.around(stream, word, self.lag_ns)
-        return reading.likelihood_at(word.start_ns, speaker_id)
+        return reading.likelihood_at(word.start_ns, speaker_id) < KEPT_LIKELIHOOD
 
     def take_dirty(self) -> Span | None:
         """Where words may have other names than before the last call."""

@@ -19,9 +19,6 @@ FIRST_SHARE = 0.6
 SWITCH_SHARE = 0.75
 """Share by which one that has a name gets another: names that waver are worse than late ones."""
 
-KEPT_LIKELIHOOD = 0.75
-"""A name that evidence gave goes when later evidence makes it less likely than this."""
-
 SETTLED_METHODS = frozenset({"google_meet_api"})
 """Names that evidence of the meeting does not change: they came after it, with more in hand."""
 
@@ -87,7 +84,7 @@ def renamed(segment: Segment, correlator: Correlator) -> SpeakerName | None:
         and (share >= SWITCH_SHARE or speaker.speaker_id == present.speaker_id)
     ):
         return speaker
-    if present is None or _is_disproved(segment, present, correlator):
+    if present is None or _is_in_doubt(segment, present, correlator):
         return None
     return present_name(present, correlator)
 
@@ -102,17 +99,16 @@ def present_name(speaker: SpeakerName, correlator: Correlator) -> SpeakerName:
     return corrections.corrected(speaker)
 
 
-def _is_disproved(segment: Segment, present: SpeakerName, correlator: Correlator) -> bool:
-    """Whether it is unlikely by now that a name that evidence gave is right."""
+def _is_in_doubt(segment: Segment, present: SpeakerName, correlator: Correlator) -> bool:
+    """Whether a name that evidence gave is unlikely by now, for more than half of the words."""
     if present.method not in ("temporal", "acoustic"):
         return False
-    likely_ns = total_ns = 0.0
-    for word in segment.words:
-        length_ns = max(1, word.end_ns - word.start_ns)
-        spoken = SpokenWord(word.start_ns, word.end_ns, word.label, ends_sentence(word.text))
-        likely_ns += length_ns * correlator.likelihood(segment.stream, spoken, present.speaker_id)
-        total_ns += length_ns
-    return likely_ns < KEPT_LIKELIHOOD * total_ns
+    spoken = [
+        SpokenWord(word.start_ns, word.end_ns, word.label, ends_sentence(word.text))
+        for word in segment.words
+    ]
+    doubted = [correlator.doubts(segment.stream, one, present.speaker_id) for one in spoken]
+    return 2 * sum(doubted) > len(doubted)
 
 
 def _majority(segment: Segment, correlator: Correlator) -> tuple[SpeakerName | None, float]:

@@ -60,6 +60,10 @@ class SpeakingEvents:
         if len(self._said) > MAX_EVENTS:
             del self._said[: MAX_EVENTS // 10]
 
+    def began(self, before_ns: int) -> bool:
+        """Whether anything is known of what the platform said before a moment."""
+        return bool(self._said) and self._said[0][0] < before_ns
+
     def between(
         self, from_ns: int, to_ns: int, lag_ns: int
     ) -> tuple[list[SpeakingEvent], list[SpeakingSpan]]:

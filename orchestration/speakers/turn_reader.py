@@ -80,6 +80,13 @@ class TurnReader:
         """Something else is different now: read anew."""
         self._readings.clear()
 
+    def remembers(self, stream: int, word: SpokenWord) -> bool:
+        """Whether a word is among those heard, and events from before it are known."""
+        heard = self._words.get(stream)
+        return (
+            heard is not None and heard.knows(word.start_ns) and self._events.began(word.start_ns)
+        )
+
     def around(self, stream: int, word: SpokenWord, lag_ns: int) -> Reading:
         """The turns around a word; for one that is not remembered, by itself."""
         heard = self._words.get(stream)

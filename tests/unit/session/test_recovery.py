@@ -91,7 +91,13 @@ class Disk:
         )
 
     def segments(self) -> list[Segment]:
-        return [segment for one in self.changes for segment in one.segments]
+        """Each segment at its last revision, in the order in which they became final."""
+        newest: dict[str, Segment] = {}
+        for one in self.changes:
+            for segment in one.segments:
+                assert segment.revision > getattr(newest.get(segment.segment_id), "revision", 0)
+                newest[segment.segment_id] = segment
+        return list(newest.values())
 
 
 @dataclass
