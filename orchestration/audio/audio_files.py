@@ -12,6 +12,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from orchestration.audio.pcm import PcmFormat, decode_mono
 from orchestration.errors import BadAudio, TooLarge
 from orchestration.services.ports import ENGINE_SAMPLE_RATE
 
@@ -52,14 +53,16 @@ def read_audio_file(path: Path, *, max_duration_s: int) -> AudioFile:
             resampled = _resampling(rate)
             blocks: list[Samples] = []
             left = max_duration_s * rate
-            while len(block := file.read(BLOCK_FRAMES, dtype="int16", always_2d=True)):
+            fmt = PcmFormat("f32le", rate, channels)
+            # As floats: libsndfile does not scale float files to integers, and wraps loud Opus.
+            while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
                 left -= len(block)
                 if left < 0:
                     raise TooLarge(
                         f"The audio lasts longer than {max_duration_s} s, which is the limit.",
                         {"limit": "max_duration_s", "max": max_duration_s},
                     )
-                blocks.append(resampled(_mono(block), False))
+                blocks.append(resampled(decode_mono(block.tobytes(), fmt).samples, False))
     except soundfile.SoundFileError as error:
         raise BadAudio(
             "The file is not audio that this service reads: send WAV, FLAC, Ogg or MP3."
@@ -74,13 +77,6 @@ def _resampling(rate: int) -> Callable[[Samples, bool], Samples]:
         return lambda block, _: block
     stream = soxr.ResampleStream(rate, ENGINE_SAMPLE_RATE, 1, dtype="int16", quality="HQ")
     return lambda block, last: stream.resample_chunk(block, last=last)
-
-
-def _mono(block: Samples) -> Samples:
-    if block.shape[1] == 1:
-        return block[:, 0].copy()
-    mixed: Samples = block.mean(axis=1, dtype=np.float32).round().astype(np.int16)
-    return mixed
 
 
 def _check_shape(sample_rate: int, channels: int) -> None:

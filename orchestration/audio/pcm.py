@@ -111,9 +111,14 @@ def _decode_f32(payload: bytes, channels: int) -> DecodedPcm:
         values = np.clip(values, -1, 1)
     if channels > 1:
         values = _sum_of_channels(values, channels) / np.float32(channels)
-    # 1.0 itself is legal and has no s16 value: the largest one stands for it, uncounted.
+    return DecodedPcm(to_s16(values), non_finite, clipped)
+
+
+def to_s16(values: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Finite samples of any shape as s16; those beyond +-1 are clipped."""
+    # 1.0 itself is legal and has no s16 value: the largest one stands for it.
     scaled = np.clip(np.rint(values * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1)
-    return DecodedPcm(scaled.astype(np.int16), non_finite, clipped)
+    return scaled.astype(np.int16)
 
 
 def _sum_of_channels(values: NDArray[_Value], channels: int) -> NDArray[_Value]:

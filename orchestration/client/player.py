@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import soundfile
 
-from orchestration.audio.pcm import PcmFormat
+from orchestration.audio.pcm import PcmFormat, to_s16
 from orchestration.client.ingest import BotConnection
 from orchestration.errors import UnreadableFile
 from orchestration.session.inputs import (
@@ -74,7 +75,8 @@ class AudioTrack:
     ) -> None:
         try:
             self._file = soundfile.SoundFile(str(path))
-        except (soundfile.SoundFileError, OSError) as trouble:
+        # TypeError: a name that ends in .raw, for which libsndfile wants to be told a format.
+        except (soundfile.SoundFileError, OSError, TypeError) as trouble:
             reason = "there is no such file" if not path.exists() else "it is not audio I know"
             raise UnreadableFile(f"Cannot read {path}: {reason}.") from trouble
         self.sample_rate: int = self._file.samplerate
@@ -103,13 +105,14 @@ class AudioTrack:
             UnreadableFile: the file is damaged.
         """
         try:
-            block = self._file.read(max(0, sample - self.position), dtype="int16")
+            # As floats: libsndfile does not scale float files to integers, and wraps loud Opus.
+            block = self._file.read(max(0, sample - self.position), dtype="float32")
         except soundfile.SoundFileError as trouble:
             raise UnreadableFile(f"{self._file.name} is damaged.") from trouble
         self.position += len(block)
         if len(block) == 0:
             self.sample_count = self.position
-        return bytes(block.astype("<i2").tobytes())
+        return to_s16(np.nan_to_num(block)).astype("<i2", copy=False).tobytes()
 
     def facts_until(self, sample: int, start_unix_ms: int) -> list[SpeakerFact | ClockFact]:
         """What a platform and a clock would have said by `sample`."""

@@ -139,6 +139,7 @@ def test_a_service_that_is_not_there_is_one_sentence(arguments: tuple[str, ...])
     [
         (("missing.wav",), "Cannot read missing.wav: there is no such file."),
         ((str(DATA / "reading.txt"),), "it is not audio I know."),
+        (("samples.raw",), "Cannot read samples.raw: there is no such file."),
         ((str(DATA / "reading.flac"), "--name", "a", "--name", "b"), "1 times, not 2."),
         ((str(DATA / "reading.flac"), "--speakers", "no.json"), "Cannot read no.json"),
         (
