@@ -4,10 +4,11 @@ from typing import Any
 
 import yaml
 
+from orchestration.config.yaml_text import SettingsLoader, plain_values
 from orchestration.errors import BadRequest, JsonObject
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(SettingsLoader):
     """Without aliases, by which a short text can stand for one that no memory holds."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -23,19 +24,11 @@ def read_yaml(body: bytes) -> JsonObject:
         BadRequest: it is something else.
     """
     try:
-        values = yaml.load(body.decode(), _PlainLoader)
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+        values = plain_values(body.decode(), _PlainLoader)
+    except ValueError as error:
         raise BadRequest(f"The body is no YAML that can be read: {error}.") from None
     if values is None:
         return {}
-    if not _is_json(values) or not isinstance(values, dict):
+    if not isinstance(values, dict):
         raise BadRequest("The body must be a mapping of settings, of plain values only.")
     return values
-
-
-def _is_json(value: object) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(name, str) and _is_json(inner) for name, inner in value.items())
-    if isinstance(value, list):
-        return all(_is_json(inner) for inner in value)
-    return value is None or isinstance(value, str | int | float | bool)

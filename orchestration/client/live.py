@@ -18,6 +18,7 @@ from orchestration.errors import (
     LimitReached,
     ServiceUnreachable,
     Unavailable,
+    UnknownSession,
 )
 
 PING_INTERVAL_S = 10
@@ -77,6 +78,7 @@ class LiveWatcher:
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self._client = client
+        self._session_id = session_id
         self._path = f"/ws/live/{quote(session_id, safe='')}"
         self._cursor = LiveCursor(after)
         self._backoff = Backoff(uniform)
@@ -119,6 +121,8 @@ class LiveWatcher:
             self._finished = True
             return
         fatal = error_for_close(close_code)
+        if isinstance(fatal, UnknownSession):
+            raise UnknownSession(f"There is no session {self._session_id!r}.", fatal.facts)
         if fatal is not None:
             raise fatal
 

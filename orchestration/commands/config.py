@@ -30,13 +30,20 @@ def check_command(file: Path) -> None:
     """
     # pydantic costs a tenth of a second to import, which the other commands do without.
     from orchestration.config.differences import differences
-    from orchestration.config.loader import environment_layer, file_layer, load_settings
+    from orchestration.config.loader import (
+        environment_layer,
+        file_layer,
+        load_settings,
+        lowest_layer,
+        validated,
+    )
     from orchestration.config.merging import leaves
 
     settings = load_settings(os.environ, file)
     in_file, without_effect = file_layer(file)
     environment = environment_layer(os.environ)
-    defaults = load_settings({**os.environ, "ORCHESTRATION_CONFIG": ""})
+    # Not loaded: without the file they need not be safe to start with.
+    defaults = validated(lowest_layer(os.environ), environment)
     changed = differences(defaults, settings)
     click.echo(f"{file} is valid and changes {_counted(len(changed))}.")
     for one in changed:

@@ -8,7 +8,7 @@ import click
 from orchestration.client.api import OrchestrationClient
 from orchestration.commands.connection import url_option, with_client
 from orchestration.commands.rendering import safe
-from orchestration.errors import BadRequest, JsonObject
+from orchestration.errors import BadRequest, JsonObject, UnreadableFile
 
 VERSIONS_SHOWN = 20
 
@@ -24,7 +24,7 @@ def set_command(api_key: str | None, assignments: tuple[str, ...], comment: str,
     SETTING is a dotted place, as sessions.chunking.chunk_ms; VALUE is read as YAML, and null goes
     back to what file and environment say.
     """
-    import yaml
+    from orchestration.config.yaml_text import plain_values
 
     patch: JsonObject = {}
     for assignment in assignments:
@@ -32,9 +32,10 @@ def set_command(api_key: str | None, assignments: tuple[str, ...], comment: str,
         if not place or not sign:
             raise BadRequest(f"{assignment} is not of the form SETTING=VALUE.")
         try:
-            _put(patch, place.split("."), yaml.safe_load(text))
-        except yaml.YAMLError as error:
+            value = plain_values(text)
+        except ValueError as error:
             raise BadRequest(f"The value of {place} cannot be read: {error}.") from None
+        _put(patch, place.split("."), value)
 
     async def work(client: OrchestrationClient) -> JsonObject:
         return await client.change_settings(patch, comment=comment)
@@ -87,7 +88,12 @@ def export_command(api_key: str | None, whole: bool, url: str) -> None:
 @click.pass_obj
 def import_command(api_key: str | None, file: Path, url: str) -> None:
     """Have the settings of FILE, and no others, lie over file and environment."""
-    text = file.read_text(encoding="utf-8")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UnreadableFile(f"{file} is not text in UTF-8.") from None
+    except OSError as trouble:
+        raise UnreadableFile(f"Cannot read {file}: {trouble.strerror or trouble}.") from trouble
 
     async def work(client: OrchestrationClient) -> JsonObject:
         return await client.import_settings(text)
@@ -121,6 +127,8 @@ RUNNING_COMMANDS = (
 def _put(patch: JsonObject, names: list[str], value: Any) -> None:
     name, *further = names
     if not further:
+        if name in patch:
+            raise BadRequest(f"{name} is given more than once.")
         patch[name] = value
         return
     section = patch.setdefault(name, {})

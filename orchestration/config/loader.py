@@ -3,20 +3,23 @@
 import hashlib
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from orchestration.config.merging import merged, nested
 from orchestration.config.models import Settings
 from orchestration.config.seed_layout import from_seed_layout
+from orchestration.config.yaml_text import plain_values
 from orchestration.errors import ConfigurationError
 
 CONFIG_FILE_VARIABLE = "ORCHESTRATION_CONFIG"
 API_KEY_VARIABLE = "ORCHESTRATION_API_KEY"
+PATHS = ("data_dir", "google_meet.credentials_file")
+"""Settings that are paths."""
 SHORTEST_API_KEY = 16
 """Characters; a shorter key can be guessed."""
 
@@ -43,8 +46,11 @@ def named_file(environ: Mapping[str, str], config_file: Path | None = None) -> P
 
 
 def lowest_layer(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The defaults that depend on the machine."""
-    return {"data_dir": str(_default_data_dir(environ))}
+    """The defaults that depend on the machine; of a user without a home there are none."""
+    try:
+        return {"data_dir": str(_default_data_dir(environ))}
+    except RuntimeError:
+        return {}
 
 
 def validated(*layers: Mapping[str, Any]) -> Settings:
@@ -58,7 +64,7 @@ def validated(*layers: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         places = [".".join(str(part) for part in fault["loc"]) or "settings" for fault in faults]
-        reasons = [_reason(fault["type"], fault["msg"]) for fault in faults]
+        reasons = [_reason(fault["type"], fault["msg"], fault["loc"]) for fault in faults]
         sentences = [
             f"Setting {place}: {reason}" for place, reason in zip(places, reasons, strict=True)
         ]
@@ -67,8 +73,10 @@ def validated(*layers: Mapping[str, Any]) -> Settings:
         ) from None
 
 
-def _reason(kind: str, message: str) -> str:
+def _reason(kind: str, message: str, place: tuple[int | str, ...]) -> str:
     """Why a value does not fit, for somebody who reads no Python."""
+    if kind == "missing" and place == ("data_dir",):
+        return "this user has no home directory to keep data in: set ORCHESTRATION_DATA_DIR."
     if kind == "extra_forbidden":
         return "there is no setting of this name."
     return f"{message.removeprefix('Value error, ')}."
@@ -77,10 +85,15 @@ def _reason(kind: str, message: str) -> str:
 def file_layer(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What a YAML file says, at today's places, and the places of what has no effect.
 
+    Paths in it begin at its own folder, or with `~` at the user's, wherever it is read.
+
     Raises:
         ConfigurationError: the file cannot be read, or holds no mapping.
     """
-    return from_seed_layout(_read_yaml(path))
+    values, without_effect = from_seed_layout(_read_yaml(path))
+    for name in PATHS:
+        _from_folder(values, name.split("."), path.parent.absolute())
+    return values, without_effect
 
 
 def check_safe(settings: Settings) -> None:
@@ -112,10 +125,19 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+def _from_folder(section: Any, names: list[str], folder: Path) -> None:
+    name, *further = names
+    value = section.get(name) if isinstance(section, dict) else None
+    if further:
+        _from_folder(value, further, folder)
+    elif isinstance(value, str) and value:
+        section[name] = os.path.abspath(folder / os.path.expanduser(value))
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = plain_values(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         if isinstance(error, UnicodeDecodeError):
             reason = "it is not text in UTF-8"
@@ -132,8 +154,18 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _default_data_dir(environ: Mapping[str, str]) -> Path:
-    home = environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(home) / "orchestration"
+    # A relative one is to be ignored, says the XDG Base Directory Specification.
+    named = Path(environ.get("XDG_DATA_HOME", ""))
+    home = named if named.is_absolute() else Path.home() / ".local" / "share"
+    return home / "orchestration"
+
+
+OF_SERVICES = (
+    "WHISPER_SERVICE_MODEL",
+    "WHISPER_SERVICE_API_KEY",
+    "TRANSLATION_SERVICE_API_KEY",
+)
+"""Variables that go with the URLs of services."""
 
 
 def _urls(kind: str, environ: Mapping[str, str]) -> Callable[[str], list[dict[str, Any]]]:
@@ -160,6 +192,11 @@ def _origins(text: str) -> list[str]:
 
 
 def _key_hash(key: str) -> str:
+    if not re.fullmatch(r"[!-~]*", key):
+        raise ConfigurationError(
+            f"{API_KEY_VARIABLE} must be of ASCII letters, digits and marks, without spaces and "
+            "line ends: no request could carry another key."
+        )
     if len(key) < SHORTEST_API_KEY:
         raise ConfigurationError(
             f"{API_KEY_VARIABLE} must have at least {SHORTEST_API_KEY} characters.",
@@ -172,7 +209,7 @@ def environment_layer(environ: Mapping[str, str]) -> dict[str, Any]:
     """What the environment variables say; an empty one counts as unset.
 
     Raises:
-        ConfigurationError: the API key is too short to be safe.
+        ConfigurationError: a variable is no text, or the API key is not one or not safe.
     """
     variables: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
         ("ORCHESTRATION_DATA_DIR", "data_dir", os.path.abspath),
@@ -196,6 +233,18 @@ def environment_layer(environ: Mapping[str, str]) -> dict[str, Any]:
         ("WEBSOCKET_MAX_CONNECTIONS", "server.websocket_max_connections", str),
         ("WEBSOCKET_TIMEOUT", "server.websocket_idle_timeout_s", str),
     )
+    for name in (*(variable[0] for variable in variables), *OF_SERVICES):
+        if not environ.get(name, "").isascii() and not _is_utf8(environ[name]):
+            raise ConfigurationError(f"{name} is not text in UTF-8.", {"variable": name})
     return nested(
         {place: parse(environ[name]) for name, place, parse in variables if environ.get(name)}
     )
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a variable's bytes were: others become half surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

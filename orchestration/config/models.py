@@ -6,6 +6,7 @@ need, because pydantic costs each process memory.
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,6 +14,11 @@ from orchestration.config.section import Section
 from orchestration.config.service_models import ServicesSettings
 from orchestration.health.signatures import signing_key
 from orchestration.session.values import ChunkingValues
+
+MAX_RETENTION_DAYS = 36_500
+"""A hundred years; beyond the calendar's beginning nothing would be removed at all."""
+MAX_SIGN_IN_S = 400 * 86_400
+"""Browsers keep no cookie for longer."""
 
 
 class ServerSettings(Section):
@@ -36,8 +42,8 @@ class ServerSettings(Section):
     """So many of them may come at once."""
     socket_io_ping_interval_s: int = Field(30, ge=1, le=3600)
     """Between two pings to a Socket.IO client, which is let go when it does not answer."""
-    ticket_lifetime_s: int = Field(60, ge=1)
-    sign_in_lifetime_s: int = Field(12 * 3600, ge=60)
+    ticket_lifetime_s: int = Field(60, ge=1, le=86_400)
+    sign_in_lifetime_s: int = Field(12 * 3600, ge=60, le=MAX_SIGN_IN_S)
 
 
 class IngestSettings(Section):
@@ -114,7 +120,7 @@ class SessionPolicy(Section):
     """Whether audio is kept, as FLAC files. Otherwise it goes when its words are final."""
     recording_file_s: int = Field(60, ge=5, le=300)
     """Audio in one file of a recording."""
-    recording_retention_days: int = Field(30, ge=0)
+    recording_retention_days: int = Field(30, ge=0, le=MAX_RETENTION_DAYS)
     """The audio of a session that ended longer ago is removed; 0 keeps it."""
     loopback_names: tuple[str, ...] = ()
     """A test rig's fixed names: of labels in their order, or of streams by number."""
@@ -190,7 +196,7 @@ class WebhookSettings(Section):
 class RetentionSettings(Section):
     """How long what is stored stays; see also `sessions.recording_retention_days`."""
 
-    sessions_days: int = Field(0, ge=0)
+    sessions_days: int = Field(0, ge=0, le=MAX_RETENTION_DAYS)
     """A session that ended longer ago is erased, with all that it has; 0 keeps it."""
 
 
@@ -219,8 +225,17 @@ class DatabaseSettings(Section):
     @classmethod
     def url_is_of_postgresql(cls, url: str | None) -> str | None:
         # Said here, before anything starts; without the URL, which may hold a password.
-        if url and not url.startswith(("postgresql://", "postgres://")):
+        if not url:
+            return url
+        if not url.startswith(("postgresql://", "postgres://")):
             raise ValueError("DATABASE_URL must begin with postgresql://")
+        try:
+            urlsplit(url).port  # noqa: B018 - it is read for its error
+        except ValueError:
+            raise ValueError(
+                "DATABASE_URL has no port from 0 to 65535 where one should be: in a user or "
+                "password, write / as %2F, : as %3A, @ as %40, ? as %3F and # as %23"
+            ) from None
         return url
 
     @model_validator(mode="after")

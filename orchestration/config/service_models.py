@@ -4,6 +4,7 @@ import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
+from yarl import URL
 
 from orchestration.config.section import Section
 
@@ -41,7 +42,21 @@ class UpstreamSettings(Section):
         # Said here, before anything starts; without the URL, which may hold a password.
         if url and not re.match(r"https?://[^/?#]", url, re.IGNORECASE):
             raise ValueError("a service's URL must begin with http:// or https://")
+        try:
+            is_read = not url or bool(URL(url).host)
+        except ValueError:
+            is_read = False
+        if not is_read:
+            raise ValueError("a service's URL has a host or port that none can have")
         return url
+
+    @property
+    def name(self) -> str:
+        """What tells it from others of its pool: its URL without credentials and query."""
+        if not self.url:
+            return self.kind
+        url = URL(self.url).with_user(None).with_query(None).with_fragment(None)
+        return str(url).rstrip("/")
 
 
 class BalancingSettings(Section):
@@ -113,6 +128,8 @@ class ServicesSettings(Section):
         for pool in (self.whisper, self.translation):
             if pool and not any(one.weight for one in pool):
                 raise ValueError("one service of a pool needs a weight over 0")
+            if len({one.name for one in pool}) < len(pool):
+                raise ValueError("each service may be named once in its pool")
         return self
 
     @property

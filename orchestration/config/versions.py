@@ -6,11 +6,9 @@ takes an override away, anything else is taken whole.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from yarl import URL
 
 from orchestration.config.differences import (
     HIDDEN,
@@ -24,7 +22,6 @@ from orchestration.config.layers import POOLS, Layers, digest
 from orchestration.config.merging import leaves, nested
 from orchestration.config.models import Settings
 from orchestration.config.reach import rule_for
-from orchestration.config.service_models import UpstreamSettings
 from orchestration.errors import ConfigurationError, JsonObject, SettingsRefused
 
 
@@ -226,26 +223,8 @@ def _check_pools(started: Settings, settings: Settings) -> None:
             faults[f"services.{pool}"] = (
                 "The embedded engine was not deployed: it takes a restart to have it serve."
             )
-        else:
-            faults |= _faults_of_urls(f"services.{pool}", getattr(settings.services, pool))
     if faults:
         raise ConfigurationError("\n".join(faults.values()), {"faults": dict(faults)})
-
-
-def _faults_of_urls(place: str, upstreams: Sequence[UpstreamSettings]) -> dict[str, str]:
-    """What would keep a pool from taking these services while it runs."""
-    names = set()
-    for one in upstreams:
-        try:
-            url = URL(one.url).with_user(None).with_query(None).with_fragment(None)
-        except ValueError as error:
-            return {place: f"{error} in a service's URL."}
-        if one.kind != "embedded" and (url.scheme not in ("http", "https") or not url.host):
-            return {place: "A service's URL must begin with http:// or https://."}
-        names.add(str(url).rstrip("/"))
-    if len(names) < len(upstreams):
-        return {place: "Each service may be named once in its pool."}
-    return {}
 
 
 def _dotted(patch: Mapping[str, Any]) -> list[str]:

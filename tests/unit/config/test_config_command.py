@@ -82,3 +82,36 @@ def test_show_prints_yaml_that_can_be_used_again_without_secrets(
     assert "changes 1 setting." in again.output
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@db/x")
     assert "hunter2" not in config("show").output
+
+
+def test_a_file_that_makes_the_environment_safe_is_valid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    result = config("check", written(tmp_path, f"server: {{api_key_sha256: {'a' * 64}}}"))
+    assert (result.exit_code, result.exception) == (0, None)
+    assert "server.api_key_sha256: null → " in result.output
+
+
+@pytest.mark.parametrize(
+    ("assignments", "sentence"),
+    [
+        (["a=2026-01-01"], "The value of a cannot be read"),
+        (["a=2026-99-99"], "The value of a cannot be read"),
+        (["a=" + "[" * 3000 + "]" * 3000], "nested too deeply"),
+        (["a=&b [*b]"], "nested too deeply"),
+        (["a.b=1", "a=2"], "a is given more than once"),
+        (["a=1", "a=1"], "a is given more than once"),
+    ],
+)
+def test_values_that_cannot_be_sent_are_one_sentence(assignments: list[str], sentence: str) -> None:
+    result = config("set", *assignments, "--url", "http://127.0.0.1:1")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert sentence in result.output
+
+
+def test_a_file_that_is_no_text_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes("a: é".encode("latin-1"))
+    result = config("import", str(tmp_path / "latin.yaml"), "--url", "http://127.0.0.1:1")
+    assert "latin.yaml is not text in UTF-8." in result.output

@@ -63,13 +63,76 @@ def test_services_come_by_comma() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["server: {port: x}", "nonsense: 1", "- a list", "server: {", "\x00"]
+    "text",
+    [
+        "server: {port: x}",
+        "nonsense: 1",
+        "- a list",
+        "server: {",
+        "\x00",
+        "nonsense: " + "[" * 3000 + "]" * 3000,
+        "nonsense: &a [*a]",
+        "nonsense: 2026-99-99",
+        "1: 2",
+        "retention: {sessions_days: 800000}",
+        "sessions: {recording_retention_days: 1000000000000}",
+        "server: {sign_in_lifetime_s: 1000000000000000}",
+        "services: {health_check_interval_s: .inf}",
+        "ingest: {hello_timeout_s: .inf}",
+    ],
 )
 def test_a_bad_file_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(text)
     with pytest.raises(ConfigurationError):
         load_settings({}, file)
+
+
+def test_a_section_that_stands_twice_is_refused_rather_than_half_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "o.yaml"
+    file.write_text("server: {port: 4000}\nlive: {}\nserver: {host: 127.0.0.1}\n")
+    with pytest.raises(ConfigurationError, match="server stands twice"):
+        load_settings({}, file)
+    file.write_text("live: &live {replay_events: 5}\nserver: {port: 4000}\n")
+    assert load_settings({}, file).server.port == 4000
+
+
+def test_paths_in_a_file_are_the_same_wherever_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "o.yaml"
+    file.write_text("data_dir: meetings\ngoogle_meet: {credentials_file: ~/meet.json}")
+    settings = load_settings({"HOME": "/nowhere"}, file)
+    assert settings.data_dir == tmp_path / "meetings"
+    assert settings.google_meet.credentials_file == Path.home() / "meet.json"
+
+
+def test_a_user_without_a_home_names_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert load_settings({"ORCHESTRATION_DATA_DIR": "/d"}).data_dir == Path("/d")
+    assert load_settings({"XDG_DATA_HOME": "/x"}).data_dir == Path("/x/orchestration")
+    with pytest.raises(ConfigurationError, match="set ORCHESTRATION_DATA_DIR"):
+        load_settings({"XDG_DATA_HOME": "not/absolute"})
+
+
+@pytest.mark.parametrize("name", ["ORCHESTRATION_API_KEY", "WHISPER_MODEL", "DATABASE_URL"])
+def test_a_variable_that_is_no_text_is_named(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} is not text in UTF-8"):
+        load_settings({name: "\udcff" * 20})
+
+
+@pytest.mark.parametrize("key", [KEY + "\n", "correct horse battery staple", "ключ" * 5])
+def test_a_key_that_no_request_could_carry_is_refused(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="without spaces and line ends"):
+        load_settings({"ORCHESTRATION_API_KEY": key})
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p/w@h/db", "postgres://u:pw@h:99999/db"])
+def test_a_database_url_that_cannot_be_read_is_refused_before_anything_starts(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="%2F") as refused:
+        load_settings({"DATABASE_URL": url})
+    assert "pw" not in refused.value.message
 
 
 def test_lengths_that_do_not_fit_are_refused(tmp_path: Path) -> None:

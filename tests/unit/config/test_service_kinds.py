@@ -16,7 +16,7 @@ def test_a_service_of_a_kind_that_its_pool_cannot_use_is_refused(pool: str, kind
     ("pool", "kind"), [("whisper", "openai"), ("translation", "libretranslate")]
 )
 def test_livetranslate_services_stand_in_either_pool_with_others(pool: str, kind: str) -> None:
-    services = [{"url": "http://127.0.0.1", "kind": one} for one in (kind, "livetranslate")]
+    services = [{"url": f"http://{one}", "kind": one} for one in (kind, "livetranslate")]
     settings = ServicesSettings.model_validate({pool: services})
     assert [one.kind for one in getattr(settings, pool)] == [kind, "livetranslate"]
 
@@ -28,6 +28,26 @@ def test_a_services_url_is_of_http_and_is_not_repeated(url: str) -> None:
         ServicesSettings.model_validate({"whisper": [service]})
     (fault,) = refused.value.errors(include_input=False)
     assert url not in fault["msg"]
+
+
+@pytest.mark.parametrize("url", ["http://w:99999", "http://u:p/w@gpu-1", "http://[::1"])
+def test_a_services_url_has_a_port_that_there_is(url: str) -> None:
+    with pytest.raises(ValidationError, match="host or port that none can have"):
+        ServicesSettings.model_validate({"translation": [{"url": url, "kind": "libretranslate"}]})
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        [{"url": "http://w:1/", "kind": "openai"}, {"url": "http://u:p@w:1", "kind": "openai"}],
+        [{"kind": "embedded"}, {"kind": "embedded"}],
+    ],
+)
+def test_a_service_that_is_named_twice_is_refused_before_anything_starts(
+    services: list[dict[str, str]],
+) -> None:
+    with pytest.raises(ValidationError, match="named once"):
+        ServicesSettings.model_validate({"whisper": services})
 
 
 @pytest.mark.parametrize("path", ["health", "/", "/a b", "/a?key=1", "http://elsewhere/health"])

@@ -143,6 +143,14 @@ def test_services_that_a_running_pool_would_not_take_are_refused(upstreams: list
     assert faults(one, {"services": {"whisper": upstreams}})
 
 
+def test_the_embedded_engine_among_others_keeps_nothing_from_being_changed() -> None:
+    one = book(services={"whisper": [WHISPER, {"kind": "embedded"}]})
+    changed(one, {"sessions": {"max_open": 9}})
+    weights = [{**WHISPER, "api_key": None, "weight": 2}, {"kind": "embedded"}]
+    changed(one, {"services": {"whisper": weights}})
+    assert (one.settings.sessions.max_open, one.settings.services.whisper[0].weight) == (9, 2)
+
+
 def test_a_service_keeps_the_key_of_its_url_which_is_not_stored() -> None:
     one = book(services={"whisper": [WHISPER]})
     changed(one, {"services": {"whisper": [{"url": "http://w:1", "kind": "openai", "weight": 2}]}})
