@@ -24,6 +24,8 @@ COLOURS = (
 """The live page's speaker colours."""
 FEW_COLOURS = ("cyan", "green", "yellow", "magenta", "bright_blue", "red", "white", "bright_green")
 """For terminals of 16 colours, where those above would fall together."""
+JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+"""Part of how Persian and Indic words, and many emoji, are written."""
 FAINT = "bright_black"
 TIME_WIDTH = 7
 REDRAWN_LINES = 3
@@ -71,8 +73,12 @@ def coverage_summary(coverage: JsonObject) -> str:
 
 
 def safe(text: str) -> str:
-    """Text without control characters, which a terminal would obey."""
-    return "".join(character for character in text if character.isprintable())
+    """Text without control characters, which a terminal would obey; any space is a plain one."""
+    return "".join(
+        " " if character.isspace() else character
+        for character in text
+        if character.isprintable() or character.isspace() or character in JOINERS
+    )
 
 
 def segment_rows(segment: Mapping[str, Any], colour: str | None, *, pending: bool = False) -> Table:

@@ -9,7 +9,7 @@ class SettingsLoader(yaml.SafeLoader):
     """Refuses a name that stands twice in one mapping: YAML forbids it, and the first would be
     dropped without a word."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen = set()
         for key, _ in node.value:

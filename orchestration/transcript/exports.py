@@ -1,11 +1,12 @@
 """Transcripts as files: plain text, SubRip (SRT), WebVTT and JSON.
 
 Text is what people said, and may hold whatever the formats use as syntax. WebVTT has escapes
-(https://www.w3.org/TR/webvtt1/); SRT has none, so that its arrow and its tags are written with
-look-alike characters there.
+(https://www.w3.org/TR/webvtt1/); SRT has none, so that its arrow, its tags, and what players take
+for those of ASS and MicroDVD are written with look-alike characters there.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC
 
@@ -17,7 +18,16 @@ from orchestration.storage.values import SessionRow
 MAX_CUE_LINE_CHARACTERS = 84
 """A cue with longer text is broken into two lines of about equal length."""
 
-_TAG_OPENING = re.compile(r"<(?=[/!a-zA-Z])")
+_SRT_SYNTAX = re.compile(r"-->|<(?=[/!a-zA-Z]|[^\s<>][^<>]*>)|\{(?=\\|[a-zA-Z]:)|\\(?=[Nnh])")
+_LOOKS_LIKE = {
+    "-->": "→",
+    "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
+    "{": "\N{FULLWIDTH LEFT CURLY BRACKET}",
+    "\\": "\N{REVERSE SOLIDUS OPERATOR}",
+}
+_JOINER = "\N{ZERO WIDTH JOINER}"
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
+_FLAG_LETTERS = range(0x1F1E6, 0x1F200)
 
 
 def to_text(segments: Sequence[StoredSegment], language: str | None = None) -> str:
@@ -45,9 +55,7 @@ def srt_cues(
     for number, one in enumerate(_spoken(segments, language), start=first_number):
         start_ms, end_ms = _cue_bounds_ms(one)
         text = f"{_name_prefix(one)}{_text(one, language)}"
-        text = _TAG_OPENING.sub(
-            "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", text.replace("-->", "→")
-        )
+        text = _SRT_SYNTAX.sub(lambda found: _LOOKS_LIKE[found[0]], text)
         times = f"{_timestamp(start_ms, ',')} --> {_timestamp(end_ms, ',')}"
         cues.append(f"{number}\n{times}\n{_in_two_lines(text)}\n")
     return cues
@@ -63,8 +71,8 @@ def vtt_cues(segments: Sequence[StoredSegment], language: str | None = None) -> 
     cues = []
     for one in _spoken(segments, language):
         start_ms, end_ms = _cue_bounds_ms(one)
-        speaker = one.segment.speaker
-        voice = f"<v {_vtt_escaped(_one_line(speaker.name))}>" if speaker else ""
+        name = _name(one)
+        voice = f"<v {_vtt_escaped(name)}>" if name else ""
         text = _vtt_escaped(_in_two_lines(_text(one, language)))
         times = f"{_timestamp(start_ms, '.')} --> {_timestamp(end_ms, '.')}"
         cues.append(f"{times}\n{voice}{text}\n")
@@ -111,8 +119,12 @@ def _text(one: StoredSegment, language: str | None) -> str:
     return _one_line(one.segment.text)
 
 
+def _name(one: StoredSegment) -> str:
+    return _one_line(one.segment.speaker.name) if one.segment.speaker else ""
+
+
 def _name_prefix(one: StoredSegment) -> str:
-    name = _one_line(one.segment.speaker.name) if one.segment.speaker else ""
+    name = _name(one)
     return f"{name}: " if name else ""
 
 
@@ -124,11 +136,20 @@ def _in_two_lines(text: str) -> str:
     if len(text) <= MAX_CUE_LINE_CHARACTERS:
         return text
     middle = len(text) // 2
-    spaces = [i for i, character in enumerate(text) if character == " "]
-    if not spaces:
-        return f"{text[:middle]}\n{text[middle:]}"
-    cut = min(spaces, key=lambda i: abs(i - middle))
-    return f"{text[:cut]}\n{text[cut + 1 :]}"
+    near = range(len(text) // 4, len(text) - len(text) // 4)
+    spaces = [i for i in near if text[i] == " "]
+    # Languages without spaces have one behind the speaker's name, or at a foreign word.
+    places = spaces or [i for i in near if _may_break_before(text, i)] or [middle]
+    cut = min(places, key=lambda i: abs(i - middle))
+    return f"{text[:cut]}\n{text[cut:].removeprefix(' ')}"
+
+
+def _may_break_before(text: str, i: int) -> bool:
+    """Whether no visible character is torn: a letter and its marks, an emoji of several, a flag."""
+    before, after = text[i - 1], text[i]
+    is_flag = ord(before) in _FLAG_LETTERS and ord(after) in _FLAG_LETTERS
+    is_mark = unicodedata.category(after).startswith("M") or ord(after) in _SKIN_TONES
+    return not (is_flag or is_mark or _JOINER in (before, after))
 
 
 def _vtt_escaped(text: str) -> str:

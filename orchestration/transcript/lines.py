@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from orchestration.transcript.segments import SpeakerName
 from orchestration.transcript.words import Word
 
-SENTENCE_ENDS = frozenset(".?!。")
-CLAUSE_ENDS = frozenset(",;:、")
+SENTENCE_ENDS = frozenset(".?!。؟।॥።፧။។\N{ARABIC FULL STOP}\N{ARMENIAN FULL STOP}")
+"""Also the marks of Arabic, Urdu, Hindi and its kin, Armenian, Amharic, Burmese and Khmer."""
+CLAUSE_ENDS = frozenset(",;:、،؛፣၊")
 ABBREVIATIONS = frozenset(
     {"mr", "mrs", "ms", "dr", "prof", "st", "sr", "sra", "jr", "vs", "approx", "dept"}
 )

@@ -5,7 +5,7 @@ import pytest
 from orchestration.client import live
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.live import LiveWatcher, watch
-from orchestration.errors import ServiceUnreachable, TakenOver
+from orchestration.errors import ServiceUnreachable, TakenOver, UnknownSession
 from tests.doubles.unreliable_service import unreliable_service
 
 
@@ -57,6 +57,13 @@ async def test_a_close_that_a_reconnect_cannot_mend_is_raised() -> None:
         service.live_parts = [([SNAPSHOT], 4103)]
         with pytest.raises(TakenOver):
             _ = [message async for message in watch(client, "s1")]
+
+
+async def test_a_session_that_there_is_not_is_named() -> None:
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        service.live_parts = [([], 4004)]
+        with pytest.raises(UnknownSession, match="There is no session 'nobody'"):
+            await anext(watch(client, "nobody"))
 
 
 @pytest.mark.parametrize("last", [[], ["no JSON"]], ids=["silence", "what is no message"])

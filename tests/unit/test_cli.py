@@ -355,6 +355,8 @@ def test_a_plain_snapshot_prints_what_was_said_before() -> None:
 
 def test_figures_read_as_people_say_them() -> None:
     assert [clock_text(seconds) for seconds in (0, 65.9, 3600)] == ["0:00", "1:05", "1:00:00"]
-    assert safe("a\x1b[31m\nb") == "a[31mb"
+    assert safe("a\x1b[31m\nb") == "a[31m b"
+    assert safe("10\u202f000\u00a0€\u2028می\u200cکنم") == "10 000 € می\u200cکنم"
+    assert safe("\u202e\x9b1m\x07") == "1m"
     assert coverage_line(COVERAGE["streams"]).startswith("10.0 s of audio: 7.5 s transcribed")
     assert progress_line(COVERAGE["streams"]) == "7.5 s transcribed, 2.0 s silent, 0.5 s lost"

@@ -1,6 +1,11 @@
 """Transcripts as files."""
 
+import io
 from datetime import UTC, datetime
+
+import av
+import pytest
+from av.subtitles.subtitle import AssSubtitle
 
 from orchestration.session.events import TranslatedText
 from orchestration.storage.archive_ports import StoredSegment
@@ -104,6 +109,27 @@ def test_text_that_looks_like_syntax_leaves_the_formats_whole() -> None:
     assert to_text([hostile]).count("\n") == 1
 
 
+def test_srt_keeps_words_that_players_would_take_for_commands() -> None:
+    words = ["{\\an8}up", "{\\b1}bold", "{y:i}tilted", "{c:$0000ff}", "<1>", "<00:01>", "C:\\new"]
+    for word in words:
+        cue = to_srt([stored(word, name=None)]).splitlines()[2]
+        assert cue != word
+        document = io.BytesIO(to_srt([stored(word)]).encode())
+        with av.open(document, "r", format="srt") as file:
+            (shown,) = [
+                part.ass.decode()
+                for packet in file.demux(subtitles=0)
+                for part in packet.decode()
+                if isinstance(part, AssSubtitle)
+            ]
+        assert shown.endswith(f",,Ana: {cue}")
+    assert to_srt([stored("{a} 1 < 2 > 0 <3 \\o/")]).endswith("{a} 1 < 2 > 0 <3 \\o/\n")
+
+
+def test_a_speaker_without_a_name_has_no_voice() -> None:
+    assert to_vtt([stored("Hi.", name=" ")]).endswith("\nHi.\n")
+
+
 def test_a_long_cue_is_two_balanced_lines() -> None:
     text = " ".join(["word"] * 25)
     first, second = to_srt([stored(text, name=None)]).splitlines()[2:]
@@ -115,6 +141,23 @@ def test_a_long_cue_is_two_balanced_lines() -> None:
 def test_a_long_cue_without_spaces_is_broken_in_the_middle() -> None:
     vtt = to_vtt([stored("好" * 100, name=None)])
     assert vtt.splitlines()[-2:] == ["好" * 50, "好" * 50]
+
+
+def test_the_space_behind_a_name_does_not_make_a_line_of_the_name() -> None:
+    first, second = to_srt([stored("好" * 100)]).splitlines()[2:]
+    assert first.startswith("Ana: 好")
+    assert abs(len(first) - len(second)) <= 1
+
+
+@pytest.mark.parametrize(
+    "character", ["\N{THAI CHARACTER KO KAI}\u0e34\u0e49", "👩‍👩‍👧‍👦", "👍🏽", "🇵🇹"]
+)
+def test_no_visible_character_is_torn_by_a_line_end(character: str) -> None:
+    for length in range(100, 108):
+        text = "x" * length + character * 31 + "x" * length
+        first, second = to_vtt([stored(text, name=None)]).splitlines()[-2:]
+        assert first + second == text
+        assert len(first.removeprefix("x" * length)) % len(character) == 0
 
 
 def test_a_language_picks_its_translation_and_falls_back_to_the_original() -> None:

@@ -95,6 +95,13 @@ def test_a_long_line_closes_at_a_comma_from_five_seconds_on() -> None:
     assert shown(lines) == ["a, b c d e f g h i j k l m n o,", "p q"]
 
 
+def test_an_arabic_comma_closes_a_long_line_as_any_other() -> None:
+    words = spoken("نعم، " * 20, language="ar")
+    closed = LineBuilder(POLICY).add(words, utterance_over=False)
+    assert closed
+    assert len(closed[0].words) < 20
+
+
 def test_a_line_without_any_mark_closes_before_it_passes_ten_seconds() -> None:
     lines = LineBuilder(POLICY).add(spoken("so " * 80), utterance_over=True)
     lengths = [line.words[-1].word.end_sample - line.words[0].word.start_sample for line in lines]
@@ -143,6 +150,13 @@ def test_an_unspaced_language_closes_at_its_own_full_stop() -> None:
         "好。",
         "吗\N{FULLWIDTH QUESTION MARK}",
         "2026.",
+        "لماذا؟",
+        "ہے\N{ARABIC FULL STOP}",
+        "है।",
+        "է\N{ARMENIAN FULL STOP}",
+        "ነው።",
+        "တယ်။",
+        "ទេ។",
     ],
 )
 def test_sentence_ends(text: str) -> None:
