@@ -6,6 +6,7 @@ whatever runs this, and when it dies, another goes on.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -20,6 +21,7 @@ from orchestration.meet.repair import Repair, plan_repair
 from orchestration.meet.roster_changes import KnownParticipant, roster_changes
 from orchestration.meet.schedule import (
     FAILED_LONGEST_WAIT_MS,
+    FAILED_PATIENCE_MS,
     MeetJob,
     Outcome,
     look_again_ms,
@@ -54,6 +56,9 @@ EARLIER_MS = 24 * 3600 * 1000
 
 MAX_PRESENCES = 200
 """Attendees whose single stays are read; of further ones the first join and last leave are."""
+PRESENCES_AT_ONCE = 8
+PRESENCES_TIMEOUT_S = 30.0
+"""Requests for them under way, and the time they have; what is not read by then is left out."""
 
 CLAIMANT = "google-meet"
 """Under this name ended sessions are claimed, to be written."""
@@ -143,31 +148,36 @@ class MeetFollower:
 
     async def _look_at(self, job: MeetJob, now_ms: int) -> None:
         try:
+            session = await self._archive.session(job.session_id)
+        except UnknownSession:
+            return
+        try:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
-                outcome = await self._outcome(job, now_ms)
+                outcome = await self._outcome(job, session, now_ms)
             self.detail = ""
         except UnknownSession:
             return
         except (OrchestrationError, TimeoutError) as error:
-            outcome = self._failed(job, error, now_ms)
+            outcome = self._failed(job, session, error, now_ms)
         if outcome.phase != job.phase or outcome.detail:
             log.info(
                 "google_meet", session_id=job.session_id, phase=outcome.phase, detail=outcome.detail
             )
         await self._jobs.settle(job.session_id, outcome)
 
-    def _failed(self, job: MeetJob, error: Exception, now_ms: int) -> Outcome:
+    def _failed(self, job: MeetJob, session: SessionRow, error: Exception, now_ms: int) -> Outcome:
         detail = str(error) or "No answer in time."
+        attempts = job.attempts + 1
         if isinstance(error, GoogleMeetError | TimeoutError):
             self.detail = detail
-        attempts = job.attempts + 1
+            if job.phase == "awaiting" and now_ms >= self._last_ms(session) + FAILED_PATIENCE_MS:
+                return Outcome("given_up", now_ms, attempts, detail=detail)
         due_ms = look_again_ms(now_ms, self._interval_ms, attempts)
         if isinstance(error, GoogleMeetRefused):
             due_ms = now_ms + FAILED_LONGEST_WAIT_MS
         return Outcome(job.phase, due_ms, attempts, detail=detail)
 
-    async def _outcome(self, job: MeetJob, now_ms: int) -> Outcome:
-        session = await self._archive.session(job.session_id)
+    async def _outcome(self, job: MeetJob, session: SessionRow, now_ms: int) -> Outcome:
         if job.phase == "following" and session.status in TERMINAL:
             return Outcome("awaiting", transcript_due_ms(now_ms, 0))
         if job.phase == "awaiting" and session.zero_unix_ms is None:
@@ -215,9 +225,7 @@ class MeetFollower:
         if conference is not None:
             attendees = await self._records.attendees(conference.name)
             entries = await self._entries(conference)
-        ended = session.ended_at or session.created_at
-        is_last = now_ms >= _unix_ms(ended.timestamp()) + self._patience_ms
-        if entries is None and not is_last:
+        if entries is None and now_ms < self._last_ms(session):
             attempts = job.attempts + 1
             return Outcome("awaiting", transcript_due_ms(now_ms, attempts), attempts)
         lines = await self._write(job.session_id, attendees, entries or [], now_ms)
@@ -228,6 +236,11 @@ class MeetFollower:
             return Outcome("given_up", now_ms, 0, name, space, f"Google Meet has no {lacks}.")
         return Outcome("repaired", now_ms, 0, name, space, f"Lines named: {lines}.")
 
+    def _last_ms(self, session: SessionRow) -> int:
+        """From when on Meet's transcript is waited for no more."""
+        ended = session.ended_at or session.created_at
+        return _unix_ms(ended.timestamp()) + self._patience_ms
+
     async def _entries(self, conference: Conference) -> list[TranscriptEntry] | None:
         """All that Meet wrote down; None while there is nothing, or more is to come."""
         transcripts = await self._records.transcripts(conference.name)
@@ -237,9 +250,23 @@ class MeetFollower:
         return entries or None
 
     async def _note_presences(self, session_id: str, attendees: Sequence[Attendee]) -> None:
-        presences = {
-            one.name: await self._records.presences(one.name) for one in attendees[:MAX_PRESENCES]
-        }
+        """Store the stays that can be read in time. The names are stored by now: no stay that is
+        missing brings the session here again."""
+        presences: dict[str, list[Presence]] = {}
+        waiting = iter(attendees[:MAX_PRESENCES])
+
+        async def read() -> None:
+            for one in waiting:
+                with suppress(GoogleMeetError):
+                    presences[one.name] = await self._records.presences(one.name)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PRESENCES_TIMEOUT_S), asyncio.TaskGroup() as readers:
+                for _ in range(PRESENCES_AT_ONCE):
+                    readers.create_task(read())
+        missing = min(len(attendees), MAX_PRESENCES) - len(presences)
+        if missing:
+            log.warning("google_meet_stays_missing", session_id=session_id, attendees=missing)
         await self._jobs.note_presences(session_id, presences)
 
     async def _write(

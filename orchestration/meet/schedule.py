@@ -22,6 +22,9 @@ FAILED_LONGEST_WAIT_MS = 10 * 60_000
 """Waits after failures double up to this; after a refusal it is this at once, because only a
 person can help."""
 
+FAILED_PATIENCE_MS = 24 * 3600_000
+"""Asked in vain for this long beyond the patience for its transcript, Google Meet is given up."""
+
 
 @dataclass(frozen=True, slots=True)
 class MeetJob:

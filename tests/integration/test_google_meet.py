@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from orchestration.errors import JsonObject, Unavailable
+from orchestration.meet import follower
 from orchestration.meet.follower import MeetFollower
 from orchestration.meet.schedule import (
     FAILED_LONGEST_WAIT_MS,
+    FAILED_PATIENCE_MS,
     TRANSCRIPT_FIRST_MS,
     TRANSCRIPT_LONGEST_WAIT_MS,
 )
@@ -320,6 +322,43 @@ async def test_a_transcript_that_comes_late_is_waited_for_ever_longer(meeting: M
     meeting.write_down((BEN, "shall we begin", SECOND_4, "2026-09-21T14:13:25Z"))
     await meeting.another_follower().look(now_ms)
     assert (await meeting.job())[0] == "repaired"
+
+
+async def test_stays_that_cannot_be_read_keep_no_names_from_being_settled(
+    meeting: Meeting,
+) -> None:
+    due_ms = await completed(meeting, segment(4, text="shall we begin with it", speaker=None))
+    meeting.write_down((BEN, "Shall we begin with it?", SECOND_4, "2026-09-21T14:13:25Z"))
+    del meeting.google.records[f"{BEN}/participantSessions"]
+    await meeting.follower.look(due_ms)
+    assert (await meeting.job())[0] == "repaired"
+    stays = await meeting.pool.fetch(
+        "SELECT participant_id FROM bot_sessions.participants "
+        "WHERE participant_metadata ? 'google_meet_sessions'"
+    )
+    assert [row[0] for row in stays] == ["p1"]
+
+
+async def test_stays_that_take_too_long_are_left_out(
+    meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "PRESENCES_TIMEOUT_S", 0)
+    due_ms = await completed(meeting, segment(4, text="shall we begin with it", speaker=None))
+    meeting.write_down((BEN, "Shall we begin with it?", SECOND_4, "2026-09-21T14:13:25Z"))
+    await meeting.follower.look(due_ms)
+    assert (await meeting.job())[0] == "repaired"
+
+
+async def test_google_that_refuses_for_ever_is_not_asked_for_ever(meeting: Meeting) -> None:
+    now_ms = await completed(meeting)
+    last_ms = START_MS + 3_600_000 + PATIENCE_MS + FAILED_PATIENCE_MS
+    before_ms = last_ms - FAILED_LONGEST_WAIT_MS
+    for at_ms, phase in ((now_ms, "awaiting"), (before_ms, "awaiting"), (last_ms, "given_up")):
+        meeting.google.failures.append((403, {}))
+        assert await meeting.follower.look(at_ms) == 1
+        assert (await meeting.job())[0] == phase
+    assert "credentials" in (await meeting.job())[3]
+    assert await meeting.follower.look(last_ms + FAILED_PATIENCE_MS) == 0
 
 
 async def test_a_transcript_that_never_comes_is_given_up(meeting: Meeting) -> None:
