@@ -46,9 +46,8 @@ class RunFolders:
 
     def begin_run(self, run_id: str) -> str | None:
         """Note the run that holds these folders now; returns the one that held them before."""
-        note = self.root / "run_id"
-        before = note.read_text() if note.exists() else None
-        note.write_text(run_id)
+        before = _read_note(self.root)
+        _note(self.root).write_text(run_id)
         return before
 
     def release(self) -> None:
@@ -81,6 +80,20 @@ def open_folders(data_dir: Path) -> RunFolders:
         log_file=logs / "cluster.log",
         lock=lock,
     )
+
+
+def last_run(data_dir: Path) -> str | None:
+    """The run that holds the folders of `data_dir`, or held them last."""
+    return _read_note(data_dir.resolve() / "run")
+
+
+def _note(root: Path) -> Path:
+    return root / "run_id"
+
+
+def _read_note(root: Path) -> str | None:
+    note = _note(root)
+    return note.read_text() if note.exists() else None
 
 
 def _lock(path: Path) -> TextIO:

@@ -3,7 +3,10 @@
 import errno
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
+from actors import process_guard
+from actors.cluster_folders import last_run
 from orchestration.errors import ClusterError, PortInUse
 
 _FIRST_PORT = 20_000
@@ -126,3 +129,11 @@ def require_free(host: str, port: int) -> None:
             f"Port {port} on {host} is taken: stop what listens there, or choose another port.",
             {"host": host, "port": port},
         )
+
+
+def refuse_taken_port(host: str, port: int, data_dir: Path) -> None:
+    """`require_free` before anything has started, but for what a run of `data_dir` still holds:
+    the start ends one that was killed, and names one that serves."""
+    run_id = last_run(data_dir)
+    if not (run_id and process_guard.processes_of_run(run_id)):
+        require_free(host, port)

@@ -47,6 +47,9 @@ ANSWER_OWN = frozenset(
 ANSWER_POLICY = "sandbox; default-src 'none'"
 """Content security policy of passed answers: a page of a service behind runs nothing here."""
 
+REQUEST_ID, SERVICE_REQUEST_ID = "x-request-id", "X-Gateway-Request-ID"
+"""An answer's id is this service's, which the one behind was told. Its own comes beside it."""
+
 OWN_PREFIXES = ("x-forwarded-", "x-gateway-", "x-real-ip")
 
 
@@ -116,7 +119,7 @@ def returned_headers(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]
     """The service's headers that come back."""
     dropped = HOP_BY_HOP | ANSWER_OWN | _named_in_connection(headers)
     return [
-        (name, value)
+        (SERVICE_REQUEST_ID if name.lower() == REQUEST_ID else name, value)
         for name, value in headers
         if name.lower() not in dropped and not name.lower().startswith("x-gateway-")
     ]

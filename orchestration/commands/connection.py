@@ -1,6 +1,7 @@
 """What commands share that talk to a running service."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -8,7 +9,7 @@ import click
 
 from orchestration.client.api import OrchestrationClient
 
-DEFAULT_URL = "http://127.0.0.1:3000"
+DEFAULT_PORT = 3000
 Result = TypeVar("Result")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -19,13 +20,20 @@ def _http_url(_: click.Context, __: click.Parameter, url: str) -> str:
     return url
 
 
+def default_url() -> str:
+    """Where `orchestration up` listens with this environment."""
+    port = os.environ.get("PORT", "")
+    known = port.isdecimal() and 0 < int(port) < 65_536
+    return f"http://127.0.0.1:{port if known else DEFAULT_PORT}"
+
+
 def url_option(command: Command) -> Command:
     """Adds `--url`; the key comes from the environment alone, because arguments are public."""
     return click.option(
         "--url",
         envvar="ORCHESTRATION_URL",
-        default=DEFAULT_URL,
-        show_default=True,
+        default=default_url,
+        show_default=f"http://127.0.0.1:{DEFAULT_PORT}, or the port of PORT",
         callback=_http_url,
         help="Where the service is (ORCHESTRATION_URL). The key, if any: ORCHESTRATION_API_KEY.",
     )(command)

@@ -32,10 +32,13 @@ def running_service(
     A signal ends the block quietly. Raises ConfigurationError, PortInUse, ClusterError and their
     kin when it cannot start.
     """
+    from actors.cluster_ports import refuse_taken_port
     from orchestration.config.layers import Layers
 
     layers = Layers.read({**os.environ, **overrides}, config)
     settings = layers.settings()
+    if settings.server.port and not os.environ.get("RAY_ADDRESS"):
+        refuse_taken_port(settings.server.host, settings.server.port, settings.data_dir)
     click.echo(f"Data in {settings.data_dir}\nLoading Ray …", err=True)
     # Ray costs a second and much memory to import, which the other commands do without.
     from serve_app import Service

@@ -145,6 +145,7 @@ async def test_an_answer_cannot_speak_in_the_name_of_the_service(scene: Scene) -
             "Access-Control-Allow-Origin": "*",
             "X-Gateway-Service": "other",
             "X-Kept": "yes",
+            "X-Request-ID": "of-the-service",
         }
         return web.Response(text="<script>alert(1)</script>", headers=headers)
 
@@ -156,6 +157,9 @@ async def test_an_answer_cannot_speak_in_the_name_of_the_service(scene: Scene) -
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Gateway-Service"] == "whisper"
     assert headers["X-Kept"] == "yes"
+    # In front of the API an id of this service's own is added.
+    assert "X-Request-ID" not in headers
+    assert headers["X-Gateway-Request-ID"] == "of-the-service"
 
 
 async def test_bodies_are_streamed_both_ways(scene: Scene) -> None:

@@ -1,0 +1,72 @@
+"""Where a service listens, and where commands look for it."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from actors.cluster_folders import open_folders
+from actors.cluster_ports import refuse_taken_port
+from actors.process_guard import RUN_ID_VARIABLE
+from orchestration.cli import main
+from orchestration.commands.connection import default_url
+from orchestration.errors import PortInUse
+
+
+def run(*arguments: str, **environ: str) -> Result:
+    return CliRunner().invoke(main, arguments, env={"ORCHESTRATION_API_KEY": "", **environ})
+
+
+@contextmanager
+def free_port() -> Iterator[int]:
+    """A port that nobody listens on, and nobody gets meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def test_commands_speak_to_the_port_that_the_service_would_listen_on() -> None:
+    with free_port() as port:
+        assert f"No orchestration service answers at http://127.0.0.1:{port}:" in (
+            run("status", PORT=str(port)).stderr
+        )
+    assert default_url() == "http://127.0.0.1:3000"
+
+
+@pytest.mark.parametrize("port", ["", "0", "http", "99999"])
+def test_a_port_that_none_could_listen_on_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, port: str
+) -> None:
+    monkeypatch.setenv("PORT", port)
+    assert default_url() == "http://127.0.0.1:3000"
+
+
+def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = run("up", "--port", str(port), ORCHESTRATION_DATA_DIR=str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: Port {port} on 127.0.0.1 is taken: stop what listens there, or choose another"
+        " port.\n"
+    )
+
+
+def test_a_port_that_a_killed_run_still_holds_is_left_to_the_start(tmp_path: Path) -> None:
+    folders = open_folders(tmp_path)
+    folders.begin_run("killed")
+    folders.release()
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        with pytest.raises(PortInUse):
+            refuse_taken_port("127.0.0.1", port, tmp_path)
+        with subprocess.Popen(
+            ["cat"], stdin=subprocess.PIPE, env={RUN_ID_VARIABLE: "killed", **os.environ}
+        ) as left:
+            refuse_taken_port("127.0.0.1", port, tmp_path)
+            left.kill()
