@@ -10,9 +10,11 @@ from typing import Any
 import ray
 import structlog
 from ray import serve
+from ray.serve.schema import DeploymentStatus
 
 from actors.cluster import Cluster, ClusterOptions, start_cluster, stop_cluster
 from actors.names import APPLICATION, COORDINATOR, NAMESPACE
+from actors.start_failures import start_failure
 from orchestration.config.loader import check_safe
 from orchestration.config.models import Settings
 from orchestration.errors import ClusterError, OrchestrationError
@@ -40,6 +42,19 @@ def _say_goodbye() -> None:
         return
     if told:
         time.sleep(GOODBYE_MS / 1000)
+
+
+def _failures() -> dict[str, str]:
+    """What Serve keeps of the deployments that are not well."""
+    try:
+        application = serve.status().applications[APPLICATION]
+    except (ray.exceptions.RayError, RuntimeError, KeyError):
+        return {}
+    return {
+        name: one.message
+        for name, one in application.deployments.items()
+        if one.status in (DeploymentStatus.DEPLOY_FAILED, DeploymentStatus.UNHEALTHY)
+    }
 
 
 async def _reach(dsn: str, timeout_s: float) -> None:
@@ -106,7 +121,7 @@ class LocalService:
         try:
             serve.run(app, name=APPLICATION, route_prefix="/", logging_config=None)
         except Exception as error:
-            raise ClusterError(f"The deployments did not start: {error}") from error
+            raise ClusterError(start_failure(error, _failures())) from error
         self._watch_database()
         return self._urls(self._cluster)
 

@@ -9,9 +9,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from orchestration.api.openai_form import Granularity, ResponseFormat
 from orchestration.errors import JsonObject
 from orchestration.services.ports import ENGINE_SAMPLE_RATE
-from orchestration.session.events import NS_PER_SECOND
 from orchestration.session.file_transcription import FileTranscript
 from orchestration.storage.archive_ports import StoredSegment
+from orchestration.timing.units import NS_PER_SECOND
 from orchestration.transcript.exports import to_srt, to_vtt
 from orchestration.transcript.lines import Line
 from orchestration.transcript.segments import Segment, TimedWord

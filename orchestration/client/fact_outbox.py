@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from orchestration.client.wire import Origin, fact_message, fact_streams
 from orchestration.errors import JsonObject
 from orchestration.session.inputs import Fact
-
-NS_PER_SECOND = 1_000_000_000
+from orchestration.timing.units import NS_PER_SECOND
 
 HELD_FACTS = 10_000
 """Facts held until acked; beyond it new ones are dropped and counted."""

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from orchestration.client.wire import Origin, frame_bytes
 from orchestration.errors import BadAudio, FrameConflict
 from orchestration.session.inputs import StreamSpec
-
-NS_PER_SECOND = 1_000_000_000
+from orchestration.timing.units import NS_PER_SECOND
 
 HELD_AUDIO_S = 150
 """Audio held per stream until acked. Beyond it new audio is skipped, which the service records as

@@ -7,12 +7,13 @@ from orchestration.errors import JsonObject, JsonValue
 from orchestration.meet.naming import Repaint, SaidBy, plan_repaints
 from orchestration.meet.roster_changes import KnownParticipant, RosterChanges, roster_changes
 from orchestration.meet.values import Attendee, TranscriptEntry
-from orchestration.session.events import NS_PER_MS, DurableEvent, seconds, speaker_json
+from orchestration.session.events import DurableEvent, seconds, speaker_json
 from orchestration.session.inputs import ParticipantSighting
 from orchestration.session.people import participant_event
 from orchestration.speakers.corrections import Corrections
 from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.values import CorrelationRow, ParticipantRow
+from orchestration.timing.units import NS_PER_MS
 from orchestration.transcript.segments import TYPE_OF_METHOD, Segment
 
 MAX_SEGMENTS_PER_EVENT = 500

@@ -11,10 +11,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from orchestration.errors import JsonObject, JsonValue
+from orchestration.timing.units import NS_PER_MS, NS_PER_SECOND
 from orchestration.transcript.segments import Segment, SpeakerName
-
-NS_PER_SECOND = 1_000_000_000
-NS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from orchestration.session.exchange import IngestReply
 from orchestration.session.session import Session
 from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.values import JournalFrame
-from orchestration.timing.clock import NS_PER_MS
+from orchestration.timing.units import NS_PER_MS
 
 FATES = ("transcribed", "silent", "lost")
 

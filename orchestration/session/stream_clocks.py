@@ -8,14 +8,9 @@ from orchestration.errors import JsonObject
 from orchestration.session.inputs import ClockFact, Fact
 from orchestration.storage.values import ClockChangeRow, StreamClockRow, TimelineRow
 from orchestration.timing.clock import SessionClock
-from orchestration.timing.stream_clock import (
-    NS_PER_SECOND,
-    ChangeKind,
-    ClockChange,
-    ClockEstimate,
-    StreamClock,
-)
+from orchestration.timing.stream_clock import ChangeKind, ClockChange, ClockEstimate, StreamClock
 from orchestration.timing.stream_clock_fit import BIN_NS
+from orchestration.timing.units import NS_PER_SECOND
 
 MOVES_SAMPLES = frozenset({ChangeKind.CAPTURE_GAP, ChangeKind.DUPLICATED_CAPTURE})
 """Changes after which the samples to come lie elsewhere on the session's timeline."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
 
-NS_PER_MS = 1_000_000
+from orchestration.timing.units import NS_PER_MS
 
 DEFAULT_TOLERANCE_NS = 100 * NS_PER_MS
 """Times that differ by no more are the same; an offset below it is not corrected."""

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestration.session.inputs import Moment, SampleMoment
-from orchestration.timing.stream_clock import NS_PER_SECOND, ClockEstimate
+from orchestration.timing.stream_clock import ClockEstimate
 from orchestration.timing.stream_timeline import StreamTimeline, TimelinePiece
-
-NS_PER_MS = 1_000_000
+from orchestration.timing.units import NS_PER_MS, NS_PER_SECOND
 
 
 @dataclass(slots=True)

@@ -27,8 +27,8 @@ from orchestration.timing.stream_clock_levels import (
     Level,
     Point,
 )
+from orchestration.timing.units import NS_PER_SECOND
 
-NS_PER_SECOND = 1_000_000_000
 KNOWN_UNTIL_BINS = 60
 """A rate known from before is better than a new one of less than 5 minutes, if its error is."""
 OFFSET_PERCENTILE = 10

@@ -7,7 +7,8 @@ so that what is final does not move; what follows is placed by the stream's cloc
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from orchestration.timing.stream_clock import NS_PER_SECOND, ClockEstimate
+from orchestration.timing.stream_clock import ClockEstimate
+from orchestration.timing.units import NS_PER_SECOND
 
 TOLERANCE_NS = 1_000_000
 """The wire tells milliseconds: less than one is not corrected."""

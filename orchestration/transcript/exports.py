@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from datetime import UTC
 
 from orchestration.errors import JsonObject, JsonValue
-from orchestration.session.events import NS_PER_MS, segment_json
+from orchestration.session.events import segment_json
 from orchestration.storage.archive_ports import StoredSegment
 from orchestration.storage.values import SessionRow
+from orchestration.timing.units import NS_PER_MS
 
 MAX_CUE_LINE_CHARACTERS = 84
 """A cue with longer text is broken into two lines of about equal length."""

@@ -31,7 +31,7 @@ import numpy as np
 from orchestration.api.wire import encode_frame
 from orchestration.client.api import OrchestrationClient
 from orchestration.session.inputs import AudioFrame
-from orchestration.timing.stream_clock import NS_PER_SECOND
+from orchestration.timing.units import NS_PER_SECOND
 from tests.benchmarks.figures import machine_line, p50_p95, row
 from tests.chaos.coded_whisper import CodedWhisper
 from tests.chaos.service_under_test import ServiceUnderTest

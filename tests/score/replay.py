@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from orchestration.audio.pcm import PcmFormat
 from orchestration.services.ports import Hypothesis
-from orchestration.session.events import NS_PER_MS, DurableEvent
+from orchestration.session.events import DurableEvent
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
 from orchestration.session.session import Session, SessionStep
 from orchestration.session.status import TERMINAL
@@ -21,6 +21,7 @@ from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
 from orchestration.storage.journal_ports import Claim
 from orchestration.storage.values import SessionRow, SessionSpec
+from orchestration.timing.units import NS_PER_MS
 from tests.score.known_meetings import KnownMeeting
 from tests.score.platform import STREAM, ZERO_UNIX_MS, Said
 

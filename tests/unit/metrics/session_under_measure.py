@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from orchestration.errors import DatabaseUnavailable
 from orchestration.services.ports import Hypothesis
-from orchestration.session.events import NS_PER_MS
 from orchestration.session.exchange import IngestBatch
 from orchestration.session.inputs import AudioFrame, EndOfStreams, StreamSpec
 from orchestration.session.recording_reader import RecordingReader
@@ -13,6 +12,7 @@ from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
 from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.values import JournalFact, JournalFrame
+from orchestration.timing.units import NS_PER_MS
 from tests.unit.session.meeting import FORMAT, FRAME, ZERO_UNIX_MS, silence, speech, words
 
 SPOKEN = speech(20) + silence(20)

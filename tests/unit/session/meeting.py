@@ -8,7 +8,7 @@ import numpy as np
 from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import EngineError, JsonObject
 from orchestration.services.ports import Hypothesis, HypothesisSegment, HypothesisWord
-from orchestration.session.events import NS_PER_MS, DurableEvent, PassingEvent
+from orchestration.session.events import DurableEvent, PassingEvent
 from orchestration.session.inputs import (
     AudioFrame,
     EndOfStreams,
@@ -22,6 +22,7 @@ from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
 from orchestration.storage.journal_ports import Claim
 from orchestration.storage.values import SessionRow, SessionSpec, StreamRow
+from orchestration.timing.units import NS_PER_MS
 from orchestration.transcript.segments import Segment
 
 RATE = 16_000

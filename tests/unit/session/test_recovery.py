@@ -29,6 +29,7 @@ from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
 from orchestration.storage.journal_ports import Claim, SessionChanges
 from orchestration.storage.values import JournalFact, JournalFrame, StreamProgress, StreamRow
+from orchestration.timing.units import NS_PER_MS
 from orchestration.transcript.segments import Segment
 from tests.unit.session.meeting import (
     FORMAT,
@@ -43,7 +44,6 @@ from tests.unit.session.meeting import (
 )
 
 WORD_MS = 500
-NS_PER_MS = 1_000_000
 ZERO_UNIX_NS = ZERO_UNIX_MS * 1_000_000
 SPEC = StreamSpec(0, FORMAT)
 SHORT = RATE // 50

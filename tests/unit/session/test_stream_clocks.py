@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from orchestration.services.ports import Hypothesis
-from orchestration.session.events import NS_PER_MS
 from orchestration.session.inputs import AudioFrame, ClockFact, StreamSpec
 from orchestration.session.session import Session
 from orchestration.session.transcription import TranscribeOrder
 from orchestration.session.values import SessionValues
 from orchestration.storage.journal_ports import Claim
 from orchestration.storage.values import StreamRow
+from orchestration.timing.units import NS_PER_MS
 from tests.unit.session.meeting import (
     FORMAT,
     FRAME,
