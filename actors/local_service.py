@@ -10,7 +10,6 @@ from typing import Any
 import ray
 import structlog
 from ray import serve
-from ray.serve.schema import DeploymentStatus
 
 from actors.cluster import Cluster, ClusterOptions, start_cluster, stop_cluster
 from actors.names import APPLICATION, COORDINATOR, NAMESPACE
@@ -53,7 +52,7 @@ def _failures() -> dict[str, str]:
     return {
         name: one.message
         for name, one in application.deployments.items()
-        if one.status in (DeploymentStatus.DEPLOY_FAILED, DeploymentStatus.UNHEALTHY)
+        if one.status.value in ("DEPLOY_FAILED", "UNHEALTHY")
     }
 
 
