@@ -32,6 +32,7 @@ from orchestration.api.limits import BodyLimit, RequestRate, SecurityHeaders, We
 from orchestration.api.live import live_router
 from orchestration.api.metrics import metrics_router
 from orchestration.api.openai import openai_router
+from orchestration.api.openai_errors import OpenAIErrors
 from orchestration.api.ports import Measures, Sessions
 from orchestration.api.problems import UnexpectedErrors, install_problem_handlers
 from orchestration.api.prometheus import prometheus_router
@@ -95,6 +96,7 @@ def create_api(
         redoc_url=None,
         middleware=[
             Middleware(SecurityHeaders),
+            Middleware(OpenAIErrors),
             Middleware(UnexpectedErrors),
             Middleware(RequestRate, buckets=parts.buckets),
             Middleware(AccessControl, rules=parts.rules),

@@ -1,27 +1,30 @@
 """HTTP: the whisper pool as OpenAI's transcription API, so that its clients get balancing.
 
-Shapes and errors are those of https://platform.openai.com/docs/api-reference/audio.
+Shapes are those of https://platform.openai.com/docs/api-reference/audio; `openai_errors` gives
+errors OpenAI's form.
 """
 
 import asyncio
-import tempfile
-from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+import numpy as np
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from orchestration.api.audio_forms import in_time
 from orchestration.api.openai_answers import TranscriptionView, transcript_answer
 from orchestration.api.openai_form import FORM_SCHEMA, TranscriptionForm, transcription_form
 from orchestration.api.places import Places
-from orchestration.audio.audio_files import AudioFile, read_audio_file
+from orchestration.audio.audio_files import SHORT_WAV_BYTES, AudioFile, short_wav
+from orchestration.audio.decoding import DecodeLimits
 from orchestration.config.current import CurrentSettings
-from orchestration.errors import BadRequest, JsonObject, OrchestrationError
+from orchestration.config.models import AudioSettings
+from orchestration.errors import BadAudio, BadRequest, UnsupportedAudio
+from orchestration.services.decoding import decode
 from orchestration.session.engine_calls import Engines
 from orchestration.session.file_transcription import transcribe_file
 
@@ -36,7 +39,6 @@ MAX_FILES_AT_ONCE = 2
 """Files under way in one process; one more gets 429."""
 MAX_FIELDS = 20
 """Of a form, beside its file."""
-READ_BYTES = 2**20
 
 
 class ModelView(BaseModel):
@@ -78,57 +80,57 @@ def openai_router(current: CurrentSettings, engines: Engines) -> APIRouter:
     )
     async def transcriptions(request: Request) -> Response:
         """Transcribe one file by the whisper pool: OpenAI's route, for OpenAI's clients."""
-        try:
-            with places.held():
-                wanted, audio = await _received(request, current.now.audio.upload_timeout_s)
-                transcript = await transcribe_file(
-                    audio,
-                    engines,
-                    request_id=f"file-{uuid4().hex}",
-                    language=wanted.language.lower() if wanted.language else None,
-                    prompt=wanted.prompt,
-                )
-                return transcript_answer(transcript, wanted.response_format, wanted.granularities)
-        except OrchestrationError as error:
-            return _openai_error(error)
+        with places.held():
+            wanted, audio = await _received(request, current.now.audio)
+            transcript = await transcribe_file(
+                audio,
+                engines,
+                request_id=f"file-{uuid4().hex}",
+                language=wanted.language.lower() if wanted.language else None,
+                prompt=wanted.prompt,
+            )
+            return transcript_answer(transcript, wanted.response_format, wanted.granularities)
 
     return router
 
 
-async def _received(request: Request, timeout_s: float) -> tuple[TranscriptionForm, AudioFile]:
+async def _received(
+    request: Request, settings: AudioSettings
+) -> tuple[TranscriptionForm, AudioFile]:
     """What is wanted, and of which audio."""
     try:
-        form = await in_time(request.form(max_files=1, max_fields=MAX_FIELDS), timeout_s)
+        form = await in_time(
+            request.form(max_files=1, max_fields=MAX_FIELDS), settings.upload_timeout_s
+        )
     except HTTPException as error:
         raise BadRequest(f"The form cannot be read: {error.detail}") from error
     try:
-        return transcription_form(form), await _audio(form)
+        return transcription_form(form), await _audio(form, settings)
     finally:
         await form.close()
 
 
-async def _audio(form: FormData) -> AudioFile:
+async def _audio(form: FormData, settings: AudioSettings) -> AudioFile:
     upload = form.get("file")
     if not isinstance(upload, UploadFile):
         raise BadRequest("The form has no file in its field `file`.", {"param": "file"})
-    with tempfile.NamedTemporaryFile(prefix="transcription-") as spool:
-        while part := await upload.read(READ_BYTES):
-            await asyncio.to_thread(spool.write, part)
-        spool.flush()
-        return await asyncio.to_thread(
-            read_audio_file, Path(spool.name), max_duration_s=MAX_DURATION_S
-        )
+    if (upload.size or 0) <= SHORT_WAV_BYTES:
+        audio = await asyncio.to_thread(short_wav, await upload.read())
+        if audio is not None:
+            return audio
+    try:
+        decoded = await decode(upload.file, _limits(settings))
+    except UnsupportedAudio as error:
+        # OpenAI answers 400 to such a file, and its clients know no 415.
+        raise BadAudio(error.message, {**error.facts, "param": "file"}) from error
+    return AudioFile(np.frombuffer(decoded.pcm, "<i2"))
 
 
-def _openai_error(error: OrchestrationError) -> Response:
-    kind = "server_error" if error.http_status >= 500 else "invalid_request_error"
-    if error.http_status == 429:
-        kind = "rate_limit_error"
-    param = error.facts.get("param")
-    body: JsonObject = {
-        "error": {"message": error.message, "type": kind, "param": param, "code": error.code}
-    }
-    response = JSONResponse(body, status_code=error.http_status)
-    if error.http_status in (429, 503):
-        response.headers["Retry-After"] = "1"
-    return response
+def _limits(settings: AudioSettings) -> DecodeLimits:
+    return DecodeLimits(
+        max_file_bytes=MAX_FILE_BYTES,
+        max_duration_ms=MAX_DURATION_S * 1000,
+        max_expansion=settings.max_expansion,
+        max_cpu_s=settings.decode_timeout_s,
+        max_wait_ms=settings.decode_timeout_s * 1000,
+    )

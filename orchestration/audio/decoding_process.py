@@ -12,6 +12,7 @@ JSON both. Its only argument is the limits, in JSON.
 import contextlib
 import io
 import json
+import math
 import os
 import resource
 import struct
@@ -113,7 +114,21 @@ def frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFram
         for frame in decoded:
             in_a_row = 0
             if isinstance(frame, AudioFrame):
+                if stream.codec_context.name.startswith("pcm_f"):
+                    silence_what_is_no_number(frame)
                 yield frame
+
+
+def silence_what_is_no_number(frame: AudioFrame) -> None:
+    """Of floats as they stood in the file: FFmpeg makes a NaN as loud as s16 goes."""
+    letter = "d" if frame.format.name.startswith("dbl") else "f"
+    for plane in frame.planes:
+        values = memoryview(plane).cast("B").cast(letter)  # type: ignore[call-overload]
+        if math.isfinite(sum(values)):
+            continue
+        for at, value in enumerate(values):
+            if not math.isfinite(value):
+                values[at] = 0.0
 
 
 def resampled(

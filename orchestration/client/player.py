@@ -112,7 +112,7 @@ class AudioTrack:
         self.position += len(block)
         if len(block) == 0:
             self.sample_count = self.position
-        return to_s16(np.nan_to_num(block)).astype("<i2", copy=False).tobytes()
+        return to_s16(np.nan_to_num(block, posinf=0, neginf=0)).astype("<i2", copy=False).tobytes()
 
     def facts_until(self, sample: int, start_unix_ms: int) -> list[SpeakerFact | ClockFact]:
         """What a platform and a clock would have said by `sample`."""

@@ -7,8 +7,10 @@ from time import perf_counter
 
 import numpy as np
 import pytest
+import soundfile
 
 from orchestration.audio.decoding import DecodedAudio, DecodeLimits
+from orchestration.client.player import AudioTrack
 from orchestration.errors import (
     AudioTooLong,
     DecodingTooSlow,
@@ -77,6 +79,44 @@ def test_a_tone_is_decoded_from_every_format(name: str, heard: dict[str, Outcome
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     loudest_hz = int(spectrum.argmax()) * audio.format.sample_rate / len(samples)
     assert loudest_hz == pytest.approx(TONE_HZ, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype", "loudness"),
+    [
+        ("WAV", "FLOAT", 0.5),
+        ("WAV", "DOUBLE", 0.5),
+        ("OGG", "OPUS", 0.5),
+        ("WAV", "FLOAT", 3.0),
+        ("OGG", "OPUS", 0.99),
+    ],
+)
+async def test_files_of_floats_are_as_loud_as_they_are_and_never_wrap(
+    container: str, subtype: str, loudness: float, tmp_path: Path
+) -> None:
+    tone = loudness * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    path = tmp_path / f"tone.{container.lower()}"
+    soundfile.write(path, tone, 16_000, format=container, subtype=subtype)
+    inner = slice(1000, 15_000)
+    expected = pytest.approx(np.clip(tone, -1, 1)[inner], abs=0.1)
+    heard = np.frombuffer((await decode(path)).pcm, "<i2") / 32_768
+    assert heard[inner] == expected
+    played = np.frombuffer(AudioTrack(0, path).read_until(16_000), "<i2") / 32_768
+    assert played[inner] == expected
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+async def test_values_that_are_no_numbers_are_silence(
+    subtype: str, value: float, tmp_path: Path
+) -> None:
+    path = tmp_path / "nan.wav"
+    samples = np.where(np.arange(16_000) % 2, value, 0.25)
+    soundfile.write(path, samples, 16_000, format="WAV", subtype=subtype)
+    heard = np.frombuffer((await decode(path)).pcm, "<i2")
+    assert set(heard.tolist()) == {0, 8192}
+    played = np.frombuffer(AudioTrack(0, path).read_until(16_000), "<i2")
+    assert set(played.tolist()) == {0, 8192}
 
 
 STILL_HEARD = {

@@ -1,11 +1,12 @@
 """The whisper pool as OpenAI's transcription API, over real HTTP."""
 
 import asyncio
+import hashlib
 import io
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 import soundfile
 
 from orchestration.api import openai
-from orchestration.errors import EngineError, EngineTimeout
+from orchestration.audio.decoding import DecodedAudio, DecodeLimits
+from orchestration.errors import EngineError, EngineTimeout, UpstreamsDown
+from orchestration.services.decoding import decode
 from orchestration.services.ports import Hypothesis, TranscriptionRequest
 from tests.chaos.coded_audio import CodedMeeting, coded_meeting, word_text
 from tests.chaos.coded_hearing import CodedHearing
@@ -185,6 +188,40 @@ async def test_an_upload_over_the_limit_is_refused_by_its_declared_length(
     body = io.BytesIO(bytes(openai.MAX_UPLOAD_BYTES + 1))
     async with server.client.post(url, data=body) as response:
         assert response.status == 413
+        error = (await response.json())["error"]
+    assert (error["type"], error["code"]) == ("invalid_request_error", "too_large")
+
+
+async def test_a_wrong_key_and_an_unknown_path_are_told_as_openai_tells_them(
+    tmp_path: Path,
+) -> None:
+    key = hashlib.sha256(b"right").hexdigest()
+    async with api_server(tmp_path, server={"api_key_sha256": key}) as server:
+        wrong, right = ({"Authorization": f"Bearer {one}"} for one in ("wrong", "right"))
+        async with server.client.get(server.url + "/v1/models", headers=wrong) as response:
+            refused = await response.json()
+            assert (response.status, response.content_type) == (401, "application/json")
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+        status, unknown = await server.json("GET", "/v1/chat", headers=right)
+        other, problem = await server.json("GET", "/api/sessions", headers=wrong)
+    assert refused["error"]["type"] == "authentication_error"
+    assert refused["error"]["message"] == "This key is not the service's."
+    error = unknown["error"]
+    assert isinstance(error, dict)
+    assert (status, error["type"]) == (404, "invalid_request_error")
+    assert (other, problem["code"]) == (401, "not_authenticated")
+
+
+async def test_a_pool_that_is_away_says_when_to_come_back(
+    server: ApiServer, meeting: CodedMeeting
+) -> None:
+    server.engines.error = UpstreamsDown("Every whisper service has failed lately.")
+    form = aiohttp.FormData({"model": "whisper-1"})
+    form.add_field("file", io.BytesIO(encoded(meeting)), filename="meeting.wav")
+    url = server.url + openai.TRANSCRIPTIONS_PATH
+    async with server.client.post(url, data=form) as response:
+        assert (response.status, response.headers["Retry-After"]) == (503, "1")
+        assert (await response.json())["error"]["type"] == "server_error"
 
 
 async def test_a_request_without_a_file_is_told_so(server: ApiServer) -> None:
@@ -199,8 +236,33 @@ async def test_audio_that_lasts_too_long_is_refused_by_what_it_holds(
     server: ApiServer, meeting: CodedMeeting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(openai, "MAX_DURATION_S", 60)
-    status, _, body = await transcribed(server, encoded(meeting))
-    assert (status, body["error"]["code"]) == (413, "too_large")
+    status, _, body = await transcribed(server, encoded(meeting, "FLAC"))
+    assert (status, body["error"]["code"]) == (413, "audio_too_long")
+
+
+async def test_what_is_compressed_is_decoded_in_a_process_of_its_own(
+    server: ApiServer, meeting: CodedMeeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[DecodeLimits] = []
+
+    async def watched(file: BinaryIO, within: DecodeLimits) -> DecodedAudio:
+        limits.append(within)
+        return await decode(file, within)
+
+    monkeypatch.setattr(openai, "decode", watched)
+    status, _, body = await transcribed(server, encoded(meeting, "FLAC"))
+    assert (status, len(limits)) == (200, 1)
+    assert compare_words(said(meeting), body["text"].split()).is_right
+    assert limits[0].max_file_bytes == openai.MAX_FILE_BYTES
+
+
+async def test_a_small_file_of_hours_is_refused_before_anybody_hears_it(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(48_000 * 300, np.int16), 48_000, format="FLAC")
+    async with api_server(tmp_path, audio={"max_expansion": 10}) as server:
+        status, _, body = await transcribed(server, file.getvalue())
+        assert server.engines.asked == []
+    assert (status, body["error"]["code"]) == (413, "audio_expands_too_much")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ _OF_A_FILE = (
     AudioExpandsTooMuch,
     DecodingTooSlow,
 )
+_OF_OPENAIS_FILE = tuple(BadAudio if one is UnsupportedAudio else one for one in _OF_A_FILE)
 _OF_ENGINES = (EngineError, EngineTimeout, EngineBusy, UpstreamsDown)
 _RESULT: JsonObject = {
     "request_id": "9a41c3bb7f2e4d0c8a6f1e2d.0",
@@ -187,7 +188,7 @@ OPERATIONS: Operations = {
     "POST /v1/audio/transcriptions": Operation(
         "Transcribe a file for OpenAI's clients",
         {"text": "Shall we begin?"},
-        problems=(*_OF_A_FILE, LimitReached, *_OF_ENGINES),
+        problems=(*_OF_OPENAIS_FILE, LimitReached, *_OF_ENGINES),
         answers={
             ("200", "text/plain"): "Shall we begin?\n",
             ("200", "text/vtt"): "WEBVTT\n\n00:00:31.200 --> 00:00:33.840\nShall we begin?\n",

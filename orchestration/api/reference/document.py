@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from orchestration.api.openai_errors import OPENAI_PREFIX, openai_error
 from orchestration.api.problems import PROBLEM_MEDIA_TYPE, ProblemView
 from orchestration.api.reference import (
     audio,
@@ -69,14 +70,6 @@ _OPENAI_ERROR = {
             },
         }
     },
-}
-_OPENAI_EXAMPLE = {
-    "error": {
-        "message": "The form has no file in its field `file`.",
-        "type": "invalid_request_error",
-        "param": "file",
-        "code": "bad_request",
-    }
 }
 
 
@@ -151,12 +144,14 @@ def _add_problems(name: str, operation: dict[str, Any], entry: Operation | None)
         answer = responses.setdefault(status, {"description": http.HTTPStatus(int(status)).phrase})
         content: dict[str, Any] = {}
         answer["content"] = content
-        content[PROBLEM_MEDIA_TYPE] = {
-            "schema": _PROBLEM_SCHEMA,
-            "examples": {code: {"value": example} for code, example in examples.items()},
+        is_openai = name.partition(" ")[2].startswith(OPENAI_PREFIX)
+        content["application/json" if is_openai else PROBLEM_MEDIA_TYPE] = {
+            "schema": _OPENAI_ERROR if is_openai else _PROBLEM_SCHEMA,
+            "examples": {
+                code: {"value": openai_error(example) if is_openai else example}
+                for code, example in examples.items()
+            },
         }
-        if name.startswith("POST /v1/"):
-            content["application/json"] = {"schema": _OPENAI_ERROR, "example": _OPENAI_EXAMPLE}
     operation["responses"] = dict(sorted(responses.items()))
 
 
