@@ -262,7 +262,7 @@ class Coordinator:
             if cursor is None:
                 break
         self._placement.adopt(actor_by_session, _session_actors())
-        ensure_dispatchers(self._application)
+        self._ensure_dispatchers()
         self._spawn(self._placement.place_homeless())
         self._placement.top_up()
         log.info("coordinator_ready", open_sessions=len(actor_by_session))
@@ -271,7 +271,7 @@ class Coordinator:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             try:
-                ensure_dispatchers(self._application)
+                self._ensure_dispatchers()
                 self._have_the_monitor_watch()
                 self._placement.dismiss_ended()
                 self._placement.end_leaked(_session_actors())
@@ -283,6 +283,9 @@ class Coordinator:
                     self._spawn(self._expire())
             except Exception as error:
                 log.warning("sweep_failed", reason=str(error))
+
+    def _ensure_dispatchers(self) -> None:
+        ensure_dispatchers(self._application, self._current.now.services.dispatch_timeout_s)
 
     async def _expire(self) -> None:
         archive, now = await self._connected(), datetime.now(UTC)

@@ -13,7 +13,9 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION, DispatcherFigures, NoAnswer
+from actors.settings_follower import SettingsFollower
 from orchestration.api.roll_call import RollCall
+from orchestration.config.models import Settings
 from orchestration.errors import EngineError, OrchestrationError
 from orchestration.metrics.meter import Report
 from orchestration.metrics.node_figures import Figures, NodeFigures
@@ -32,7 +34,7 @@ class Dispatcher:
 
     def __init__(self, application: str, timeout_s: float) -> None:
         """The Serve application with the deployments; `timeout_s` bounds a request in all, the
-        wait for a free engine included."""
+        wait for a free engine included, until the settings say otherwise."""
         # Here, as the coordinator imports this file too, and starts sooner without.
         from ray import serve
 
@@ -45,6 +47,11 @@ class Dispatcher:
         self._answered = dict.fromkeys((TRANSCRIPTION, TRANSLATION), 0)
         self._lost = 0
         self._roll_call = RollCall()
+        self._follower = SettingsFollower("dispatcher", self.take)
+
+    async def take(self, version: int, settings: Settings) -> None:
+        """Wait for answers as long as these settings say; requests under way wait as they began."""
+        self._timeout_s = settings.services.dispatch_timeout_s
 
     async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
         hypothesis: Hypothesis = await self._work(TRANSCRIPTION, "transcribe", request)
@@ -114,6 +121,7 @@ class Dispatcher:
 
     async def _work(self, deployment: str, method: str, request: object) -> Any:
         """A call that counts; probes do not: they are answered by who stopped working, too."""
+        self._follower.start()
         self._under_way[deployment] += 1
         try:
             answer = await self._call(deployment, method, request)

@@ -10,12 +10,10 @@ from actors.detached import detached_actor
 from actors.dispatcher import Dispatcher
 from actors.names import dispatcher_name
 
-DISPATCH_TIMEOUT_S = 120.0
-"""Bound of one engine request in all, waiting for a free engine included."""
 
-
-def ensure_dispatchers(application: str) -> None:
-    """Start those that are missing; `application` has the engines' deployments."""
+def ensure_dispatchers(application: str, timeout_s: float) -> None:
+    """Start those that are missing; `application` has the engines' deployments, and `timeout_s`
+    bounds a request until they have read the settings themselves."""
     there = set(named_actors())
     for node_id in _alive_nodes():
         name = dispatcher_name(node_id)
@@ -25,7 +23,7 @@ def ensure_dispatchers(application: str) -> None:
                 Dispatcher,
                 name,
                 application,
-                DISPATCH_TIMEOUT_S,
+                timeout_s,
                 scheduling_strategy=strategy,
                 enable_task_events=False,
             )

@@ -47,7 +47,9 @@ class WorkWatch:
 
     def apply(self, settings: Settings) -> None:
         """Judge by these from the next look on."""
-        self._watch.stalled_after_ms = round(settings.services.stalled_after_s * 1000)
+        services = settings.services
+        stalled_after_s = max(services.stalled_after_s, services.dispatch_timeout_s)
+        self._watch.stalled_after_ms = round(stalled_after_s * 1000)
         self._overdue_after_ms = settings.sessions.abandoned_after_s * 1000 + EXPIRED_GRACE_MS
 
     def session_told(self, session_id: str, actor_name: str, figures: Mapping[str, Any]) -> None:
@@ -79,7 +81,8 @@ class WorkWatch:
         silent = [name for name, missed in self._missed.items() if missed >= MISSED_PROBES]
         stopped = self._watch.look(consumers if can_work else (), now_ms)
         self.stalled = (*stopped, *silent)
-        told = [*consumers, *(Consumption(name, 1, 0) for name in silent)]
+        # Who answers is told of as well: an alarm of its silence ends with that.
+        told = [*consumers, *(Consumption(name, 0, 0) for name in (*dispatchers, *silent))]
         self.figures = (*consumption_figures(told, self.stalled), *self._overdue_figures())
         self.queues = self._queues(dispatchers.values())
         if acts:

@@ -11,6 +11,10 @@ from orchestration.config.section import Section
 MOST_WAITING = 10_000
 """No setting lets more requests wait in a pool."""
 
+DISPATCH_MARGIN_S = 90.0
+"""What a request may take beyond `services.timeout_s`, within which its pool gives up: the way to
+the pool's replica, and the telling apart of voices."""
+
 
 class UpstreamSettings(Section):
     """One service behind the balancer."""
@@ -112,10 +116,16 @@ class ServicesSettings(Section):
     """How long a service's answer may take to begin, or to go on, through the gateway; without it
     `timeout_s`."""
     stalled_after_s: float = Field(180, ge=1)
-    """Who has work all this time and does none of it has stopped; more than an engine may take."""
+    """Who has work all this time and does none of it has stopped; a longer `dispatch_timeout_s`
+    counts instead, as an answer may still come."""
     auto_recovery: bool = True
     """Whether what stopped working, or is left over, is ended and replaced. Otherwise it is only
     alarmed of; a session whose actor died is given another all the same."""
+
+    @property
+    def dispatch_timeout_s(self) -> float:
+        """How long whoever asks a pool waits for its answer, in seconds."""
+        return self.timeout_s + DISPATCH_MARGIN_S
 
     @model_validator(mode="after")
     def kinds_fit(self) -> "ServicesSettings":

@@ -144,13 +144,13 @@ def _add_problems(name: str, operation: dict[str, Any], entry: Operation | None)
         answer = responses.setdefault(status, {"description": http.HTTPStatus(int(status)).phrase})
         content: dict[str, Any] = {}
         answer["content"] = content
-        is_openai = name.partition(" ")[2].startswith(OPENAI_PREFIX)
-        content["application/json" if is_openai else PROBLEM_MEDIA_TYPE] = {
-            "schema": _OPENAI_ERROR if is_openai else _PROBLEM_SCHEMA,
-            "examples": {
-                code: {"value": openai_error(example) if is_openai else example}
-                for code, example in examples.items()
-            },
+        if name.partition(" ")[2].startswith(OPENAI_PREFIX):
+            example = openai_error(next(iter(examples.values())))
+            content["application/json"] = {"schema": _OPENAI_ERROR, "example": example}
+            continue
+        content[PROBLEM_MEDIA_TYPE] = {
+            "schema": _PROBLEM_SCHEMA,
+            "examples": {code: {"value": example} for code, example in examples.items()},
         }
     operation["responses"] = dict(sorted(responses.items()))
 

@@ -9,6 +9,7 @@ import pytest
 
 from actors import work_watch
 from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION, DispatcherFigures
+from actors.names import COORDINATOR
 from orchestration.config.models import Settings
 from orchestration.health.alerts import Figure
 
@@ -171,13 +172,65 @@ async def test_limits_that_change_hold_from_the_next_look_on(coordinator: Coordi
     watch = Watched()
     late_ms = ABANDONED_AFTER_MS + work_watch.EXPIRED_GRACE_MS
     watch.session_told("weekly", "session-1", session(7, senderless_ms=late_ms))
-    longer = {"sessions": {"abandoned_after_s": 600}, "services": {"stalled_after_s": 1}}
+    longer = {"sessions": {"abandoned_after_s": 600}, "services": {"stalled_after_s": 200}}
     watch.apply(Settings.model_validate({"data_dir": ".", **longer}))
     await watch.look(0, can_work=True)
     assert coordinator.calls == []
     assert Figure("overdue", "session weekly", 0) in watch.figures
-    await watch.look(1000, can_work=True)
+    await watch.look(199_999, can_work=True)
+    assert coordinator.calls == []
+    await watch.look(200_000, can_work=True)
     assert coordinator.calls == [("replace", "weekly", "session-1")]
+
+
+async def test_who_waits_for_an_answer_that_may_still_come_has_not_stopped(
+    coordinator: Coordinator,
+) -> None:
+    watch = Watched()
+    settings = Settings.model_validate({"data_dir": ".", "services": {"timeout_s": 600}})
+    watch.apply(settings)
+    watch.dispatchers = {DISPATCHER: calls(3, 9)}
+    await watch.look(0, can_work=True)
+    longest_ms = round(settings.services.dispatch_timeout_s * 1000)
+    assert longest_ms > 600_000
+    await watch.look(longest_ms - 1, can_work=True)
+    assert coordinator.calls == []
+    await watch.look(longest_ms, can_work=True)
+    assert coordinator.calls == [("restart_dispatcher", NODE)]
+
+
+async def test_a_dispatcher_that_answers_again_is_no_longer_alarmed_of(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dispatcher:
+        """Says nothing while it is stuck."""
+
+        is_stuck = True
+
+        @property
+        def consumption(self) -> "Dispatcher":
+            return self
+
+        async def remote(self) -> DispatcherFigures:
+            if self.is_stuck:
+                await asyncio.Event().wait()
+            return calls(0, 0)
+
+    dispatcher = Dispatcher()
+    actors = {DISPATCHER: dispatcher, COORDINATOR: coordinator}
+    monkeypatch.setattr("actors.work_watch.ray.get_actor", lambda name, _: actors[name])
+    monkeypatch.setattr(work_watch, "list_named_actors", lambda: [DISPATCHER])
+    monkeypatch.setattr(work_watch, "DISPATCHER_TIMEOUT_S", 0.01)
+    watch = work_watch.WorkWatch(Settings(data_dir=Path()))
+    for now_ms in range(work_watch.MISSED_PROBES):
+        await watch.look(now_ms, can_work=True)
+    assert watch.figures == (Figure("stopped_consuming", DISPATCHER, 1),)
+    assert coordinator.calls == [("restart_dispatcher", NODE)]
+
+    dispatcher.is_stuck = False
+    await watch.look(10_000, can_work=True)
+    assert Figure("stopped_consuming", DISPATCHER, 0) in watch.figures
+    assert watch.probe.healthy
 
 
 async def test_what_waits_is_added_up_over_sessions_and_dispatchers(
