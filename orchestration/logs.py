@@ -7,6 +7,9 @@ import structlog
 
 _NOT_UTF8 = "Invalid UTF-8 sequence received from client."
 """What uvicorn calls it."""
+_NO_HANDSHAKE = "ASGI callable returned without completing handshake."
+"""What uvicorn 0.54 says after a refusal by ASGI's denial response, too, which completes it: its
+pull request 3138. Anybody can be refused many times, and each refusal is logged with its status."""
 
 
 def configure_logs(level: str) -> None:
@@ -24,15 +27,18 @@ def configure_logs(level: str) -> None:
         cache_logger_on_first_use=False,
     )
     for name in ("uvicorn.error", "asyncio"):
-        logging.getLogger(name).addFilter(_without_clients_tracebacks)
+        logging.getLogger(name).addFilter(_without_clients_faults)
 
 
-def _without_clients_tracebacks(record: logging.LogRecord) -> bool:
-    """One line for a text frame that is not UTF-8, and no traceback: any client can send many.
+def _without_clients_faults(record: logging.LogRecord) -> bool:
+    """Nothing more of a handshake that was refused; one line and no traceback for a text frame
+    that is not UTF-8. Any client can send many.
 
     uvicorn logs the frame with one; where the client's close came along, it fails to answer, and
     the event loop logs both tracebacks again.
     """
+    if record.msg == _NO_HANDSHAKE:
+        return False
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, UnicodeDecodeError) and record.msg == _NOT_UTF8:
         record.exc_info = None

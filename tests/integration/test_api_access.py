@@ -73,6 +73,22 @@ async def test_a_socket_without_key_is_refused_before_the_upgrade(server: ApiSer
     assert await upgrade_status(server, "?ticket=invented") == 401
 
 
+async def test_a_refused_socket_is_told_why_and_no_error_of_the_service(
+    server: ApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==",
+    }
+    status, problem = await server.json("GET", "/ws/live/s1", headers=headers)
+    assert (status, problem["code"]) == (401, "not_authenticated")
+    status, problem = await server.json("GET", "/ws/live/none", headers=headers | BEARER)
+    assert (status, problem["code"]) == (404, "unknown_session")
+    assert [one.message for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
 async def test_a_ticket_opens_one_socket_once(server: ApiServer) -> None:
     status, ticket = await server.json("POST", "/api/tickets", headers=BEARER)
 

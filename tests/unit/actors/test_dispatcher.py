@@ -7,14 +7,10 @@ from typing import Any
 
 import pytest
 
+from actors.dispatcher import Dispatcher
 from actors.dispatcher_figures import NoAnswer
 from orchestration.config.models import Settings
 from orchestration.services.ports import TranscriptionRequest
-
-with warnings.catch_warnings():
-    # Ray Serve's own imports warn.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from actors.dispatcher import Dispatcher
 
 REQUEST = TranscriptionRequest("s1", 0, 0, b"", "en", "")
 
@@ -41,7 +37,10 @@ async def test_a_dispatcher_waits_for_longer_than_its_pool_may_take(
     timeout_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = Pool(monkeypatch)
-    dispatcher = Dispatcher("app", 1)
+    with warnings.catch_warnings():
+        # Ray Serve's own imports warn.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        dispatcher = Dispatcher("app", 1)
     monkeypatch.setattr(dispatcher, "_handle", lambda _: pool)
     services = {"timeout_s": timeout_s}
     settings = Settings.model_validate({"data_dir": Path(), "services": services})
