@@ -214,9 +214,10 @@ def _passings(
             ]
             for weights in (stops, starts)
         ]
+        # Whoever is said to speak all through a pause needs no stop and no start for it.
         stays = [
-            _stay(stop + start, min(stop, start) > 0, to_ns - from_ns)
-            for stop, start in zip(stops, starts, strict=True)
+            0.0 if who in going_on else _stay(stop + start, min(stop, start) > 0, to_ns - from_ns)
+            for who, stop, start in zip(names, stops, starts, strict=True)
         ]
         yield _Passing(
             [exp(one) for one in changes[0]],

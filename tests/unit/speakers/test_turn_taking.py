@@ -83,6 +83,10 @@ def test_in_a_meeting_of_two_the_other_one_may_be_somebody_unknown() -> None:
     assert takers(ALTERNATING, *said, people=("p1", "p2")) == ["p1", None, "p1"]
 
 
+def test_somebody_who_is_said_to_speak_goes_on_after_a_long_silence() -> None:
+    assert takers([*words(0, 5), *words(6, 5), *words(12, 5)], ("p1", 0, None)) == ["p1"]
+
+
 def test_an_interjection_does_not_take_the_words_that_go_on() -> None:
     assert takers(words(0, 20), ("p1", 0, 8), ("p2", 3, 3.6)) == ["p1"]
 
