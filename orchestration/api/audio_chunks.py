@@ -201,7 +201,8 @@ class ChunkSender:
 
     async def _connected(self) -> SessionSender:
         if self._sender is None:
-            sender = SessionSender(self._session_id, self._sessions, self._archive)
+            connection_id = await self._archive.new_connection_id(self._session_id)
+            sender = SessionSender(self._session_id, connection_id, self._sessions, self._archive)
             await sender.connect()
             self._sender, self._next_fact = sender, sender.next_fact
         return self._sender

@@ -106,7 +106,9 @@ class Uploads:
                 if job.order.session is not None:
                     await self._sessions.create(job.order.session)
                     created = True
-                sender = SessionSender(job.order.session_id, self._sessions, self._archive)
+                session_id = job.order.session_id
+                connection_id = await self._archive.new_connection_id(session_id)
+                sender = SessionSender(session_id, connection_id, self._sessions, self._archive)
                 try:
                     await self._into_session(job, decoding, sender)
                 finally:

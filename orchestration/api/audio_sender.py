@@ -5,7 +5,6 @@ The same path as a bot's frames: journaled before it is answered, stored once, h
 
 import time
 from collections.abc import Sequence
-from uuid import uuid4
 
 from orchestration.api.connection import Detached
 from orchestration.api.ports import IngestBatch, IngestReply, Notice, Sessions, StreamPosition
@@ -21,16 +20,14 @@ FRAMES_AT_ONCE = 20
 """Frames of a file in one call to its session, and in one transaction."""
 
 
-def new_connection_id() -> str:
-    """Above every earlier one, as the session goes by: the newest connection is its sender."""
-    return f"{time.time_ns():016x}{uuid4().hex[:16]}"
-
-
 class SessionSender:
     """The edge as a session's sender, until `close` or until a newer connection comes."""
 
-    def __init__(self, session_id: str, sessions: Sessions, archive: Archive) -> None:
-        self._connection_id = new_connection_id()
+    def __init__(
+        self, session_id: str, connection_id: str, sessions: Sessions, archive: Archive
+    ) -> None:
+        """`connection_id` is the archive's newest for the session."""
+        self._connection_id = connection_id
         self._clock = ServiceClock.anchored(time.time_ns(), time.monotonic_ns())
         self._line = SessionLine(session_id, self._connection_id, sessions, archive)
         self.next_fact = 0

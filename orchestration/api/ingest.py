@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from uuid import uuid4
 
 import structlog
 from fastapi import APIRouter
@@ -36,11 +35,6 @@ FAREWELL_TIMEOUT_S = 1
 _log = structlog.get_logger(__name__)
 
 
-def _new_connection_id() -> str:
-    """Above every earlier one, as the session goes by: the newest connection is its sender."""
-    return f"{time.time_ns():016x}{uuid4().hex[:16]}"
-
-
 def ingest_router(
     current: CurrentSettings, sessions: Sessions, archive: Archive, detached: Detached
 ) -> APIRouter:
@@ -51,12 +45,11 @@ def ingest_router(
     async def ingest(websocket: WebSocket, session_id: str) -> None:
         try:
             check_session_id(session_id)
-            await archive.session(session_id)
+            connection_id = await archive.new_connection_id(session_id)
         except OrchestrationError as error:
             await deny(websocket, error)
             return
         await websocket.accept()
-        connection_id = _new_connection_id()
         line = SessionLine(session_id, connection_id, sessions, archive)
         settings = current.now
         idle = IdleWatch(settings.server.websocket_idle_timeout_s)

@@ -50,7 +50,7 @@ class SessionLink(Protocol):
     async def connect(self, connection_id: str, streams: Sequence[StreamSpec]) -> Welcome | Notice:
         """Become the session's sender; the former one is told `taken_over`.
 
-        Connection ids are strings that rise with the time of opening.
+        Connection ids are the archive's: each is above those that were given before it.
 
         A session that has completed answers with the `ended` notice.
 

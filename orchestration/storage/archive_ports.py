@@ -100,6 +100,11 @@ class Archive(AlertLog, TimingArchive, SpeakerArchive, Protocol):
 
     async def session(self, session_id: str) -> SessionRow: ...
 
+    async def new_connection_id(self, session_id: str) -> str:
+        """The id of a sender that has just come to a session: above that of every earlier one, by
+        whichever replica it came, as strings go."""
+        ...
+
     async def sessions(
         self, statuses: Sequence[SessionStatus] | None, limit: int, cursor: str | None
     ) -> Page[SessionRow]:

@@ -57,6 +57,10 @@ UPDATE bot_sessions.sessions SET settings = $2, language = $3, target_languages 
 WHERE session_id = $1
 """
 
+NEW_CONNECTION = """
+SELECT nextval('bot_sessions.connection_numbers') FROM bot_sessions.sessions WHERE session_id = $1
+"""
+
 SESSIONS_PAGE = f"""
 SELECT {SESSION_COLUMNS} FROM bot_sessions.sessions
 WHERE ($1::text[] IS NULL OR status = ANY ($1))
@@ -127,6 +131,13 @@ class PostgresArchive(
     async def session(self, session_id: str) -> SessionRow:
         async with database(self._pool) as connection:
             return await _session(connection, session_id)
+
+    async def new_connection_id(self, session_id: str) -> str:
+        async with database(self._pool) as connection:
+            number: int | None = await connection.fetchval(NEW_CONNECTION, session_id)
+        if number is None:
+            raise unknown_session(session_id)
+        return f"{number:016x}"
 
     async def sessions(
         self, statuses: Sequence[SessionStatus] | None, limit: int, cursor: str | None

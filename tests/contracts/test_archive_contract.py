@@ -434,6 +434,21 @@ async def test_a_claim_finds_the_streams_clocks_and_their_timelines(
     assert claim.timeline == later
 
 
+async def test_a_connection_s_id_is_above_all_that_were_given_before_by_whomever(
+    archive: PostgresArchive, pool: Pool
+) -> None:
+    for session_id in ("s1", "s2"):
+        await archive.create_session(SessionSpec(session_id), b"")
+    replicas = (archive, PostgresArchive(pool))
+    ids = [
+        await replicas[number % 2].new_connection_id(f"s{number % 3 % 2 + 1}")
+        for number in range(40)
+    ]
+    assert ids == sorted(set(ids))
+    with pytest.raises(UnknownSession):
+        await archive.new_connection_id("nobody")
+
+
 async def test_a_sessions_own_settings_and_languages_are_replaced(
     archive: PostgresArchive,
 ) -> None:

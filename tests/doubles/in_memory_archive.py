@@ -62,6 +62,7 @@ class InMemoryArchive(
         self.people, self.erased = [], {}
         self.tickets: dict[tuple[bytes, str], datetime] = {}
         self.outage: Exception | None = None
+        self.connections = 0
 
     def of(self, session_id: str) -> StoredSession:
         if self.outage is not None:
@@ -85,6 +86,11 @@ class InMemoryArchive(
 
     async def session(self, session_id: str) -> SessionRow:
         return self.of(session_id).row
+
+    async def new_connection_id(self, session_id: str) -> str:
+        self.of(session_id)
+        self.connections += 1
+        return f"{self.connections:016x}"
 
     async def sessions(
         self, statuses: Sequence[SessionStatus] | None, limit: int, cursor: str | None
