@@ -54,11 +54,12 @@ class Judgement:
 class Intake:
     """The ledgers of a session's streams, and the numbering of its facts."""
 
-    def __init__(self, next_fact: int, max_streams: int) -> None:
+    def __init__(self, next_fact: int, max_streams: int, last_fact: int | None = None) -> None:
+        """`last_fact` is the last fact there will be, where the end was announced before."""
         self.ledgers: dict[int, StreamLedger] = {}
         self.next_fact = next_fact
         self._max_streams = max_streams
-        self._last_fact: int | None = None
+        self._last_fact = last_fact
 
     @property
     def facts_are_complete(self) -> bool:
@@ -127,13 +128,18 @@ class Intake:
         if judgement.is_end:
             self._last_fact = judgement.last_fact
 
-    def end_here(self) -> dict[int, int]:
-        """What is durable is all there will be. Returns each stream's last seq."""
+    @property
+    def durable_end(self) -> EndOfStreams:
+        """The end, were what is durable all there will be."""
+        last_seqs = tuple((stream, one.next_seq - 1) for stream, one in self.ledgers.items())
+        return EndOfStreams(last_seqs, self.next_fact - 1)
+
+    def end_here(self) -> None:
+        """What is durable is all there will be."""
         for ledger in self.ledgers.values():
             if not ledger.is_complete:
                 ledger.last_seq = ledger.next_seq - 1
         self._last_fact = self.next_fact - 1
-        return {stream: ledger.next_seq - 1 for stream, ledger in self.ledgers.items()}
 
     def _judge_frame(self, frame: AudioFrame, received_ns: int, judgement: Judgement) -> None:
         ledger = self.ledgers.get(frame.stream)

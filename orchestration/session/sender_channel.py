@@ -93,9 +93,11 @@ class SenderChannel:
             began_s = time.monotonic()
             if frames or facts:
                 await self._stored(self._journal.append(session_id, epoch, frames, facts))
-            if judgement.last_seqs:
+            if judgement.last_fact is not None:
                 await self._stored(
-                    self._journal.end_streams(session_id, epoch, judgement.last_seqs)
+                    self._journal.end_streams(
+                        session_id, epoch, judgement.last_seqs, judgement.last_fact
+                    )
                 )
             stored_s = time.monotonic() - began_s
             session.accept(judgement, monotonic_ms())
@@ -143,20 +145,35 @@ class SenderChannel:
             await self._end(self._session.end_now)
 
     async def abandon_if_due(self) -> None:
-        """End the session when it has waited for its sender as long as it may."""
+        """End the session when it has waited for its sender as long as it may. It waits as long
+        once more where that cannot be stored.
+
+        Raises:
+            Fenced, UnknownSession: the session is another incarnation's, or gone.
+        """
         if self._session.must_abandon(monotonic_ms()):
             async with self._intake:
                 # While a batch was being stored its sender may have come back, or ended.
                 if self._session.must_abandon(monotonic_ms()):
-                    await self._end(self._session.abandon)
+                    await self._abandon()
 
-    async def _end(self, end: Callable[[int], dict[int, int]]) -> None:
-        last_seqs = end(monotonic_ms())
-        if last_seqs:
-            session = self._session
-            await self._stored(
-                self._journal.end_streams(session.session_id, session.epoch, last_seqs)
+    async def _abandon(self) -> None:
+        try:
+            await self._end(self._session.abandon)
+        except Unavailable as error:
+            # No sender could have come back either: it is waited for anew.
+            self._session.disconnected(monotonic_ms())
+            self._incarnation.log.warning("abandoning_waits", reason=error.message)
+
+    async def _end(self, end: Callable[[int], None]) -> None:
+        session = self._session
+        here = session.durable_end
+        await self._stored(
+            self._journal.end_streams(
+                session.session_id, session.epoch, dict(here.last_seq_by_stream), here.last_fact
             )
+        )
+        end(monotonic_ms())
         self._incarnation.wake()
 
     async def _open(self, streams: Sequence[StreamSpec]) -> None:

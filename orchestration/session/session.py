@@ -63,7 +63,7 @@ class Session:
         self.session_id = spec.session_id
         self.epoch = claim.epoch
         self._values = values
-        self._intake = Intake(claim.next_fact, values.max_streams)
+        self._intake = Intake(claim.next_fact, values.max_streams, claim.last_fact)
         self._outbox = Outbox(claim.last_event_seq)
         self._status = StatusMachine(claim.session.status, self._outbox.set_status)
         clock = restored_clock(claim)
@@ -376,14 +376,18 @@ class Session:
 
     # Ends
 
-    def end_now(self, now_ms: int) -> dict[int, int]:
-        """End where the streams are; returns each stream's last seq, to be stored."""
+    @property
+    def durable_end(self) -> EndOfStreams:
+        """The end, were what is durable all there will be: to be stored before `end_now`."""
+        return self._intake.durable_end
+
+    def end_now(self, now_ms: int) -> None:
+        """End where the streams and the facts are."""
         self._sender.connected()
         if self.status not in ("ending", *TERMINAL):
             self._status.turn("ending")
-        last_seqs = self._intake.end_here()
+        self._intake.end_here()
         self._advance(now_ms)
-        return last_seqs
 
     def senderless_ms(self, now_ms: int) -> int:
         """How long the session waits for its sender; 0 while one is there, or none is needed."""
@@ -395,11 +399,11 @@ class Session:
             self.status, self._intake.is_complete, now_ms, self._values.abandoned_after_ms
         )
 
-    def abandon(self, now_ms: int) -> dict[int, int]:
-        """No sender came back: end as if it had said so. Returns what `end_now` does."""
+    def abandon(self, now_ms: int) -> None:
+        """No sender came back: end as if it had said so."""
         if self.status != "ending":
             self._status.turn("abandoned", "no bot came back")
-        return self.end_now(now_ms)
+        self.end_now(now_ms)
 
     # Recovery
 

@@ -88,6 +88,8 @@ class Claim:
     """Final segments with a target language whose translation is not stored."""
     recent_segments: Sequence[Segment] = ()
     """Each stream's last final segments, in order: the words that a seam is stitched to."""
+    last_fact: int | None = None
+    """The last fact there will be, once the sender has said that the session ends."""
     facts_told: int = 0
     """Facts before this number have had their effect; later ones are to be told."""
     repaintable: Sequence[Segment] = ()
@@ -134,9 +136,9 @@ class SessionJournal(Protocol):
         ...
 
     async def end_streams(
-        self, session_id: str, epoch: int, last_seq_by_stream: Mapping[int, int]
+        self, session_id: str, epoch: int, last_seq_by_stream: Mapping[int, int], last_fact: int
     ) -> None:
-        """Store where the sender said its streams end."""
+        """Store where the sender said that its streams and its facts end, -1 for none."""
         ...
 
     async def commit(self, session_id: str, epoch: int, changes: SessionChanges) -> None:

@@ -48,6 +48,9 @@ END_STREAMS = f"""{GUARD}, ended AS (
     UPDATE bot_sessions.streams s SET last_seq = given.last_seq
     FROM guard, unnest($3::integer[], $4::bigint[]) AS given (stream, last_seq)
     WHERE s.session_id = guard.session_id AND s.stream = given.stream
+), announced AS (
+    UPDATE bot_sessions.sessions s SET last_fact = $5
+    FROM guard WHERE s.session_id = guard.session_id
 )
 SELECT count(*) FROM guard
 """
@@ -164,6 +167,10 @@ LOCK_FOR_CLAIM = "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1 FOR 
 RAISE_EPOCH = """
 UPDATE bot_sessions.sessions SET epoch = epoch + 1, actor_name = $2, updated_at = now()
 WHERE session_id = $1 RETURNING
+"""
+
+FACTS_OF_SESSION = """
+SELECT facts_told, last_fact FROM bot_sessions.sessions WHERE session_id = $1
 """
 
 SEGMENT_COUNTS = """

@@ -57,7 +57,7 @@ class PostgresJournal:
             last_event_seq = await connection.fetchval(
                 "SELECT max(seq) FROM bot_sessions.events WHERE session_id = $1", session_id
             )
-            last_fact = await connection.fetchval(
+            newest_fact = await connection.fetchval(
                 "SELECT max(fact) FROM bot_sessions.facts WHERE session_id = $1", session_id
             )
             counts = await connection.fetch(sql.SEGMENT_COUNTS, session_id)
@@ -70,22 +70,22 @@ class PostgresJournal:
             clocks = await read_estimates(connection, session_id)
             timeline = await read_timeline(connection, session_id)
             people = await connection.fetch(PARTICIPANTS, session_id)
-            facts_told = await connection.fetchval(
-                "SELECT facts_told FROM bot_sessions.sessions WHERE session_id = $1", session_id
-            )
+            facts = await connection.fetchrow(sql.FACTS_OF_SESSION, session_id)
+            assert facts is not None
         return Claim(
             session=session,
             epoch=session.epoch,
             streams=[stream_from(row) for row in streams],
             last_event_seq=last_event_seq or 0,
-            next_fact=0 if last_fact is None else last_fact + 1,
+            next_fact=0 if newest_fact is None else newest_fact + 1,
             segment_counts={row["stream"]: row["segments"] for row in counts},
             untranslated=_with_targets(untranslated),
             recent_segments=[segment_from(row) for row in recent],
             repaintable=[segment_from(row) for row in repaintable],
             corrections=[row["body"] for row in corrections],
             participants=[participant_from(row) for row in people],
-            facts_told=facts_told,
+            last_fact=facts["last_fact"],
+            facts_told=facts["facts_told"],
             clocks=clocks,
             timeline=timeline,
         )
@@ -147,7 +147,7 @@ class PostgresJournal:
             await _require(connection, held, session_id, epoch)
 
     async def end_streams(
-        self, session_id: str, epoch: int, last_seq_by_stream: Mapping[int, int]
+        self, session_id: str, epoch: int, last_seq_by_stream: Mapping[int, int], last_fact: int
     ) -> None:
         async with database(self._pool) as connection:
             held = await connection.fetchval(
@@ -156,6 +156,7 @@ class PostgresJournal:
                 epoch,
                 list(last_seq_by_stream.keys()),
                 list(last_seq_by_stream.values()),
+                last_fact,
             )
             await _require(connection, held, session_id, epoch)
 

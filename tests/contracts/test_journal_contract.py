@@ -129,7 +129,7 @@ async def test_a_known_stream_stays_as_it_is(
 async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> None:
     await journal.open_streams(SESSION, 1, [stream_spec(1)])
     await journal.append(SESSION, 1, [frame(0), frame(1)], [JournalFact(4, {})])
-    await journal.end_streams(SESSION, 1, {0: 1, 1: -1})
+    await journal.end_streams(SESSION, 1, {0: 1, 1: -1}, 7)
     lost = SampleRange(20_000, 24_000, "capture_skipped")
     heard = [segment(1), segment(2, language="pt"), segment(3)]
     changes = SessionChanges(
@@ -148,7 +148,7 @@ async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> No
     assert (claim.epoch, claim.session.epoch, claim.session.actor_name) == (2, 2, "actor-2")
     assert (claim.session.status, claim.session.status_detail) == ("delayed", "whisper is away")
     assert claim.session.zero_unix_ms == 1_700_000_000_123
-    assert (claim.last_event_seq, claim.next_fact) == (2, 5)
+    assert (claim.last_event_seq, claim.next_fact, claim.last_fact) == (2, 5, 7)
     assert claim.segment_counts == {0: 3}
     # A line is never translated to the language that it is in.
     assert claim.untranslated == [(heard[1], "en"), (heard[2], "pt")]
@@ -162,7 +162,9 @@ async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> No
 async def test_a_claim_of_a_new_session_finds_nothing(archive: PostgresArchive, pool: Pool) -> None:
     await archive.create_session(SessionSpec("new"), b"")
     claim = await PostgresJournal(pool).claim("new", "actor")
-    assert claim == Claim(claim.session, 1, [], 0, 0, {}, [], [], 0, [], [], participants=[])
+    assert claim == Claim(
+        claim.session, 1, [], 0, 0, {}, [], [], repaintable=[], corrections=[], participants=[]
+    )
 
 
 async def test_an_actor_finds_its_open_session_again(journal: PostgresJournal) -> None:
@@ -180,7 +182,7 @@ async def write_in_every_way(journal: PostgresJournal, session_id: str, epoch: i
         journal.open_streams(session_id, epoch, [stream_spec(9)]),
         journal.append(session_id, epoch, [frame(0)], [JournalFact(0, {})]),
         journal.append(session_id, epoch, [], []),
-        journal.end_streams(session_id, epoch, {0: 5}),
+        journal.end_streams(session_id, epoch, {0: 5}, 3),
         journal.commit(session_id, epoch, SessionChanges(events=[event(1)], status="failed")),
     ):
         with pytest.raises(OrchestrationError) as caught:

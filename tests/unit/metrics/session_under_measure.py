@@ -25,6 +25,8 @@ class MemoryJournal:
     outages: int = 0
     frames: list[JournalFrame] = field(default_factory=list)
     changes: list[SessionChanges] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    """The last facts that ends announced."""
 
     async def open_streams(self, session: str, epoch: int, specs: Sequence[StreamSpec]) -> None:
         return
@@ -38,8 +40,10 @@ class MemoryJournal:
     ) -> None:
         self.frames.extend(frames)
 
-    async def end_streams(self, session: str, epoch: int, last: Mapping[int, int]) -> None:
-        return
+    async def end_streams(
+        self, session: str, epoch: int, last: Mapping[int, int], last_fact: int
+    ) -> None:
+        self.ends.append(last_fact)
 
     async def commit(self, session: str, epoch: int, changes: SessionChanges) -> None:
         if self.outages:

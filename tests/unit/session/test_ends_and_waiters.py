@@ -1,15 +1,17 @@
 """What is asked of a session while it ends, over a journal that the test holds up."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
 import structlog
 
-from orchestration.errors import Unavailable
+from orchestration.errors import DatabaseUnavailable, Unavailable
 from orchestration.metrics.meter import Tally
+from orchestration.process_clock import monotonic_ms
+from orchestration.session.exchange import IngestBatch
 from orchestration.session.incarnation import Incarnation
 from orchestration.session.inputs import EndOfStreams, StreamSpec
 from orchestration.session.live_log import LiveLog
@@ -90,15 +92,20 @@ class Silence(NoRecording):
 class Running:
     """A session's runner, and what it is made of."""
 
-    def __init__(self, made_of: Any = None) -> None:
-        self.journal = HeldJournal()
+    def __init__(
+        self,
+        made_of: Any = None,
+        journal: HeldJournal | None = None,
+        values: SessionValues | None = None,
+    ) -> None:
+        self.journal = journal or HeldJournal()
         self.engines = ScriptedEngines()
         self.finished = asyncio.Event()
         self.runner = SessionRunner(
             made_of or claim(),
             cast(Any, self.journal),
             self.engines,
-            SessionValues(),
+            values or SessionValues(),
             Silence(),
             self._finish,
             Tally(),
@@ -193,13 +200,17 @@ async def test_a_second_request_does_not_end_the_repairs_that_are_under_way() ->
     await one.runner.stop()
 
 
-async def test_a_sender_that_comes_back_at_the_last_moment_is_not_given_up() -> None:
-    made_of, journal = claim(), HeldJournal()
-    session = Session(made_of, SessionValues(abandoned_after_ms=0), 0)
-    log = structlog.get_logger()
-    incarnation = Incarnation(LiveLog(1, 0, 10), log)
+def channel_of(journal: HeldJournal, abandoned_after_ms: int) -> tuple[Session, SenderChannel]:
+    """A session whose sender is not there, and the sender's side of it."""
+    session = Session(claim(), SessionValues(abandoned_after_ms=abandoned_after_ms), 0)
+    incarnation = Incarnation(LiveLog(1, 0, 10), structlog.get_logger())
     meter = SessionMeter(Tally(), session)
-    channel = SenderChannel(incarnation, session, cast(Any, journal), meter)
+    return session, SenderChannel(incarnation, session, cast(Any, journal), meter)
+
+
+async def test_a_sender_that_comes_back_at_the_last_moment_is_not_given_up() -> None:
+    journal = HeldJournal()
+    session, channel = channel_of(journal, 0)
     journal.opening.close()
     connecting = asyncio.create_task(channel.connect("bot", [StreamSpec(0, FORMAT)]))
     async with asyncio.timeout(PATIENCE_S):
@@ -210,3 +221,55 @@ async def test_a_sender_that_comes_back_at_the_last_moment_is_not_given_up() -> 
         await connecting
         await giving_up
     assert session.status == "active"
+
+
+@dataclass
+class AwayJournal(HeldJournal):
+    """Its database is away so often when an end is to be stored."""
+
+    away: int = 0
+
+    async def end_streams(
+        self, session: str, epoch: int, last: Mapping[int, int], last_fact: int
+    ) -> None:
+        if self.away:
+            self.away -= 1
+            raise DatabaseUnavailable("The database is away.")
+        await super().end_streams(session, epoch, last, last_fact)
+
+
+async def test_a_sender_is_waited_for_anew_where_its_absence_cannot_be_stored() -> None:
+    session, channel = channel_of(AwayJournal(away=1), abandoned_after_ms=3_600_000)
+    now_ms = monotonic_ms()
+    session.disconnected(now_ms - 3_600_000)
+    await channel.abandon_if_due()
+    assert (session.status, session.must_abandon(now_ms + 3_599_999)) == ("created", False)
+    session.disconnected(now_ms - 3_600_000)
+    await channel.abandon_if_due()
+    assert session.status == "completed"
+
+
+async def test_an_end_that_cannot_be_stored_changes_nothing() -> None:
+    session, channel = channel_of(AwayJournal(away=1), 0)
+    with pytest.raises(DatabaseUnavailable):
+        await channel.end()
+    assert session.status == "created"
+
+
+async def test_an_incarnation_goes_on_when_its_sender_is_given_up_while_the_database_is_away() -> (
+    None
+):
+    one = Running(journal=AwayJournal(away=1), values=SessionValues(abandoned_after_ms=0))
+    await one.runner.start()
+    async with asyncio.timeout(PATIENCE_S):
+        await one.finished.wait()
+    assert not one.runner.is_replaced
+    await one.runner.stop()
+
+
+async def test_the_end_of_a_session_without_streams_is_stored_with_its_last_fact() -> None:
+    journal = HeldJournal()
+    session, channel = channel_of(journal, 0)
+    await channel.connect("bot", [])
+    await channel.push("bot", IngestBatch((EndOfStreams((), 3),), (0,)))
+    assert (session.status, journal.ends) == ("ending", [3])

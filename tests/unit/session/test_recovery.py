@@ -57,6 +57,7 @@ class Disk:
     frames: list[JournalFrame] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     last_seq: int | None = None
+    last_fact: int | None = None
     changes: list[SessionChanges] = field(default_factory=list)
 
     def claim(self, epoch: int) -> Claim:
@@ -84,6 +85,7 @@ class Disk:
             (row,),
             last_event_seq=events[-1].seq if events else 0,
             next_fact=len(self.facts),
+            last_fact=self.last_fact,
             segment_counts={0: len(segments)},
             untranslated=(),
             recent_segments=segments[-3:],
@@ -154,6 +156,8 @@ class Actor:
         self._disk.frames += judgement.frames
         self._disk.facts += judgement.facts
         self._disk.last_seq = judgement.last_seqs.get(0, self._disk.last_seq)
+        if judgement.is_end:
+            self._disk.last_fact = judgement.last_fact
         self.session.accept(judgement, 0)
         self.step()
 
@@ -323,9 +327,41 @@ def test_after_a_restart_a_stream_without_words_lies_where_its_frames_had_placed
     again.replayed(0)
     changes = again.drain(1_000).changes
     assert changes.zero_unix_ms == ZERO_UNIX_MS
-    assert again.end_now(1_000) == {0: 4, 1: 4}
+    again.end_now(1_000)
+    assert [one.last_seq for one in again.ledgers.values()] == [4, 4]
     orders = again.drain(1_000).transcribe
     for order in orders:
         again.transcribed(order.stream, order.chunk, words(("here", 100, 400)), 1_000)
     starts = {one.stream: one.start_ns for one in again.drain(1_000).changes.segments}
     assert starts == {0: 100 * NS_PER_MS, 1: 3_100 * NS_PER_MS}
+
+
+def ending_without_its_last_fact() -> Session:
+    """A session that takes up again what ended with fact 0 still to come."""
+    disk = Disk()
+    actor = Actor(disk, Spoken(b"", []), 1)
+    actor.send(AudioFrame(0, 0, 0, silence(1)), EndOfStreams(((0, 0),), last_fact=0))
+    assert actor.session.status == "ending"
+    return Actor(disk, Spoken(b"", []), 2).session
+
+
+def test_after_a_restart_an_end_waits_for_the_facts_that_it_announced() -> None:
+    session = ending_without_its_last_fact()
+    seen: list[str] = [session.status]
+    who = ParticipantRef("p1", "Ana")
+    fact = ParticipantFact(0, "join", who, SampleMoment(0, 0))
+    session.accept(session.judge([fact], [ZERO_UNIX_NS]), 0)
+    seen.append(session.status)
+    assert seen == ["ending", "completed"]
+    (told,) = [one for one in session.drain(0).changes.events if one.type == "participant"]
+    assert told.body["event"] == "join"
+
+
+def test_an_announced_fact_that_never_comes_is_waited_for_as_long_as_a_sender_is() -> None:
+    session = ending_without_its_last_fact()
+    session.disconnected(0)
+    patience_ms = SessionValues().abandoned_after_ms
+    assert not session.must_abandon(patience_ms - 1)
+    assert session.must_abandon(patience_ms)
+    session.abandon(patience_ms)
+    assert session.status == "completed"
