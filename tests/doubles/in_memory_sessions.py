@@ -51,6 +51,7 @@ class InMemorySession:
         self.stored = stored
         self.epoch = 1
         self.connection_id: str | None = None
+        self._newest_connection_id = ""
         self.connected = asyncio.Event()
         self.disconnected: asyncio.Queue[str] = asyncio.Queue()
         self.facts: list[Fact] = []
@@ -84,7 +85,7 @@ class InMemorySession:
     def restart(self) -> None:
         """As after a crash of the actor: a new incarnation that knows no connection."""
         self.epoch += 1
-        self.connection_id = None
+        self.connection_id, self._newest_connection_id = None, ""
         self.connected.clear()
 
     def emit(self, event_type: str, body: JsonObject) -> DurableEvent:
@@ -109,6 +110,9 @@ class InMemorySession:
     async def connect(self, connection_id: str, streams: Sequence[StreamSpec]) -> Welcome | Notice:
         if self.closed:
             return Notice("ended", coverage={"streams": []})
+        if connection_id < self._newest_connection_id:
+            raise TakenOver("A newer connection serves this session.")
+        self._newest_connection_id = connection_id
         if self.connection_id not in (None, connection_id):
             self.tell(Notice("taken_over"))
         self.connection_id = connection_id

@@ -1,6 +1,7 @@
 """The ingest WebSocket, spoken to by a real client."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,23 @@ async def test_a_newer_connection_is_served_and_the_first_is_told(server: ApiSer
         error, code = await failed(first)
         await second.send_bytes(frame(0))
         await acked(second, 0)
+
+    assert (error["code"], code) == ("taken_over", 4103)
+
+
+async def test_the_newest_is_served_though_the_clock_was_set_back(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await server.session()
+    async with server.ingest() as first:
+        await greeted(first)
+        an_hour_ago_ns = time.time_ns() - 3_600_000_000_000
+        monkeypatch.setattr(time, "time_ns", lambda: an_hour_ago_ns)
+        async with server.ingest() as second:
+            await greeted(second)
+            error, code = await failed(first)
+            await second.send_bytes(frame(0))
+            await acked(second, 0)
 
     assert (error["code"], code) == ("taken_over", 4103)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -330,32 +329,6 @@ async def test_a_meeting_goes_in_and_a_transcript_comes_out(
     assert [one["type"] for one in told["items"]] == ["speaker", "speaker"]
     history = await service.get(f"{people}/corrections")
     assert [one["by"] for one in history["items"]] == ["Bea", "api"]
-
-
-async def test_the_newest_sender_is_served_though_the_clock_was_set_back(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    body = {"session_id": "clock-back"}
-    async with service.client.post(f"{service.url}/api/sessions", json=body) as response:
-        session = await response.json()
-    async with (
-        service.client.ws_connect(session["ingest_url"]) as first,
-        service.client.ws_connect(session["ingest_url"]) as second,
-    ):
-        await first.send_json(HELLO)
-        await until(first, "welcome")
-        an_hour_ago_ns = time.time_ns() - 3_600_000_000_000
-        monkeypatch.setattr(time, "time_ns", lambda: an_hour_ago_ns)
-        async with service.client.ws_connect(session["ingest_url"]) as third:
-            await third.send_json(HELLO)
-            await until(third, "welcome")
-            assert (await until(first, "error"))["code"] == "taken_over"
-            # What a restart of the session's actor leaves to be found out anew.
-            await service.sessions.restart("clock-back")
-            await second.send_json(HELLO)
-            assert (await until(second, "error"))["code"] == "taken_over"
-            await third.send_bytes(frames_of(read_audio(1))[0])
-            await until(third, "ack")
 
 
 async def test_who_spoke_is_corrected_while_the_meeting_runs_and_after_it(
