@@ -25,7 +25,8 @@ from orchestration.session.speaker_corrections import (
 )
 from orchestration.speakers.caption_text import Caption
 from orchestration.speakers.corrections import Correction, correction_json, parse_correction
-from orchestration.speakers.correlator import EVERYTHING, Correlator
+from orchestration.speakers.correlator import Correlator
+from orchestration.speakers.dirty_spans import EVERYTHING
 from orchestration.speakers.heard_words import SpokenWord
 from orchestration.speakers.repainting import Repainter, present_name
 from orchestration.storage.values import (

@@ -6,12 +6,12 @@ disagree the stronger one wins only where it is strong, else nobody: unknown bea
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import log
 
 from orchestration.session.inputs import ParticipantRef
 from orchestration.speakers.caption_text import Caption, CaptionText
 from orchestration.speakers.corrections import Correction, Corrections
+from orchestration.speakers.dirty_spans import EVERYTHING, DirtySpans, Span
 from orchestration.speakers.event_lag import EventLag
 from orchestration.speakers.fallback_names import fallback_name
 from orchestration.speakers.heard_words import SpokenWord
@@ -52,17 +52,6 @@ SURE, LIKELY = 0.95, 0.85
 """Confidences of a caption: events agree with it; it speaks alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Session time whose words may have other names; `to_ns` None means from there on."""
-
-    from_ns: int
-    to_ns: int | None
-
-
-EVERYTHING = Span(0, None)
-
-
 class Correlator:
     """One session's evidence of who speaks, and the names that follow from it."""
 
@@ -77,7 +66,7 @@ class Correlator:
         self._names = LabelNames()
         self._captions = CaptionText()
         self._turns = TurnReader(self._people_among, self._voice_of)
-        self._dirty: Span | None = None
+        self._dirty = DirtySpans()
         self._changed: list[SpeakingInterval] = []
 
     @property
@@ -104,7 +93,8 @@ class Correlator:
         """Know a participant, or their new name; True when that is news."""
         known = self.roster.find(participant.participant_id)
         if known is not None and known.name != participant.name:
-            self._touch(EVERYTHING)
+            self._dirty.touch(EVERYTHING)
+        self._turns.forget()
         return self.roster.meet(participant)
 
     def own_stream(self, stream: int, participant: ParticipantRef) -> None:
@@ -140,7 +130,7 @@ class Correlator:
     def correct(self, correction: Correction) -> None:
         """Somebody says who it was."""
         self.corrections.apply(correction)
-        self._touch(EVERYTHING)
+        self._dirty.touch(EVERYTHING)
 
     def take_changed(self) -> list[SpeakingInterval]:
         """Speaking intervals that changed since the last call."""
@@ -154,7 +144,7 @@ class Correlator:
         if self.roster.owner_of(stream) is not None:
             return
         if self._turns.hear(stream, words):
-            self._touch(Span(words[0].start_ns - AROUND_NS, words[-1].end_ns))
+            self._dirty.touch(Span(words[0].start_ns - AROUND_NS, words[-1].end_ns))
 
     def heard(self, segment: Segment) -> None:
         """Final words: evidence of the lag and of labels, in a mixed stream."""
@@ -182,7 +172,8 @@ class Correlator:
         said = self._intervals.newest(MAX_SCANNED_INTERVALS)
         self._lag.scan((one.start_ns, one.end_ns) for one in said)
         if self._lag.lag_ns != before_ns:
-            self._touch(EVERYTHING)
+            self._turns.forget()
+            self._dirty.touch(EVERYTHING)
         if not self._evidence.labels:
             return
         lag_ns = self._lag.lag_ns
@@ -197,7 +188,8 @@ class Correlator:
             for one in self._captions.spans[-MAX_SCANNED_INTERVALS:]
         ]
         if self._names.update(self._evidence.scan(turns, lag_ns)):
-            self._touch(EVERYTHING)
+            self._dirty.touch(EVERYTHING)
+        self._turns.forget()
 
     # Names
 
@@ -228,8 +220,7 @@ class Correlator:
 
     def take_dirty(self) -> Span | None:
         """Where words may have other names than before the last call."""
-        dirty, self._dirty = self._dirty, None
-        return dirty
+        return self._dirty.take()
 
     def _by_evidence(
         self, stream: int, start_ns: int, end_ns: int, label: str | None
@@ -286,26 +277,21 @@ class Correlator:
         self._turns.say(participant_id, at_ns, is_start=False)
         self._changes(self._intervals.stopped(participant_id, at_ns))
         # A stop that makes no interval is evidence all the same.
-        at_ns = max(0, at_ns - self.lag_ns)
-        self._touch(Span(max(0, at_ns - AROUND_NS), at_ns + AROUND_NS))
+        self._touch_around(at_ns, at_ns)
 
     def _changes(self, intervals: list[SpeakingInterval]) -> None:
         self._changed += intervals
         for one in intervals:
-            start_ns = max(0, one.start_ns - self.lag_ns - AROUND_NS)
-            end_ns = None if one.end_ns is None else one.end_ns - self.lag_ns + AROUND_NS
-            self._touch(Span(start_ns, end_ns))
+            self._touch_around(one.start_ns, one.end_ns)
 
     def _match_captions(self) -> None:
         found = self._captions.match()
         if found:
-            self._touch(Span(found[0].start_ns, found[-1].end_ns))
+            self._dirty.touch(Span(found[0].start_ns, found[-1].end_ns))
 
-    def _touch(self, span: Span) -> None:
-        self._turns.forget()
-        if self._dirty is None:
-            self._dirty = span
-            return
-        ends = (self._dirty.to_ns, span.to_ns)
-        end_ns = None if None in ends else max(end for end in ends if end is not None)
-        self._dirty = Span(min(self._dirty.from_ns, span.from_ns), end_ns)
+    def _touch_around(self, start_ns: int, end_ns: int | None) -> None:
+        """What the platform says of this time is different; words to come have no names yet."""
+        from_ns = start_ns - self.lag_ns
+        if not self._turns.is_ahead(from_ns):
+            to_ns = None if end_ns is None else end_ns - self.lag_ns + AROUND_NS
+            self._dirty.touch(Span(max(0, from_ns - AROUND_NS), to_ns))

@@ -28,6 +28,8 @@ class HeardWords:
         self._ends = array("q")
         self._labels: list[str | None] = []
         self._sentence_ends = bytearray()
+        self.end_ns = 0
+        """Where the last one ends."""
 
     def heard(self, words: Sequence[SpokenWord]) -> bool:
         """Words are here, in order; they take the place of those heard there before.
@@ -36,6 +38,7 @@ class HeardWords:
         """
         if not words:
             return False
+        self.end_ns = max(self.end_ns, words[-1].end_ns)
         first = bisect_left(self._starts, words[0].start_ns)
         after = bisect_left(self._starts, words[-1].start_ns + 1)
         if list(words) == self._slice(first, after):

@@ -4,7 +4,8 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from orchestration.speakers.correlator import Correlator, Span
+from orchestration.speakers.correlator import Correlator
+from orchestration.speakers.dirty_spans import Span
 from orchestration.speakers.heard_words import SpokenWord
 from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import Segment, SpeakerName

@@ -38,10 +38,6 @@ class SpeakingSpan:
     def is_short(self) -> bool:
         return self.end_ns is not None and self.end_ns - self.start_ns < SHORT_NS
 
-    def covers(self, from_ns: int, to_ns: int) -> bool:
-        """Whether it goes on all this time."""
-        return self.start_ns <= from_ns and (self.end_ns is None or to_ns <= self.end_ns)
-
     def common_ns(self, from_ns: int, to_ns: int) -> int:
         """How much of this time it covers; negative is the distance."""
         end_ns = to_ns if self.end_ns is None else min(self.end_ns, to_ns)

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from orchestration.speakers.heard_words import HeardWords, SpokenWord
 from orchestration.speakers.speaking_events import SpeakingEvent, SpeakingEvents, SpeakingSpan
-from orchestration.speakers.turn_taking import turn_takers
+from orchestration.speakers.turn_taking import REACH_NS, turn_takers
 from orchestration.speakers.turn_units import TurnUnit, Voice, turn_units
 
-READ_NS, MARGIN_NS = 60_000_000_000, 30_000_000_000
-"""Turns are read for so long at a time, with words before and after for what leads there."""
+WINDOW_NS, MARGIN_NS = 20_000_000_000, 10_000_000_000
+"""Turns are read a window of the meeting at a time, with words before and after for what leads
+there. Windows begin at multiples of their length, lest a name depend on what was asked before."""
+
+MAX_READINGS = 8
+"""Windows in memory that were read; the one read longest ago goes first."""
 
 EVENTS_AROUND_NS = 3_000_000_000
 """Events this long before the first word and after the last one belong to them."""
@@ -18,10 +22,8 @@ EVENTS_AROUND_NS = 3_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The likelihoods of units; good for words that start from `from_ns` and before `to_ns`."""
+    """The likelihoods of units."""
 
-    from_ns: int
-    to_ns: int
     units: Sequence[TurnUnit]
     likelihoods: Sequence[Mapping[str, float]]
     spans: Sequence[SpeakingSpan]
@@ -62,7 +64,7 @@ class TurnReader:
         self._voice_of = voice_of
         self._events = SpeakingEvents()
         self._words: dict[int, HeardWords] = {}
-        self._readings: dict[int, Reading] = {}
+        self._readings: dict[tuple[int, int], Reading] = {}
 
     def say(self, who: str, at_ns: int, *, is_start: bool) -> None:
         """The platform says that somebody starts to speak, or stops."""
@@ -73,12 +75,18 @@ class TurnReader:
         """Words in order take the place of those heard there before; whether that is news."""
         is_news = self._words.setdefault(stream, HeardWords()).heard(words)
         if is_news:
-            self._readings.pop(stream, None)
+            from_ns, to_ns = words[0].start_ns - MARGIN_NS, words[-1].start_ns + MARGIN_NS
+            for window in range(from_ns // WINDOW_NS, to_ns // WINDOW_NS + 1):
+                self._readings.pop((stream, window), None)
         return is_news
 
     def forget(self) -> None:
         """Something else is different now: read anew."""
         self._readings.clear()
+
+    def is_ahead(self, at_ns: int) -> bool:
+        """Whether an event, its lag taken off, comes after all words that it can concern."""
+        return all(one.end_ns + REACH_NS < at_ns for one in self._words.values())
 
     def remembers(self, stream: int, word: SpokenWord) -> bool:
         """Whether a word is among those heard, and events from before it are known."""
@@ -91,18 +99,21 @@ class TurnReader:
         """The turns around a word; for one that is not remembered, by itself."""
         heard = self._words.get(stream)
         if heard is None or not heard.knows(word.start_ns):
-            return self._read([word], word.start_ns, word.start_ns + 1, lag_ns)
-        reading = self._readings.get(stream)
-        if reading is None or not reading.from_ns <= word.start_ns < reading.to_ns:
-            from_ns, to_ns = word.start_ns, word.start_ns + READ_NS
-            words = heard.between(from_ns - MARGIN_NS, to_ns + MARGIN_NS)
-            reading = self._readings[stream] = self._read(words, from_ns, to_ns, lag_ns)
+            return self._read([word], lag_ns)
+        window = word.start_ns // WINDOW_NS
+        reading = self._readings.get((stream, window))
+        if reading is None:
+            from_ns = window * WINDOW_NS - MARGIN_NS
+            words = heard.between(from_ns, from_ns + WINDOW_NS + 2 * MARGIN_NS)
+            if len(self._readings) >= MAX_READINGS:
+                del self._readings[next(iter(self._readings))]
+            reading = self._readings[stream, window] = self._read(words, lag_ns)
         return reading
 
-    def _read(self, words: Sequence[SpokenWord], from_ns: int, to_ns: int, lag_ns: int) -> Reading:
+    def _read(self, words: Sequence[SpokenWord], lag_ns: int) -> Reading:
         events, spans = self._events.between(
             words[0].start_ns - EVENTS_AROUND_NS, words[-1].end_ns + EVENTS_AROUND_NS, lag_ns
         )
         units = turn_units(words, (one.at_ns for one in events), self._voice_of)
         likelihoods = turn_takers(units, events, spans, self._people_among(events))
-        return Reading(from_ns, to_ns, units, likelihoods, spans)
+        return Reading(units, likelihoods, spans)

@@ -9,8 +9,8 @@ turn open, an interjection does not take it over, and what nothing tells stays o
 Weights are natural logarithms of likelihood ratios.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp
@@ -65,8 +65,14 @@ FITTING_NS = 400_000_000
 PAUSE_NS = 300_000_000
 """Somebody's stop and start in a pause of this length or more say that it was theirs."""
 
+FOREVER_NS = 2**63
+"""When a turn ends that goes on."""
+
 LONG_PAUSE_NS = 1_500_000_000
 """Whoever goes on after a pause of this length has stopped, and starts anew."""
+
+
+NEVER_CAME, BOTH_GO_ON = exp(-MISSING), exp(-GOES_ON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +97,21 @@ def turn_takers(
         units: what is said, in order.
         events: the platform's starts and stops by time, the lag taken off.
         spans: the turns of which both are known, or whose stop is still to come.
-        people: whoever can have spoken.
+        people: whoever can have spoken, each once.
     """
     if not units:
         return []
     names = [*people, UNKNOWN]
-    heard = [_evidence(unit, spans, names) for unit in units]
-    passings = list(_passings(units, events, spans, names))
-    forward = [_first(units[0], heard[0], events, spans, names)]
+    said = _Said(names, events, spans)
+    heard = [said.evidence(unit) for unit in units]
+    passings = [said.passing(before, after) for before, after in pairwise(units)]
+    forward = [said.first(units[0], heard[0])]
     for passing, evidence in zip(passings, heard[1:], strict=True):
         forward.append(_step(forward[-1], passing.stops, passing.starts, passing, evidence))
-    backward = [_last(units[-1], events, names)]
+    backward = [said.last(units[-1])]
+    ones = [1.0] * len(names)
     for passing, evidence in zip(reversed(passings), reversed(heard[1:]), strict=True):
         later = [a * b for a, b in zip(backward[-1], evidence, strict=True)]
-        ones = [1.0] * len(names)
         backward.append(_step(later, passing.starts, passing.stops, passing, ones))
     backward.reverse()
     return [
@@ -123,14 +130,13 @@ def _step(
     """One unit on, or with stops and starts in each other's places one back."""
     leaving = [a * b for a, b in zip(before, ends, strict=True)]
     total = sum(leaving)
+    change = passing.change
     return _normalised(
         [
-            evidence[n]
-            * (
-                max(0.0, total - leaving[n]) * passing.change * begins[n]
-                + before[n] * passing.stays[n]
+            factor * ((total - own) * change * begin + stayed * stay)
+            for factor, own, begin, stayed, stay in zip(
+                evidence, leaving, begins, before, passing.stays, strict=True
             )
-            for n in range(len(before))
         ]
     )
 
@@ -140,115 +146,106 @@ def _normalised(weights: Sequence[float]) -> list[float]:
     return [one / total for one in weights]
 
 
-def _evidence(
-    unit: TurnUnit, spans: Sequence[SpeakingSpan], names: Sequence[str]
-) -> Sequence[float]:
-    """A factor for each person, by turns that the unit lies in and by its voice."""
-    weights = dict.fromkeys(names, 0.0)
-    for span in spans:
-        if span.start_ns >= unit.end_ns or span.who not in weights:
-            continue
-        common_ns = span.common_ns(unit.start_ns, unit.end_ns)
-        if common_ns <= 0:
-            continue
-        weight = COVERED * common_ns / unit.length_ns
-        if span.is_short:
-            weight = IS_INTERJECTION if _fits(unit, span) else 0.0
-        weights[span.who] = max(weights[span.who], weight)
-    if unit.voice in weights:
-        weights[unit.voice] += unit.voice_weight
-    return [exp(weight) for weight in weights.values()]
+class _Said:
+    """What the platform says of everybody, as factors in the order of `names`."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        events: Sequence[SpeakingEvent],
+        spans: Sequence[SpeakingSpan],
+    ) -> None:
+        self._index = {who: n for n, who in enumerate(names)}
+        self._events = [one for one in events if one.who in self._index]
+        self._at_ns = [one.at_ns for one in self._events]
+        known = [one for one in spans if one.who in self._index]
+        self._short = [one for one in known if one.is_short]
+        self._long = [
+            (one.start_ns, FOREVER_NS if one.end_ns is None else one.end_ns, self._index[one.who])
+            for one in known
+            if not one.is_short
+        ]
+
+    def evidence(self, unit: TurnUnit) -> Sequence[float]:
+        """A factor for each person, by turns that the unit lies in and by its voice."""
+        weights: dict[int, float] = {}
+        for start_ns, end_ns, n in self._long:
+            if start_ns < unit.end_ns and end_ns > unit.start_ns:
+                common_ns = min(end_ns, unit.end_ns) - max(start_ns, unit.start_ns)
+                weights[n] = max(weights.get(n, 0.0), COVERED * common_ns / unit.length_ns)
+        for span in self._short:
+            if _fits(unit, span):
+                weights[self._index[span.who]] = IS_INTERJECTION
+        if unit.voice in self._index:
+            n = self._index[unit.voice]
+            weights[n] = weights.get(n, 0.0) + unit.voice_weight
+        factors = [1.0] * len(self._index)
+        for n, weight in weights.items():
+            factors[n] = exp(weight)
+        return factors
+
+    def first(self, unit: TurnUnit, evidence: Sequence[float]) -> list[float]:
+        """Before the first unit anybody may have spoken, whoever was said to rather than others."""
+        starts = [max(1.0, one) for one in self._explained(unit.start_ns, unit.start_ns)[1]]
+        for start_ns, end_ns, n in self._long:
+            common_ns = min(end_ns, unit.end_ns) - max(start_ns, unit.start_ns)
+            if 2 * common_ns > unit.length_ns:
+                starts[n] = max(starts[n], exp(COVERED_FIRST))
+        return _normalised([a * b for a, b in zip(starts, evidence, strict=True)])
+
+    def last(self, unit: TurnUnit) -> list[float]:
+        """After the last unit nobody is known to speak."""
+        stops, _ = self._explained(unit.end_ns, unit.end_ns)
+        return _normalised(stops)
+
+    def passing(self, before: TurnUnit, after: TurnUnit) -> _Passing:
+        """What may happen between two units."""
+        from_ns = min(before.end_ns, after.start_ns)
+        to_ns = max(before.end_ns, after.start_ns)
+        stops, starts = self._explained(from_ns, to_ns)
+        pause_ns = to_ns - from_ns
+        stays = [_stay(stop, start, pause_ns) for stop, start in zip(stops, starts, strict=True)]
+        for start_ns, end_ns, n in self._long:
+            if start_ns <= from_ns - JITTER_NS and to_ns + JITTER_NS <= end_ns:
+                stops[n], starts[n] = max(stops[n], BOTH_GO_ON), max(starts[n], BOTH_GO_ON)
+                # Whoever is said to speak all through a pause needs no stop and no start for it.
+                stays[n] = 1.0
+        change = CHANGE if after.follows_break else CHANGE_INSIDE
+        return _Passing(stops, starts, stays, exp(-change))
+
+    def _explained(self, from_ns: int, to_ns: int) -> tuple[list[float], list[float]]:
+        """Factors of each person's stop and start between two moments."""
+        stops = [NEVER_CAME] * len(self._index)
+        starts = stops.copy()
+        first = bisect_left(self._at_ns, from_ns - REACH_NS)
+        after = bisect_right(self._at_ns, to_ns + REACH_NS)
+        for event in self._events[first:after]:
+            of_kind = starts if event.is_start else stops
+            n = self._index[event.who]
+            of_kind[n] = max(of_kind[n], exp(_explaining(event, from_ns, to_ns)))
+        return stops, starts
+
+
+def _explaining(event: SpeakingEvent, from_ns: int, to_ns: int) -> float:
+    """The weight of an event for its being what happens between two moments."""
+    free_before_ns, free_after_ns = (OVERLAP_NS, 0) if event.is_start else (0, OVERLAP_NS)
+    off_ns = max(0, from_ns - free_before_ns - event.at_ns, event.at_ns - to_ns - free_after_ns)
+    weight = EXPLAINED_SHORT if event.is_of_short else EXPLAINED
+    return weight - (off_ns / JITTER_NS) ** 2 / 2
+
+
+def _stay(stop: float, start: float, pause_ns: int) -> float:
+    """The factor of going on: a pause may have a stop and a start, a long one must have them."""
+    if pause_ns >= LONG_PAUSE_NS:
+        return stop * start
+    return stop * start if pause_ns >= PAUSE_NS and stop > 1 and start > 1 else 1.0
 
 
 def _fits(unit: TurnUnit, span: SpeakingSpan) -> bool:
-    return span.end_ns is not None and (
-        abs(span.start_ns - unit.start_ns) <= FITTING_NS
+    """Whether a unit is an interjection as a whole."""
+    return (
+        span.end_ns is not None
+        and abs(span.start_ns - unit.start_ns) <= FITTING_NS
         and abs(span.end_ns - unit.end_ns) <= FITTING_NS
+        and span.common_ns(unit.start_ns, unit.end_ns) > 0
     )
-
-
-def _first(
-    unit: TurnUnit,
-    evidence: Sequence[float],
-    events: Sequence[SpeakingEvent],
-    spans: Sequence[SpeakingSpan],
-    names: Sequence[str],
-) -> list[float]:
-    """Before the first unit anybody may have spoken, whoever was said to rather than others."""
-    _, starts = _explained(unit.start_ns, unit.start_ns, events, names)
-    covering = {
-        one.who
-        for one in spans
-        if not one.is_short and 2 * one.common_ns(unit.start_ns, unit.end_ns) > unit.length_ns
-    }
-    covered = [COVERED_FIRST if who in covering else 0.0 for who in names]
-    return _normalised(
-        [
-            exp(max(start, cover)) * factor
-            for start, cover, factor in zip(starts, covered, evidence, strict=True)
-        ]
-    )
-
-
-def _last(unit: TurnUnit, events: Sequence[SpeakingEvent], names: Sequence[str]) -> list[float]:
-    stops, _ = _explained(unit.end_ns, unit.end_ns, events, names)
-    return _normalised([exp(stop) for stop in stops])
-
-
-def _passings(
-    units: Sequence[TurnUnit],
-    events: Sequence[SpeakingEvent],
-    spans: Sequence[SpeakingSpan],
-    names: Sequence[str],
-) -> Iterator[_Passing]:
-    long = [one for one in spans if not one.is_short]
-    for before, after in pairwise(units):
-        from_ns = min(before.end_ns, after.start_ns)
-        to_ns = max(before.end_ns, after.start_ns)
-        stops, starts = _explained(from_ns, to_ns, events, names)
-        going_on = {one.who for one in long if one.covers(from_ns - JITTER_NS, to_ns + JITTER_NS)}
-        changes = [
-            [
-                max(weight, -GOES_ON) if who in going_on else weight
-                for who, weight in zip(names, weights, strict=True)
-            ]
-            for weights in (stops, starts)
-        ]
-        # Whoever is said to speak all through a pause needs no stop and no start for it.
-        stays = [
-            0.0 if who in going_on else _stay(stop + start, min(stop, start) > 0, to_ns - from_ns)
-            for who, stop, start in zip(names, stops, starts, strict=True)
-        ]
-        yield _Passing(
-            [exp(one) for one in changes[0]],
-            [exp(one) for one in changes[1]],
-            [exp(one) for one in stays],
-            exp(-CHANGE if after.follows_break else -CHANGE_INSIDE),
-        )
-
-
-def _stay(stop_and_start: float, are_there: bool, pause_ns: int) -> float:
-    """The weight of going on: a pause may have a stop and a start, a long one must have them."""
-    if pause_ns >= LONG_PAUSE_NS:
-        return stop_and_start
-    return stop_and_start if are_there and pause_ns >= PAUSE_NS else 0.0
-
-
-def _explained(
-    from_ns: int, to_ns: int, events: Sequence[SpeakingEvent], names: Sequence[str]
-) -> tuple[list[float], list[float]]:
-    """The weights of each person's stop and start between two moments."""
-    stops = dict.fromkeys(names, -MISSING)
-    starts = dict(stops)
-    for event in events[bisect_left(events, from_ns - REACH_NS, key=lambda one: one.at_ns) :]:
-        if event.at_ns > to_ns + REACH_NS:
-            break
-        if event.who not in stops:
-            continue
-        free_before_ns, free_after_ns = (OVERLAP_NS, 0) if event.is_start else (0, OVERLAP_NS)
-        off_ns = max(0, from_ns - free_before_ns - event.at_ns, event.at_ns - to_ns - free_after_ns)
-        weight = EXPLAINED_SHORT if event.is_of_short else EXPLAINED
-        weight -= (off_ns / JITTER_NS) ** 2 / 2
-        of_kind = starts if event.is_start else stops
-        of_kind[event.who] = max(of_kind[event.who], weight)
-    return list(stops.values()), list(starts.values())

@@ -7,7 +7,7 @@ units and their transition-relevance places (Sacks, Schegloff and Jefferson 1974
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -63,9 +63,13 @@ def turn_units(
     """
     if not words:
         return []
-    words = _one_after_the_other(words)
+    words = [
+        # Whisper lets a word last into the next ones now and then.
+        one if one.end_ns <= other.start_ns else _ending(one, max(one.start_ns, other.start_ns))
+        for one, other in zip(words, [*words[1:], LAST], strict=True)
+    ]
     labels = credible_labels(words)
-    breaks = {n for n in range(1, len(words)) if _is_break(words[n - 1], words[n])}
+    breaks = {n for n, (one, other) in enumerate(pairwise(words), start=1) if _is_break(one, other)}
     cuts = breaks | set(_nearest(words, events_at_ns)) | set(_changes(labels))
     edges = [0, *sorted(cuts), len(words)]
     return [
@@ -74,19 +78,15 @@ def turn_units(
     ]
 
 
-def _one_after_the_other(words: Sequence[SpokenWord]) -> Sequence[SpokenWord]:
-    """Whisper lets a word last into the next ones now and then."""
-    return [
-        one
-        if one.end_ns <= other.start_ns
-        else replace(one, end_ns=max(one.start_ns, other.start_ns))
-        for one, other in zip(words, [*words[1:], LAST], strict=True)
-    ]
+def _ending(word: SpokenWord, end_ns: int) -> SpokenWord:
+    return SpokenWord(word.start_ns, end_ns, word.label, word.ends_sentence)
 
 
 def credible_labels(words: Sequence[SpokenWord]) -> list[str | None]:
     """Each word's label, None where it is in doubt: diarizers err most on what is too short to
     have a voice, and it may as well be somebody who interjects."""
+    if all(one.label is None for one in words):
+        return [None] * len(words)
     edges = [0, *(n for n in range(1, len(words)) if _is_pause(words[n - 1], words[n])), len(words)]
     labels: list[str | None] = []
     for first, after in pairwise(edges):

@@ -58,7 +58,11 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """How a meeting platform's speaking events are off; `lost` starts and stops one by one."""
+    """How a meeting platform's speaking events are off; `lost` starts and stops one by one.
+
+    One that only tells the active speaker never says a stop, and one that repeats says the start
+    again at this interval while somebody speaks.
+    """
 
     delay_s: float
     jitter_s: float = 0.1
@@ -66,6 +70,8 @@ class Platform:
     spurious: float = 0.0
     lost: float = 0.0
     captions: bool = False
+    says_stops: bool = True
+    repeats_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +178,13 @@ def events(chance: random.Random, meeting: list[Turn], platform: Platform) -> li
     said: list[Event] = []
 
     def say(who: ParticipantRef, start_s: float, end_s: float) -> None:
-        for event, at_s in (("start", start_s), ("stop", end_s)):
+        edges = [("start", start_s)]
+        if platform.repeats_after_s is not None:
+            again = range(1, int((end_s - start_s) / platform.repeats_after_s) + 1)
+            edges += [("start", start_s + n * platform.repeats_after_s) for n in again]
+        if platform.says_stops:
+            edges.append(("stop", end_s))
+        for event, at_s in edges:
             off_s = platform.delay_s + chance.uniform(-platform.jitter_s, platform.jitter_s)
             if chance.random() >= platform.lost:
                 said.append((at_s + off_s, event, who))
