@@ -33,12 +33,14 @@ from orchestration.logs import configure_logs
 from orchestration.metrics.catalogue import SESSIONS_CREATED
 from orchestration.process_clock import monotonic_ms
 from orchestration.services.settings_desk import SettingsChange, SettingsState
+from orchestration.session.late_filing import LateFiling
 from orchestration.session.status import OPEN_STATUSES
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
 from orchestration.storage.pool import Pool, connect_pool, sample_connections
 from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
 from orchestration.storage.values import SessionRow, SessionSpec
 
@@ -49,6 +51,9 @@ SWEEP_INTERVAL_S = 5.0
 
 EXPIRE_INTERVAL_MS = 3_600_000
 """How often recordings past their retention are removed."""
+
+FILE_INTERVAL_MS = 600_000
+"""How often what ended sessions could not file is tried again."""
 
 TOP_UP_AFTER_S = 2.0
 """From a replacement to the start of another warm actor, which takes a second of two cores: the
@@ -74,6 +79,8 @@ class Coordinator:
         self._actions = RecoveryActions(recovery, self._placement)
         self._settings = SettingsKeeper(layers, self._take, lambda: self._placement.actors)
         self._expire_at_ms = 0
+        self._file_at_ms = 0
+        self._late_filing: LateFiling | None = None
         self._begun = asyncio.Lock()
         self._is_ready = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -281,11 +288,30 @@ class Coordinator:
                 if self._expire_at_ms <= now_ms:
                     self._expire_at_ms = now_ms + EXPIRE_INTERVAL_MS
                     self._spawn(self._expire())
+                if self._file_at_ms <= now_ms:
+                    self._file_at_ms = now_ms + FILE_INTERVAL_MS
+                    self._spawn(self._file_late())
             except Exception as error:
                 log.warning("sweep_failed", reason=str(error))
 
     def _ensure_dispatchers(self) -> None:
         ensure_dispatchers(self._application, self._current.now.services.dispatch_timeout_s)
+
+    async def _file_late(self) -> None:
+        settings = self._current.now
+        if not settings.sessions.record:
+            return
+        archive = await self._connected()
+        if self._late_filing is None:
+            assert self._pool is not None, "it is there with the archive"
+            self._late_filing = LateFiling(archive, PostgresJournal(self._pool))
+        files = ChunkFileStore(settings.recordings_dir)
+        file_ms = settings.sessions.recording_file_s * 1000
+        filed = await self._late_filing.sweep(
+            datetime.now(UTC), files, file_ms, self._placement.open
+        )
+        if filed:
+            log.info("recordings_filed_late", sessions=filed)
 
     async def _expire(self) -> None:
         archive, now = await self._connected(), datetime.now(UTC)

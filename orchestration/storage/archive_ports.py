@@ -169,6 +169,13 @@ class Archive(AlertLog, TimingArchive, SpeakerArchive, Protocol):
         """Sessions that ended before then and have audio still, in files or journal."""
         ...
 
+    async def unfiled_sessions(
+        self, ended_before: datetime, after: str, limit: int
+    ) -> Sequence[str]:
+        """Sessions that ended before, in order of id after `after`, with journaled audio that
+        follows their files, or that is from a stream's beginning and in none."""
+        ...
+
     async def forget_recording(self, session_id: str) -> None:
         """Remove the rows of a session's audio: its files' and its journal's."""
         ...

@@ -20,7 +20,11 @@ from orchestration.storage.postgres_speakers import PostgresSpeakers
 from orchestration.storage.postgres_tickets import PostgresTickets
 from orchestration.storage.postgres_timing import PostgresTiming
 from orchestration.storage.quality_statements import QUALITY_BY_STREAM
-from orchestration.storage.recording_statements import EXPIRED_RECORDINGS, FILES_OF_STREAM
+from orchestration.storage.recording_statements import (
+    EXPIRED_RECORDINGS,
+    FILES_OF_STREAM,
+    UNFILED_SESSIONS,
+)
 from orchestration.storage.rows import (
     PARTICIPANTS,
     SEGMENT_COLUMNS,
@@ -208,6 +212,13 @@ class PostgresArchive(
     async def expired_recordings(self, ended_before: datetime, limit: int) -> Sequence[str]:
         async with database(self._pool) as connection:
             rows = await connection.fetch(EXPIRED_RECORDINGS, ended_before, limit)
+        return [row["session_id"] for row in rows]
+
+    async def unfiled_sessions(
+        self, ended_before: datetime, after: str, limit: int
+    ) -> Sequence[str]:
+        async with database(self._pool) as connection:
+            rows = await connection.fetch(UNFILED_SESSIONS, ended_before, after, limit)
         return [row["session_id"] for row in rows]
 
     async def forget_recording(self, session_id: str) -> None:

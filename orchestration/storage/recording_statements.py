@@ -67,6 +67,20 @@ WHERE s.end_time < $1 AND (
 ORDER BY s.end_time LIMIT $2
 """
 
+# A session that was not recorded has lost its streams' beginnings, and is not one of them.
+UNFILED_SESSIONS = """
+SELECT s.session_id FROM bot_sessions.sessions s
+WHERE s.end_time < $1 AND s.session_id > $2 AND EXISTS (
+    SELECT FROM bot_sessions.streams st
+    CROSS JOIN LATERAL (SELECT coalesce(max(f.last_seq), -1) AS last_seq
+        FROM bot_sessions.audio_files f
+        WHERE f.session_id = st.session_id AND f.stream = st.stream) filed
+    JOIN bot_sessions.audio_journal j ON j.session_id = st.session_id AND j.stream = st.stream
+        AND j.seq = filed.last_seq + 1
+    WHERE st.session_id = s.session_id)
+ORDER BY s.session_id LIMIT $3
+"""
+
 # A stream that is not placed yet begins with its session.
 SESSION_NS = """(coalesce(st.offset_ns, 0)
     + div({sample}::numeric * 1000000000, st.sample_rate))::bigint"""

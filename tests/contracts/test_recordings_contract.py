@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.errors import Fenced, NoRecording, UnknownSession
+from orchestration.session.late_filing import LEFT_AFTER, LateFiling
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.flac import AudioRun
 from orchestration.storage.journal_ports import SessionChanges
@@ -55,9 +56,9 @@ async def finalize(journal: PostgresJournal, frames: int) -> None:
 
 
 async def file_frames(
-    journal: PostgresJournal, files: ChunkFileStore, first: int, end: int
+    journal: PostgresJournal, files: ChunkFileStore, first: int, end: int, stream: int = 0
 ) -> RecordedFile:
-    file = files.write(SESSION, FORMAT, [audio_frame(seq) for seq in range(first, end)])
+    file = files.write(SESSION, FORMAT, [audio_frame(seq, stream) for seq in range(first, end)])
     await journal.add_file(SESSION, 1, file)
     return file
 
@@ -260,6 +261,46 @@ async def test_an_expired_recording_goes_and_its_session_stays(
     assert await journaled(journal) == []
     assert list((tmp_path / "recordings").iterdir()) == []
     assert (await archive.session(SESSION)).status == "completed"
+
+
+async def test_audio_that_follows_an_ended_sessions_files_is_found_until_it_is_filed(
+    journal: PostgresJournal, archive: PostgresArchive, files: ChunkFileStore
+) -> None:
+    later = datetime.now(UTC) + timedelta(minutes=1)
+
+    async def unfiled(after: str = "", limit: int = 10) -> list[str]:
+        return list(await archive.unfiled_sessions(later, after, limit))
+
+    assert await unfiled() == []
+    await journal.commit(SESSION, 1, SessionChanges(status="completed"))
+    assert await archive.unfiled_sessions(later - timedelta(hours=1), "", 10) == []
+    assert await unfiled() == [SESSION]
+    assert (await unfiled(SESSION), await unfiled(limit=0)) == ([], [])
+    for stream in (0, 1):
+        await file_frames(journal, files, 0, FRAMES - 1, stream)
+    assert await unfiled() == [SESSION]
+    for stream in (0, 1):
+        await file_frames(journal, files, FRAMES - 1, FRAMES, stream)
+    assert await unfiled() == []
+
+
+async def test_a_session_whose_file_cannot_be_written_holds_up_no_other(
+    journal: PostgresJournal, archive: PostgresArchive, files: ChunkFileStore, tmp_path: Path
+) -> None:
+    await journal.commit(SESSION, 1, SessionChanges(status="completed"))
+    await archive.create_session(SessionSpec("meeting-2"), b"")
+    await journal.claim("meeting-2", "actor-2")
+    await journal.open_streams("meeting-2", 1, [stream_spec(0)])
+    await journal.append("meeting-2", 1, [audio_frame(0)], [])
+    await journal.commit("meeting-2", 1, SessionChanges(status="failed"))
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / SESSION).write_text("no folder")
+    later = datetime.now(UTC) + 2 * LEFT_AFTER
+
+    assert await LateFiling(archive, journal).sweep(later, files, 60_000, ()) == 1
+
+    assert await archive.unfiled_sessions(later, "", 10) == [SESSION]
+    assert [one.last_seq for one in await archive.recorded_files("meeting-2", 0)] == [0]
 
 
 async def test_a_deleted_session_has_no_files_listed(

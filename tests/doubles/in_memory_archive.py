@@ -188,6 +188,18 @@ class InMemoryArchive(
             and (one.files or one.frames)
         ][:limit]
 
+    async def unfiled_sessions(
+        self, ended_before: datetime, after: str, limit: int
+    ) -> Sequence[str]:
+        return sorted(
+            session_id
+            for session_id, one in self.stored.items()
+            if session_id > after
+            and one.row.ended_at is not None
+            and one.row.ended_at < ended_before
+            and any(frame.seq == _next_unfiled(one, frame.stream) for frame in _frames_of(one))
+        )[:limit]
+
     async def forget_recording(self, session_id: str) -> None:
         stored = self.of(session_id)
         stored.files, stored.frames = [], {}
@@ -227,3 +239,11 @@ class InMemoryArchive(
 
     async def ping(self) -> int:
         return 0
+
+
+def _frames_of(stored: StoredSession) -> list[JournalFrame]:
+    return [frame for frames in stored.frames.values() for frame in frames]
+
+
+def _next_unfiled(stored: StoredSession, stream: int) -> int:
+    return max((one.last_seq + 1 for one in stored.files if one.stream == stream), default=0)

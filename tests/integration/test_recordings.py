@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from orchestration.metrics.meter import Tally
 from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
 from orchestration.session.exchange import IngestBatch
 from orchestration.session.inputs import AudioFrame, EndOfStreams, StreamSpec
+from orchestration.session.late_filing import LEFT_AFTER, LateFiling
 from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
@@ -98,6 +100,12 @@ class Service:
     async def heard(self) -> bytes:
         runs = [run async for run in self.recordings.audio(SESSION, STREAM)]
         return b"".join(run.values.astype("<i2").tobytes() for run in runs)
+
+    async def late(self, late: LateFiling, open_sessions: tuple[str, ...] = ()) -> int:
+        """A sweep when the session's actor is gone; how many sessions it filed."""
+        later = datetime.now(UTC) + 2 * LEFT_AFTER
+        files = ChunkFileStore(self.settings.recordings_dir)
+        return await late.sweep(later, files, FILE_MS, open_sessions)
 
     def files(self) -> list[Path]:
         return sorted(self.settings.recordings_dir.rglob("*.flac"))
@@ -184,6 +192,39 @@ async def test_a_file_that_cannot_be_written_alerts_and_loses_nothing(service: S
     await service.finished.wait()
     await runner.stop()
     assert await service.heard() == pcm
+
+
+async def test_what_an_ended_session_could_not_file_is_filed_when_the_disk_takes_it(
+    service: Service,
+) -> None:
+    pcm = audio(11)
+    service.settings.recordings_dir.write_text("no folder")
+    runner = await service.incarnation()
+    await end(runner, await send(runner, pcm))
+    await service.finished.wait()
+    await runner.stop()
+    late = LateFiling(service.archive, PostgresJournal(service.pool))
+    assert await service.late(late) == 0
+    service.settings.recordings_dir.unlink()
+
+    assert await service.late(late, open_sessions=(SESSION,)) == 0
+    assert service.files() == []
+    assert await service.late(late) == 1
+    assert await service.late(late) == 0
+
+    assert len(service.files()) == 3
+    assert await service.journaled() <= 100  # the two seconds that opening it again would hear
+    assert await service.heard() == pcm
+
+
+async def test_nothing_is_filed_late_of_a_session_that_was_not_recorded(service: Service) -> None:
+    runner = await service.incarnation(records=False)
+    await end(runner, await send(runner, audio(12)))
+    await service.finished.wait()
+    await service.shrunk_to(100)
+    await runner.stop()
+    late = LateFiling(service.archive, PostgresJournal(service.pool))
+    assert (await service.late(late), service.files()) == (0, [])
 
 
 async def _alerts(service: Service) -> list[tuple[object, object]]:
