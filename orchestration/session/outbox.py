@@ -96,6 +96,11 @@ class Outbox:
             },
         )
 
+    @property
+    def translated(self) -> frozenset[tuple[str, str]]:
+        """Ids and languages of the lines whose translation is not drained yet."""
+        return frozenset((row.segment_id, row.translation.language) for row in self._translations)
+
     def add_quality(self, row: QualityRow) -> None:
         """How good the audio of a chunk was."""
         self._qualities.append(row)

@@ -12,6 +12,7 @@ from orchestration.session.repairing import Repairing
 from orchestration.session.session import Session, SessionStep
 from orchestration.session.session_meter import SessionMeter
 from orchestration.session.status import TERMINAL
+from orchestration.session.translation_desk import PAST_AT_ONCE, PastPlace
 from orchestration.storage.journal_ports import SessionChanges, SessionJournal
 
 TICK_S = 0.25
@@ -61,10 +62,10 @@ class Pump:
                     await self._abandon_if_due()
                 await self._rename_stored()
                 incarnation.step_begins()
-                owes_translations = self._session.owes_translations
+                past = self._session.untranslated_after
                 await self._carry_out(self._session.drain(monotonic_ms()))
-                if owes_translations:
-                    await self._translate_past()
+                if past is not None:
+                    await self._translate_past(past)
                 incarnation.step_is_done()
         except OrchestrationError as error:
             incarnation.give_up(error)
@@ -98,15 +99,16 @@ class Pump:
             after = (lines[-1].start_ns, lines[-1].segment_id)
             await self._carry_out(session.drain(monotonic_ms()))
 
-    async def _translate_past(self) -> None:
-        """Have earlier lines in the languages that came; all that is final is stored by now."""
+    async def _translate_past(self, place: PastPlace) -> None:
+        """Have some earlier lines in the languages that they are not translated to; all that is
+        final is stored by now."""
         session = self._session
         try:
-            lines = await self._journal.untranslated(session.session_id)
+            lines = await self._journal.untranslated(session.session_id, place.after, PAST_AT_ONCE)
         except Unavailable as error:
             self._incarnation.log.warning("translations_wait", reason=error.message)
             return
-        session.translate_past(lines, monotonic_ms())
+        session.translate_past(place, lines, monotonic_ms())
         self._incarnation.wake()
 
     async def _carry_out(self, step: SessionStep) -> None:

@@ -36,7 +36,7 @@ from orchestration.session.status import TAKING_AUDIO, TERMINAL, SessionStatus, 
 from orchestration.session.stream_pipeline import StreamPipeline
 from orchestration.session.streams import Streams
 from orchestration.session.transcription import TranscribeOrder, Transcription
-from orchestration.session.translation_desk import TranslationDesk
+from orchestration.session.translation_desk import PastPlace, TranslationDesk
 from orchestration.session.translations import Translations
 from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
@@ -225,14 +225,15 @@ class Session:
         self._advance(now_ms)
 
     @property
-    def owes_translations(self) -> bool:
-        """Whether earlier lines are to be looked up that want a translation."""
-        return self._translations.desk.owes_past
+    def untranslated_after(self) -> PastPlace | None:
+        """Behind which stored lines those are to be read now that want a translation, if any."""
+        return self._translations.desk.due_past
 
-    def translate_past(self, lines: Sequence[tuple[Segment, str]], now_ms: int) -> None:
-        """Stored lines, each with a language that it is not translated to."""
-        self._translations.desk.owes_past = False
-        self._translations.desk.want_past(lines)
+    def translate_past(
+        self, place: PastPlace, lines: Sequence[tuple[Segment, str]], now_ms: int
+    ) -> None:
+        """The next stored lines, each with a language that it is not translated to."""
+        self._translations.want_past(place, lines)
         self._advance(now_ms)
 
     def alert(self, level: str, code: str, message: str) -> None:
@@ -419,8 +420,8 @@ class Session:
         self._people.restore(claim.corrections, claim.participants)
         for segment in claim.repaintable:
             self._people.became_final(segment)
-        for segment, target in claim.untranslated:
-            self._translations.desk.want(segment, (target,))
+        if claim.session.spec.target_languages and claim.segment_counts:
+            self._translations.desk.look_back()
 
     def replay_fact(self, fact: Fact) -> None:
         """A journaled fact, heard again after a restart; what it changed is not told again."""

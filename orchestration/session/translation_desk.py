@@ -1,6 +1,6 @@
 """Which segments still want which translations."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestration.services.ports import TranslationRequest
@@ -15,6 +15,19 @@ class _Wanted:
     due_ms: int = 0
     under_way: bool = False
     can_wait: bool = False
+
+
+PAST_AT_ONCE = 200
+"""Earlier lines, one for each language, that are read back at once; the next ones when half of
+these are settled. All of a long meeting's would be 50 MB."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PastPlace:
+    """How far the earlier lines were read, in one look through them."""
+
+    after: tuple[int, int, str, str] | None = None
+    """Start, stream and id of the last line, and its language; None before the first."""
 
 
 class TranslationDesk:
@@ -32,12 +45,17 @@ class TranslationDesk:
         self._attempts = attempts
         self._wanted: dict[tuple[str, str], _Wanted] = {}
         self._unsupported: set[tuple[str, str]] = set()
-        self.owes_past = False
-        """Whether a language came to the targets whose earlier lines are still to be asked for."""
+        self._past: PastPlace | None = None
 
     @property
     def is_idle(self) -> bool:
-        return not self._wanted and not self.owes_past
+        return not self._wanted and self._past is None
+
+    @property
+    def due_past(self) -> PastPlace | None:
+        """Behind which earlier lines are to be read now; None while none are, or enough wait."""
+        waiting = sum(one.can_wait for one in self._wanted.values())
+        return self._past if waiting <= PAST_AT_ONCE // 2 else None
 
     @property
     def waiting(self) -> int:
@@ -46,15 +64,36 @@ class TranslationDesk:
 
     def aim_at(self, targets: tuple[str, ...]) -> None:
         """Lines are wanted in these languages from now on, and in no others."""
-        self.owes_past |= not set(targets) <= set(self._targets)
+        has_more = not set(targets) <= set(self._targets)
         self._targets = targets
+        if has_more:
+            self.look_back()
         self._wanted = {key: one for key, one in self._wanted.items() if key[1] in targets}
 
-    def want_past(self, lines: Iterable[tuple[Segment, str]]) -> None:
-        """Earlier lines in languages that they are not translated to: behind what is said now."""
+    def look_back(self) -> None:
+        """Earlier lines that want a translation are to be read, from the first on."""
+        self._past = PastPlace()
+
+    def want_past(
+        self,
+        place: PastPlace,
+        lines: Sequence[tuple[Segment, str]],
+        settled: Container[tuple[str, str]] = (),
+    ) -> None:
+        """Earlier lines in languages that they are not translated to: behind what is said now.
+
+        They are those after `place`, and the last ones if there are less than `PAST_AT_ONCE`.
+        `settled` are ids and languages of those whose translation came since the lines were read.
+        """
+        if place is not self._past:
+            return  # A language came while they were read: they are read anew.
+        self._past = None
+        if len(lines) >= PAST_AT_ONCE:
+            last, target = lines[-1]
+            self._past = PastPlace((last.start_ns, last.stream, last.segment_id, target))
         for segment, target in lines:
             key = (segment.segment_id, target)
-            if target in self._targets and key not in self._wanted:
+            if target in self._targets and key not in self._wanted and key not in settled:
                 self.want(segment, (target,))
                 if key in self._wanted:
                     self._wanted[key].can_wait = True

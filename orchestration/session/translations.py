@@ -1,10 +1,13 @@
 """A session's translations: what is asked of the service, and what its answers become."""
 
+from collections.abc import Sequence
+
 from orchestration.services.ports import TranslationRequest
 from orchestration.session.events import TranslatedText
 from orchestration.session.outbox import Outbox
-from orchestration.session.translation_desk import TranslationDesk
+from orchestration.session.translation_desk import PastPlace, TranslationDesk
 from orchestration.storage.values import TranslationRow
+from orchestration.transcript.segments import Segment
 
 
 class Translations:
@@ -17,6 +20,10 @@ class Translations:
     def answered(self, request: TranslationRequest, text: str, engine: str) -> None:
         """A translation came."""
         self._settle(request, TranslatedText(request.target, text, "final"), engine)
+
+    def want_past(self, place: PastPlace, lines: Sequence[tuple[Segment, str]]) -> None:
+        """The next earlier lines were read, each with a language that it is not translated to."""
+        self.desk.want_past(place, lines, self._outbox.translated)
 
     def failed(self, request: TranslationRequest, now_ms: int) -> None:
         """A try failed: again later, until it was the last one."""

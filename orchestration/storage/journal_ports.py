@@ -84,8 +84,6 @@ class Claim:
     next_fact: int
     segment_counts: Mapping[int, int]
     """Final segments stored so far, by stream."""
-    untranslated: Sequence[tuple[Segment, str]]
-    """Final segments with a target language whose translation is not stored."""
     recent_segments: Sequence[Segment] = ()
     """Each stream's last final segments, in order: the words that a seam is stitched to."""
     last_fact: int | None = None
@@ -184,8 +182,11 @@ class SessionJournal(Protocol):
         """All final segments in order of start."""
         ...
 
-    async def untranslated(self, session_id: str) -> Sequence[tuple[Segment, str]]:
-        """Final segments, each with a target language whose translation is not stored, in order."""
+    async def untranslated(
+        self, session_id: str, after: tuple[int, int, str, str] | None, limit: int
+    ) -> Sequence[tuple[Segment, str]]:
+        """Final segments, each with a target language whose translation is not stored, in order of
+        start, stream, id and language, after these of another one."""
         ...
 
     async def segments_of(

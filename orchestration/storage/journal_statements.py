@@ -195,11 +195,14 @@ SELECT t.*, target.language AS target_language
 FROM bot_sessions.sessions s
 CROSS JOIN LATERAL jsonb_array_elements_text(s.target_languages) AS target (language)
 JOIN bot_sessions.transcripts t ON t.session_id = s.session_id
-WHERE s.session_id = $1 AND t.language_code <> target.language AND NOT EXISTS (
+WHERE s.session_id = $1 AND t.language_code <> target.language
+    AND t.start_ns >= $2 AND (t.start_ns, t.stream, t.transcript_id, target.language)
+        > ($2::bigint, $3::integer, $4::text, $5::text)
+    AND NOT EXISTS (
     SELECT FROM bot_sessions.translations done
     WHERE done.session_id = t.session_id AND done.source_transcript_id = t.transcript_id
         AND done.target_language = target.language)
-ORDER BY t.start_ns, t.stream, t.transcript_id, target.language
+ORDER BY t.start_ns, t.stream, t.transcript_id, target.language LIMIT $6
 """
 
 CLAIMED_BY = """

@@ -18,7 +18,6 @@ from orchestration.storage.rows import (
     PARTICIPANTS,
     SESSION_COLUMNS,
     STREAMS_OF_SESSION,
-    Row,
     file_from,
     optional_text,
     participant_from,
@@ -61,7 +60,6 @@ class PostgresJournal:
                 "SELECT max(fact) FROM bot_sessions.facts WHERE session_id = $1", session_id
             )
             counts = await connection.fetch(sql.SEGMENT_COUNTS, session_id)
-            untranslated = await connection.fetch(sql.UNTRANSLATED, session_id)
             recent = await connection.fetch(sql.RECENT_SEGMENTS, session_id)
             repaintable = await connection.fetch(
                 speaker_sql.REPAINTABLE, session_id, REPAINTABLE_SEGMENTS
@@ -79,7 +77,6 @@ class PostgresJournal:
             last_event_seq=last_event_seq or 0,
             next_fact=0 if newest_fact is None else newest_fact + 1,
             segment_counts={row["stream"]: row["segments"] for row in counts},
-            untranslated=_with_targets(untranslated),
             recent_segments=[segment_from(row) for row in recent],
             repaintable=[segment_from(row) for row in repaintable],
             corrections=[row["body"] for row in corrections],
@@ -230,10 +227,13 @@ class PostgresJournal:
             rows = await connection.fetch(speaker_sql.FINAL_SEGMENTS, session_id)
         return [segment_from(row) for row in rows]
 
-    async def untranslated(self, session_id: str) -> Sequence[tuple[Segment, str]]:
+    async def untranslated(
+        self, session_id: str, after: tuple[int, int, str, str] | None, limit: int
+    ) -> Sequence[tuple[Segment, str]]:
+        place = (-1, -1, "", "") if after is None else after
         async with database(self._pool) as connection:
-            rows = await connection.fetch(sql.UNTRANSLATED, session_id)
-        return _with_targets(rows)
+            rows = await connection.fetch(sql.UNTRANSLATED, session_id, *place, limit)
+        return [(segment_from(row), row["target_language"]) for row in rows]
 
     async def segments_of(
         self,
@@ -262,10 +262,6 @@ class PostgresJournal:
         async with database(self._pool) as connection:
             rows = await connection.fetch(sql.RECENT_HASHES, session_id, limit)
         return {(row["stream"], row["seq"]): row["content_hash"] for row in rows}
-
-
-def _with_targets(rows: Sequence[Row]) -> list[tuple[Segment, str]]:
-    return [(segment_from(row), row["target_language"]) for row in rows]
 
 
 async def _require(connection: Connection, held: object, session_id: str, epoch: int) -> None:

@@ -151,7 +151,11 @@ async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> No
     assert (claim.last_event_seq, claim.next_fact, claim.last_fact) == (2, 5, 7)
     assert claim.segment_counts == {0: 3}
     # A line is never translated to the language that it is in.
-    assert claim.untranslated == [(heard[1], "en"), (heard[2], "pt")]
+    left = [(heard[1], "en"), (heard[2], "pt")]
+    assert await journal.untranslated(SESSION, None, 10) == left
+    ((line, target),) = await journal.untranslated(SESSION, None, 1)
+    place = (line.start_ns, line.stream, line.segment_id, target)
+    assert [(line, target), *await journal.untranslated(SESSION, place, 10)] == left
     first, second = claim.streams
     assert (first.next_seq, first.next_sample, first.last_seq) == (2, 2 * FRAME_SAMPLES, 1)
     assert first.progress == progress(16_000, lost)
@@ -163,7 +167,7 @@ async def test_a_claim_of_a_new_session_finds_nothing(archive: PostgresArchive, 
     await archive.create_session(SessionSpec("new"), b"")
     claim = await PostgresJournal(pool).claim("new", "actor")
     assert claim == Claim(
-        claim.session, 1, [], 0, 0, {}, [], [], repaintable=[], corrections=[], participants=[]
+        claim.session, 1, [], 0, 0, {}, [], repaintable=[], corrections=[], participants=[]
     )
 
 

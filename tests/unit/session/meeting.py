@@ -1,5 +1,6 @@
 """A session under test: a meeting of tones and silences, heard by a scripted engine."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -47,6 +48,7 @@ def claim(
     targets: tuple[str, ...] = (),
     language: str | None = "en",
     streams: tuple[StreamRow, ...] = (),
+    segment_counts: Mapping[int, int] | None = None,
 ) -> Claim:
     row = SessionRow(
         spec=SessionSpec("weekly", language=language, target_languages=targets),
@@ -58,7 +60,7 @@ def claim(
         actor_name="session-1",
         epoch=1,
     )
-    return Claim(row, 1, streams, 0, 0, {}, ())
+    return Claim(row, 1, streams, 0, 0, segment_counts or {})
 
 
 def words(*timed: tuple[str, int, int], language: str = "en") -> Hypothesis:

@@ -87,7 +87,6 @@ class Disk:
             next_fact=len(self.facts),
             last_fact=self.last_fact,
             segment_counts={0: len(segments)},
-            untranslated=(),
             recent_segments=segments[-3:],
             facts_told=facts_told,
         )

@@ -96,7 +96,6 @@ class Sender:
             last_event_seq=former.events[-1].seq,
             next_fact=self.facts,
             segment_counts={0: len(segments)},
-            untranslated=(),
             recent_segments=segments[-3:],
             clocks={row.stream: row for change in changes for row in change.clocks},
             timeline=[row for change in changes for row in change.timeline],
