@@ -35,7 +35,6 @@ from orchestration.storage.pool import Pool, connect_pool, connection_waiters, s
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
-from orchestration.storage.values import SessionSpec
 
 POOL_MAX_CONNECTIONS = 2
 """One for the sender's frames, one for everything else; PostgreSQL's connections are few."""
@@ -111,9 +110,9 @@ class SessionActor:
                 self._runner.apply(values)
         return self._version
 
-    async def configure(self, spec: SessionSpec) -> None:
-        """Work by the settings and languages of this description from now on; they are stored."""
-        (await self._running()).configure(spec)
+    async def configure(self) -> None:
+        """Work by the settings and languages that are stored now."""
+        await (await self._running()).configure()
 
     async def go_away(self, reason: str, retry_ms: int) -> None:
         """The service stops in `retry_ms`: tell the sender."""

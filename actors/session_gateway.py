@@ -1,7 +1,7 @@
 """The running sessions as the edge sees them, over Ray."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
@@ -60,9 +60,9 @@ class RaySessionLink:
         """End the session as if its sender had said so."""
         await self._ask("end")
 
-    async def configure(self, spec: SessionSpec) -> None:
-        """Work by the settings and languages of this description."""
-        await self._ask("configure", spec)
+    async def configure(self) -> None:
+        """Work by the settings and languages that are stored now."""
+        await self._ask("configure")
 
     async def events(self, cursor: LiveCursor) -> LiveBatch:
         batch: LiveBatch = await self._ask("events", cursor)
@@ -123,12 +123,14 @@ class RaySessions:
             await RaySessionLink(self, session_id, name).end()
         return await self._archive.session(session_id)
 
-    async def configure(self, spec: SessionSpec) -> SessionRow:
-        name = await self.locate(spec.session_id)
+    async def configure(
+        self, session_id: str, change: Callable[[SessionSpec], SessionSpec]
+    ) -> SessionRow:
+        name = await self.locate(session_id)
         if name is None:
-            raise SessionEnded("The session has ended.", {"session_id": spec.session_id})
-        row = await self._archive.configure_session(spec)
-        await RaySessionLink(self, spec.session_id, name).configure(row.spec)
+            raise SessionEnded("The session has ended.", {"session_id": session_id})
+        row = await self._archive.configure_session(session_id, change)
+        await RaySessionLink(self, session_id, name).configure()
         return row
 
     async def repair(self, session_id: str) -> int:

@@ -168,9 +168,15 @@ class Sessions(Protocol):
         """End a session as if its sender had said `end`; returns at once with its new status."""
         ...
 
-    async def configure(self, spec: SessionSpec) -> SessionRow:
-        """Give a running session the settings of its own and the languages of this description,
-        which were checked, in place of those that it has; stored first."""
+    async def configure(
+        self, session_id: str, change: Callable[[SessionSpec], SessionSpec]
+    ) -> SessionRow:
+        """Give a running session the settings of its own and the languages that `change` makes of
+        its description; stored first. What `change` raises changes nothing.
+
+        Raises:
+            SessionEnded: it does not run any more.
+        """
         ...
 
     async def repair(self, session_id: str) -> int:

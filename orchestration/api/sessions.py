@@ -216,10 +216,13 @@ def sessions_router(sessions: Sessions, archive: Archive, current: CurrentSettin
         language, up with its next chunk; no word is lost by it. Lines that are final already are
         translated to languages that come to `target_languages`, behind those of now.
         """
-        row = await archive.session(session_id)
-        spec = _changed(row.spec, body)
-        check_overrides(spec.settings, current.now.sessions.chunking)
-        return view(await sessions.configure(spec), request)
+
+        def change(spec: SessionSpec) -> SessionSpec:
+            changed = _changed(spec, body)
+            check_overrides(changed.settings, current.now.sessions.chunking)
+            return changed
+
+        return view(await sessions.configure(session_id, change), request)
 
     @router.post("/{session_id}/end")
     async def end(session_id: SessionId, request: Request) -> SessionView:

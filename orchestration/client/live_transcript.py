@@ -80,6 +80,9 @@ class LiveTranscript:
             case "status":
                 self.status = message["status"]
                 self.detail = message.get("detail") or ""
+            case "session":
+                for name in ("language", "target_languages"):
+                    self.session[name] = message[name]
             case "coverage":
                 self.coverage = list(message["streams"])
             case "lag":

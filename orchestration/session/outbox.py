@@ -48,6 +48,10 @@ class Outbox:
         """Something that whoever watches the session should know."""
         self.tell("alert", {"level": level, "code": code, "message": message})
 
+    def tell_languages(self, language: str | None, targets: Sequence[str]) -> None:
+        """Which language is heard, None whichever it is, and which lines are translated to."""
+        self.tell("session", {"language": language, "target_languages": [*targets]})
+
     def tell_in_passing(self, key: str, kind: str, body: JsonObject) -> None:
         """A passing event; it replaces an untold one of its key."""
         self._passing[key] = PassingEvent(key, kind, body)

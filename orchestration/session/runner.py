@@ -38,7 +38,6 @@ from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.journal_ports import Claim, SessionJournal
-from orchestration.storage.values import SessionSpec
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +68,7 @@ class SessionRunner:
         live = LiveLog(claim.epoch, claim.last_event_seq, values.live_events)
         self._incarnation = Incarnation(live, self._log)
         self._correcting = asyncio.Lock()
+        self._configuring = asyncio.Lock()
         self._answers = 0
         self._meter = SessionMeter(meter, session)
         self._sender = SenderChannel(self._incarnation, session, journal, self._meter)
@@ -173,12 +173,20 @@ class SessionRunner:
             self._session.apply(own)
         self._incarnation.wake()
 
-    def configure(self, spec: SessionSpec) -> None:
-        """Have this description's settings and languages, in place of those that held."""
-        self._overrides = spec.settings
-        self._session.speak(spec.language, spec.target_languages)
-        self.apply(self._given)
-        self._incarnation.wake()
+    async def configure(self) -> None:
+        """Have the settings and languages that are stored now, in place of those that held.
+
+        Whoever changes them stores them first: the last to read has the last change.
+
+        Raises:
+            Unavailable: the database is away; ask again.
+        """
+        async with self._configuring:
+            spec = await self._journal.description(self.session_id)
+            self._overrides = spec.settings
+            self._session.speak(spec.language, spec.target_languages)
+            self.apply(self._given)
+            self._incarnation.wake()
 
     # The viewers' side
 

@@ -87,6 +87,9 @@ class Session:
         self._transcription = Transcription(
             self._streams, self._people, writer, self._outbox, spec.language, values
         )
+        # Whether an earlier incarnation told the last change, a later one does not know.
+        is_first = claim.epoch == 1
+        self._languages_told = (spec.language, spec.target_languages) if is_first else None
         self._sender = SenderPresence(now_ms)
         self._next_passing_ms = now_ms
         self._next_progress_ms = now_ms
@@ -125,7 +128,10 @@ class Session:
 
     def speak(self, language: str | None, targets: tuple[str, ...]) -> None:
         """Hear this language with the next chunk of each stream, None whichever it is; and have
-        lines in these languages, those that are final already as well."""
+        lines in these languages, those that are final already as well. Viewers are told."""
+        if (language, targets) != self._languages_told:
+            self._languages_told = language, targets
+            self._outbox.tell_languages(language, targets)
         self._transcription.speak(language)
         self._translations.desk.aim_at(targets)
 

@@ -1,6 +1,6 @@
 """What the edge and the coordinator read and manage."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -111,8 +111,11 @@ class Archive(AlertLog, TimingArchive, SpeakerArchive, Protocol):
         """Newest first."""
         ...
 
-    async def configure_session(self, spec: SessionSpec) -> SessionRow:
-        """Replace the session's own settings and its languages by those of this description."""
+    async def configure_session(
+        self, session_id: str, change: Callable[[SessionSpec], SessionSpec]
+    ) -> SessionRow:
+        """Give the session the settings of its own and the languages that `change` makes of its
+        description. Changes at once follow each other; what `change` raises changes nothing."""
         ...
 
     async def snapshot(self, session_id: str, limit: int) -> Snapshot:

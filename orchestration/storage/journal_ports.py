@@ -19,6 +19,7 @@ from orchestration.storage.values import (
     QualityRow,
     RecordedFile,
     SessionRow,
+    SessionSpec,
     SpeakerIntervalRow,
     StreamClockRow,
     StreamProgress,
@@ -198,6 +199,10 @@ class SessionJournal(Protocol):
     ) -> Sequence[Segment]:
         """Final segments of these speakers in order of start and id, after the start and id of
         another one."""
+        ...
+
+    async def description(self, session_id: str) -> SessionSpec:
+        """The session's description as it is stored now."""
         ...
 
     async def facts(self, session_id: str) -> Sequence[JournalFact]:

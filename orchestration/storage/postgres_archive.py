@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -53,6 +53,11 @@ CREATE = """
 INSERT INTO bot_sessions.sessions (session_id, meeting_id, meeting_title, language,
     target_languages, settings, idempotency_hash)
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (session_id) DO NOTHING RETURNING
+"""
+
+# The lock of an update that leaves the key: a session's frames are journaled meanwhile.
+LOCK_TO_CONFIGURE = """
+SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1 FOR NO KEY UPDATE
 """
 
 CONFIGURE = """
@@ -157,13 +162,15 @@ class PostgresArchive(
         last = items[-1]
         return Page(items, cursor_at(last.created_at.isoformat(), last.spec.session_id))
 
-    async def configure_session(self, spec: SessionSpec) -> SessionRow:
-        async with database(self._pool) as connection:
+    async def configure_session(
+        self, session_id: str, change: Callable[[SessionSpec], SessionSpec]
+    ) -> SessionRow:
+        async with database(self._pool) as connection, connection.transaction():
+            await connection.execute(LOCK_TO_CONFIGURE, session_id)
+            spec = change((await _session(connection, session_id)).spec)
             targets = list(spec.target_languages)
-            await connection.execute(
-                CONFIGURE, spec.session_id, spec.settings, spec.language, targets
-            )
-            return await _session(connection, spec.session_id)
+            await connection.execute(CONFIGURE, session_id, spec.settings, spec.language, targets)
+            return await _session(connection, session_id)
 
     async def snapshot(self, session_id: str, limit: int) -> Snapshot:
         async with _one_view(self._pool) as connection:

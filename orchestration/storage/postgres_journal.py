@@ -32,6 +32,7 @@ from orchestration.storage.values import (
     JournalFact,
     JournalFrame,
     RecordedFile,
+    SessionSpec,
 )
 from orchestration.transcript.segments import Segment
 
@@ -249,6 +250,16 @@ class PostgresJournal:
                 speaker_sql.SEGMENTS_OF, session_id, ids, start_ns, segment_id, limit
             )
         return [segment_from(row) for row in rows]
+
+    async def description(self, session_id: str) -> SessionSpec:
+        async with database(self._pool) as connection:
+            row = await connection.fetchrow(
+                f"SELECT {SESSION_COLUMNS} FROM bot_sessions.sessions WHERE session_id = $1",
+                session_id,
+            )
+        if row is None:
+            raise unknown_session(session_id)
+        return session_from(row).spec
 
     async def facts(self, session_id: str) -> Sequence[JournalFact]:
         async with database(self._pool) as connection:

@@ -31,6 +31,11 @@ export class Transcript {
         this.status = message.status;
         this.detail = message.detail ?? "";
         return "state";
+      case "session": {
+        const { language, target_languages } = message;
+        this.session = { ...this.session, language, target_languages };
+        return "state";
+      }
       case "coverage":
         this.coverage = message.streams;
         return "state";

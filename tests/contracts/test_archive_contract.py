@@ -1,6 +1,7 @@
 """What every archive promises."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -457,8 +458,30 @@ async def test_a_sessions_own_settings_and_languages_are_replaced(
     wanted = replace(
         spec, language=None, target_languages=("pt", "es"), settings={"overlap_ms": 3000}
     )
-    row = await archive.configure_session(wanted)
+    row = await archive.configure_session("own", lambda _: wanted)
     assert row.spec == wanted
     assert await archive.session("own") == row
     with pytest.raises(UnknownSession):
-        await archive.configure_session(SessionSpec("nobody"))
+        await archive.configure_session("nobody", lambda spec: spec)
+
+
+async def test_of_changes_that_come_at_once_none_is_lost_and_a_refused_one_leaves_nothing(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await archive.create_session(SessionSpec("own", settings={"chunk_ms": 5000}), b"")
+
+    def adding(name: str) -> Callable[[SessionSpec], SessionSpec]:
+        return lambda spec: replace(spec, settings={**spec.settings, name: 1})
+
+    def refuse(spec: SessionSpec) -> SessionSpec:
+        raise BadRequest("They do not fit.")
+
+    names = [f"setting_{number}" for number in range(6)]
+    await asyncio.gather(*(archive.configure_session("own", adding(name)) for name in names))
+    with pytest.raises(BadRequest):
+        await archive.configure_session("own", refuse)
+    spec = await journal.description("own")
+    assert spec.settings == {"chunk_ms": 5000} | dict.fromkeys(names, 1)
+    assert spec == (await archive.session("own")).spec
+    with pytest.raises(UnknownSession):
+        await journal.description("nobody")

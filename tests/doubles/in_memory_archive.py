@@ -1,6 +1,6 @@
 """The Archive port in memory, for tests of what stands before it."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -99,9 +99,11 @@ class InMemoryArchive(
         wanted = [row for row in rows if statuses is None or row.status in statuses]
         return page_of(wanted, limit, cursor)
 
-    async def configure_session(self, spec: SessionSpec) -> SessionRow:
-        stored = self.of(spec.session_id)
-        stored.row = replace(stored.row, spec=spec)
+    async def configure_session(
+        self, session_id: str, change: Callable[[SessionSpec], SessionSpec]
+    ) -> SessionRow:
+        stored = self.of(session_id)
+        stored.row = replace(stored.row, spec=change(stored.row.spec))
         return stored.row
 
     def remove_rows(self, session_id: str) -> Mapping[str, int]:

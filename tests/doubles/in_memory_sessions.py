@@ -3,7 +3,7 @@ audio work. Tests script its failures through its public attributes."""
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -285,10 +285,12 @@ class InMemorySessions:
             stored.set_status("ending")
         return stored.row
 
-    async def configure(self, spec: SessionSpec) -> SessionRow:
-        if self.archive.of(spec.session_id).row.status in ("completed", "failed"):
-            raise SessionEnded("The session has ended.", {"session_id": spec.session_id})
-        return await self.archive.configure_session(spec)
+    async def configure(
+        self, session_id: str, change: Callable[[SessionSpec], SessionSpec]
+    ) -> SessionRow:
+        if self.archive.of(session_id).row.status in ("completed", "failed"):
+            raise SessionEnded("The session has ended.", {"session_id": session_id})
+        return await self.archive.configure_session(session_id, change)
 
     async def repair(self, session_id: str) -> int:
         self.archive.of(session_id)

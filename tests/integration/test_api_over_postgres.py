@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -142,9 +142,11 @@ class RunningSessions:
         await self._runners[session_id].end()
         return await self._archive.session(session_id)
 
-    async def configure(self, spec: SessionSpec) -> SessionRow:
-        row = await self._archive.configure_session(spec)
-        self._runners[spec.session_id].configure(row.spec)
+    async def configure(
+        self, session_id: str, change: Callable[[SessionSpec], SessionSpec]
+    ) -> SessionRow:
+        row = await self._archive.configure_session(session_id, change)
+        await self._runners[session_id].configure()
         return row
 
     async def repair(self, session_id: str) -> int:

@@ -22,6 +22,7 @@ from orchestration.errors import (
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
 from orchestration.storage.postgres_settings import PostgresSettings
+from orchestration.storage.values import SessionRow
 from tests.database import execute, temporary_server
 from tests.doubles.api_server import ApiServer, api_server
 
@@ -252,6 +253,27 @@ async def test_a_running_session_gets_other_languages_with_its_settings_or_nothi
             await client.configure_session("s1", {"chunk_ms": 7000}, language=wrong)
     left = await client.session("s1")
     assert (left["language"], left["settings"]) == (None, {"chunk_ms": 6000})
+
+
+async def test_of_two_changes_of_a_session_at_once_none_is_lost(
+    server: ApiServer, client: OrchestrationClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.create_session("s1", language="en")
+    read, both_have_read = server.archive.session, asyncio.Barrier(2)
+
+    async def read_by_both(session_id: str) -> SessionRow:
+        row = await read(session_id)
+        await both_have_read.wait()
+        return row
+
+    with monkeypatch.context() as patched:
+        patched.setattr(server.archive, "session", read_by_both)
+        await asyncio.gather(
+            client.configure_session("s1", {"chunk_ms": 6000}),
+            client.configure_session("s1", target_languages=["es"]),
+        )
+    left = await client.session("s1")
+    assert (left["settings"], left["target_languages"]) == ({"chunk_ms": 6000}, ["es"])
 
 
 async def test_what_was_changed_holds_after_a_restart(tmp_path: Path, pool: Pool) -> None:

@@ -67,3 +67,16 @@ async def test_the_live_page_follows_a_session_to_its_end(page: Path, tmp_path: 
         (await server.session()).complete()
         printed = await run_script("follow.mjs", page, server.url, "s1")
     assert printed == ["open", "snapshot", "over 1000"]
+
+
+async def test_the_live_page_takes_up_languages_that_change(page: Path, tmp_path: Path) -> None:
+    async with api_server(tmp_path) as server:
+        session = await server.session(target_languages=("pt",))
+        following = asyncio.create_task(run_script("follow.mjs", page, server.url, "s1"))
+        async with asyncio.timeout(30):
+            while not (await server.json("GET", "/api/websocket/stats"))[1]["messages_out"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        session.emit("session", {"language": "en", "target_languages": ["es", "pt"]})
+        session.complete()
+        printed = await following
+    assert printed == ["open", "snapshot", "session s1 en es,pt", "status", "over 1000"]

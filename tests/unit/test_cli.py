@@ -339,6 +339,15 @@ def test_a_name_found_late_repaints_its_lines() -> None:
     assert len(set(colours)) == 2
 
 
+def test_a_viewer_takes_up_languages_that_change() -> None:
+    transcript = LiveTranscript()
+    transcript.apply({**MEETING[0], "session": {"title": "Weekly", "target_languages": ["pt"]}})
+    told = {"type": "session", "seq": 1, "language": "en", "target_languages": ["es"]}
+    transcript.apply(told)
+    assert transcript.target_languages == ["es"]
+    assert (transcript.session["title"], transcript.session["language"]) == ("Weekly", "en")
+
+
 def test_a_plain_snapshot_prints_what_was_said_before() -> None:
     output = io.StringIO()
     transcript = LiveTranscript()

@@ -1,5 +1,7 @@
 """A running session is heard in, and translated to, other languages."""
 
+from dataclasses import replace
+
 from orchestration.services.ports import TranslationRequest
 from orchestration.session.session import Session
 from orchestration.session.translation_desk import PAST_AT_ONCE
@@ -166,3 +168,20 @@ def test_a_line_whose_translation_has_just_come_is_not_asked_for_again() -> None
 
 def test_a_new_session_has_no_earlier_lines_to_read() -> None:
     assert Session(claim(targets=("es",)), SessionValues(), 0).untranslated_after is None
+
+
+def test_viewers_are_told_of_changed_languages_at_once_and_once() -> None:
+    meeting = begun("pt")
+    meeting.session.speak("en", ("pt",))
+    meeting.session.speak(None, ("es", "pt"))
+    meeting.session.speak(None, ("es", "pt"))
+    meeting.settle()
+    assert meeting.told("session") == [{"language": None, "target_languages": ["es", "pt"]}]
+
+
+def test_a_change_that_an_incarnation_before_may_not_have_told_is_told() -> None:
+    resumed = replace(claim(targets=("es",)), epoch=2)
+    meeting = Meeting(Session(resumed, SessionValues(), 0))
+    meeting.session.speak("en", ("es",))
+    meeting.settle()
+    assert meeting.told("session") == [{"language": "en", "target_languages": ["es"]}]
