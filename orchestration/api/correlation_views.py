@@ -89,7 +89,7 @@ def correlation_view(session_id: str, stored: StoredCorrelation) -> CorrelationV
     is_google = stored.google_id is not None
     is_voice = stored.segment_id is None
     return CorrelationView(
-        correlation_id=f"{session_id}:{stored.source}",
+        correlation_id=stored.correlation_id,
         session_id=session_id,
         segment_id=stored.segment_id,
         whisper_speaker_id=stored.label or (stored.source if is_voice else None),

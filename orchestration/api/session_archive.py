@@ -157,7 +157,7 @@ class SessionArchive:
             said = await archive.speaker_corrections(session_id, PAGE, cursor)
             return [correction_view(one) for one in said.items], said.next_cursor
         if what == "correlations":
-            found = await archive.correlations_page(session_id, *within, PAGE, cursor)
+            found = await archive.correlations(session_id, *within, PAGE, cursor)
             return [correlation_view(one) for one in found.items], found.next_cursor
         lines = await archive.translations_page(session_id, *within, None, PAGE, cursor)
         return [translation_view(one) for one in lines.items], lines.next_cursor

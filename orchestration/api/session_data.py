@@ -122,8 +122,8 @@ def _add_words_of_others(router: APIRouter, archive: DataArchive) -> None:
         limit: Limit = DEFAULT_PAGE,
         cursor: LongCursor = None,
     ) -> CorrelationPage:
-        """Whose voices and captions were found to be; those without times are in every range."""
-        page = await archive.correlations_page(session_id, *within, limit, cursor)
+        """Whose voices and lines are, and why; voices have no times, and are in every range."""
+        page = await archive.correlations(session_id, *within, limit, cursor)
         return CorrelationPage(
             items=[correlation_view(one) for one in page.items], next_cursor=page.next_cursor
         )

@@ -6,7 +6,8 @@ from pydantic import BaseModel, JsonValue
 
 from orchestration.api.transcripts import SegmentView
 from orchestration.session.events import iso_utc, seconds
-from orchestration.storage.data_ports import StoredChunk, StoredCorrelation, StoredTranslation
+from orchestration.storage.data_ports import StoredChunk, StoredTranslation
+from orchestration.storage.speaker_ports import StoredCorrelation
 from orchestration.storage.values import ParticipantRow, RecordedFile
 
 
@@ -100,7 +101,8 @@ class TranslationPage(BaseModel):
 
 
 class CorrelationView(BaseModel):
-    """Whose a voice or a caption is; seconds of session time, null where it has none."""
+    """Whose a line is, or a voice (then `segment_id` and the times are null), and why; seconds of
+    session time."""
 
     correlation_id: str
     type: str
@@ -117,7 +119,7 @@ class CorrelationView(BaseModel):
 
 
 class CorrelationPage(BaseModel):
-    """Correlations in order of their ids; `next_cursor` asks for the following ones."""
+    """Voices, then lines in order of start; `next_cursor` asks for the following ones."""
 
     items: list[CorrelationView]
     next_cursor: str | None
@@ -202,14 +204,14 @@ def correlation_view(stored: StoredCorrelation) -> CorrelationView:
         type=stored.kind,
         method=stored.method,
         confidence=round(stored.confidence, 3),
-        timing_offset=round(stored.timing_offset_s, 3),
+        timing_offset=seconds(stored.offset_ns),
         speaker_id=stored.speaker_id,
         speaker_name=stored.speaker_name,
         segment_id=stored.segment_id,
         caption_id=stored.caption_id,
-        start=stored.start_s,
-        end=stored.end_s,
-        metadata=dict(stored.metadata),
+        start=None if stored.start_ns is None else seconds(stored.start_ns),
+        end=None if stored.end_ns is None else seconds(stored.end_ns),
+        metadata=stored.evidence,
     )
 
 

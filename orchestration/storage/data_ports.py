@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from orchestration.errors import JsonObject
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.storage.archive_ports import Page
 from orchestration.storage.erasure_ports import ErasureArchive
@@ -49,24 +48,6 @@ class StoredTranslation:
     source_language: str
     translation: TranslatedText
     engine: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCorrelation:
-    """Whose a voice or a caption is; seconds of session time, None where it has none."""
-
-    correlation_id: str
-    kind: str
-    method: str
-    confidence: float
-    timing_offset_s: float
-    speaker_id: str | None
-    speaker_name: str | None
-    segment_id: str | None
-    caption_id: str | None
-    start_s: float | None
-    end_s: float | None
-    metadata: JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +112,6 @@ class DataArchive(ErasureArchive, Protocol):
         cursor: str | None,
     ) -> Page[StoredTranslation]:
         """Translations in order of their lines' start, of one language or all."""
-        ...
-
-    async def correlations_page(
-        self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
-    ) -> Page[StoredCorrelation]:
-        """Correlations in order of their ids; those without times are in every range."""
         ...
 
     async def participants_page(

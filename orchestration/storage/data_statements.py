@@ -28,15 +28,6 @@ WHERE n.session_id = $1 AND (t.end_ns > $2 OR t.start_ns >= $2) AND t.start_ns <
 ORDER BY t.start_ns, n.source_transcript_id, n.target_language LIMIT $8
 """
 
-# OFFSET 0 keeps what is inside apart: for the sake of the order, all sessions' ids would be read.
-CORRELATIONS_PAGE = """
-SELECT * FROM (SELECT * FROM bot_sessions.correlations WHERE session_id = $1 OFFSET 0) own
-WHERE correlation_id > $4
-    AND (end_timestamp IS NULL OR end_timestamp > $2::float8)
-    AND (start_timestamp IS NULL OR start_timestamp < $3::float8)
-ORDER BY correlation_id LIMIT $5
-"""
-
 # Whoever's joining is unknown comes last, as if it were at the end of time.
 PARTICIPANTS_PAGE = """
 SELECT participant_id, display_name, email, is_bot, joined_ns, left_ns,

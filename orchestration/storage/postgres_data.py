@@ -16,7 +16,6 @@ from orchestration.storage.data_ports import (
     FoundLine,
     SearchQuery,
     StoredChunk,
-    StoredCorrelation,
     StoredQuality,
     StoredTranslation,
 )
@@ -64,15 +63,6 @@ class PostgresData(PostgresListings):
         return _page(
             rows, limit, _translation_from, "start_ns", "source_transcript_id", "target_language"
         )
-
-    async def correlations_page(
-        self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
-    ) -> Page[StoredCorrelation]:
-        place = ("",) if cursor is None else place_of(cursor, str)
-        rows = await self._listed(
-            sql.CORRELATIONS_PAGE, session_id, from_ns / 1e9, to_ns / 1e9, *place, limit + 1
-        )
-        return _page(rows, limit, _correlation_from, "correlation_id")
 
     async def participants_page(
         self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
@@ -165,23 +155,6 @@ def _translation_from(row: Row) -> StoredTranslation:
         source_language=row["source_language"],
         translation=translated_from(row),
         engine=row["translation_service"],
-    )
-
-
-def _correlation_from(row: Row) -> StoredCorrelation:
-    return StoredCorrelation(
-        correlation_id=row["correlation_id"],
-        kind=row["correlation_type"],
-        method=row["correlation_method"],
-        confidence=row["correlation_confidence"],
-        timing_offset_s=row["timing_offset"],
-        speaker_id=row["speaker_id"],
-        speaker_name=row["speaker_name"],
-        segment_id=row["inhouse_transcript_id"],
-        caption_id=row["google_transcript_id"],
-        start_s=row["start_timestamp"],
-        end_s=row["end_timestamp"],
-        metadata=row["correlation_metadata"],
     )
 
 

@@ -27,7 +27,6 @@ from orchestration.storage.speaker_ports import (
     StoredCorrelation,
     StoredSpeakers,
 )
-from orchestration.transcript.segments import TYPE_OF_METHOD
 
 
 class PostgresSpeakers:
@@ -77,12 +76,10 @@ class PostgresSpeakers:
             )
         found = [dict(row) for row in rows[:limit]]
         places = [one.pop("place") for one in found]
-        for one in found:
-            one["kind"] = one["kind"] or TYPE_OF_METHOD[one["method"]]
         items = [StoredCorrelation(**one) for one in found]
         if len(rows) <= limit:
             return CorrelationPage(items, None)
-        return CorrelationPage(items, cursor_at(places[-1], items[-1].source))
+        return CorrelationPage(items, cursor_at(places[-1], items[-1].correlation_id))
 
     async def correlation_figures(self, session_id: str) -> Sequence[MethodFigures]:
         async with session_view(self._pool, session_id) as connection:

@@ -112,8 +112,10 @@ class StoredCorrelation:
     `source` is the line's or voice's id. `offset_ns` is how far what names it is behind it.
     """
 
+    correlation_id: str
     source: str
     segment_id: str | None
+    caption_id: str | None
     label: str | None
     speaker_id: str
     speaker_name: str

@@ -120,36 +120,19 @@ SELECT speaker_id, name, given_by, at FROM (
 ) aged WHERE age <= $2 ORDER BY speaker_id, age DESC
 """
 
-# Voices come before the lines. A line's name is the one it has now; what a row of its own tells,
-# as Google Meet's entries, is evidence.
+# Voices come before the lines.
 CORRELATIONS_PAGE = """
-WITH voices AS (
-    SELECT -1::bigint AS place, substr(correlation_id, length(session_id) + 2) AS source,
-        NULL::text AS segment_id, speaker_id, speaker_name,
-        correlation_confidence::float8 AS confidence, correlation_method AS method,
-        correlation_type AS kind, NULL::bigint AS start_ns, NULL::bigint AS end_ns,
-        round(timing_offset * 1e9)::bigint AS offset_ns, correlation_metadata AS told,
-        NULL::jsonb AS words, created_at AS at
-    FROM bot_sessions.correlations
-    WHERE session_id = $1 AND inhouse_transcript_id IS NULL AND speaker_id IS NOT NULL
-        AND $2::bigint <= 0
-), lines AS (
-    SELECT t.start_ns, t.transcript_id, t.transcript_id, t.speaker_id, t.speaker_name,
-        t.speaker_confidence, t.speaker_method, NULL::text, t.start_ns, t.end_ns,
-        coalesce(round(c.timing_offset * 1e9)::bigint, 0), coalesce(c.correlation_metadata, '{}'),
-        t.words, t.updated_at
-    FROM bot_sessions.transcripts t
-    LEFT JOIN bot_sessions.correlations c ON c.correlation_id = $1 || ':' || t.transcript_id
-        AND c.inhouse_transcript_id = t.transcript_id AND c.correlation_method = t.speaker_method
-    WHERE t.session_id = $1 AND t.speaker_id IS NOT NULL
-        AND t.start_ns < $3 AND (t.end_ns > $2 OR t.start_ns >= $2)
-), page AS (
-    SELECT * FROM (SELECT * FROM voices UNION ALL SELECT * FROM lines) named
-    WHERE (place, source) > ($4, $5) ORDER BY place, source LIMIT $6
+WITH page AS (
+    SELECT * FROM bot_sessions.speaker_correlations
+    WHERE session_id = $1 AND (start_ns IS NULL OR start_ns < $3)
+        AND (end_ns IS NULL OR end_ns > $2 OR start_ns >= $2)
+        AND place >= $4 AND (place, correlation_id) > ($4::bigint, $5::text)
+    ORDER BY place, correlation_id LIMIT $6
 ), captions AS (
     SELECT * FROM bot_sessions.caption_times WHERE session_id = $1
 )
-SELECT page.place, page.source, page.segment_id, page.speaker_id, page.speaker_name,
+SELECT page.place, page.correlation_id, page.source, page.segment_id, page.caption_id,
+    page.speaker_id, page.speaker_name,
     page.confidence, page.method, page.kind, page.start_ns, page.end_ns, page.offset_ns, page.at,
     p.google_participant_id AS google_id,
     coalesce(heard.labels ->> 0, page.told ->> 'label') AS label,
@@ -182,5 +165,5 @@ LEFT JOIN LATERAL (
             AND captions.start_ns < page.end_ns + $7 AND captions.end_ns > page.start_ns - $7
         ORDER BY captions.start_ns LIMIT $8) one
 ) shown ON page.segment_id IS NOT NULL
-ORDER BY page.place, page.source
+ORDER BY page.place, page.correlation_id
 """

@@ -203,26 +203,6 @@ async def test_people_come_in_order_of_joining_and_by_when_they_were_there(
     assert after_ben.items == [participant(), UNKNOWN]
 
 
-async def test_correlations_without_times_are_in_every_range(
-    archive: PostgresArchive, pool: Pool
-) -> None:
-    for name, start in (("a", 1.0), ("b", None), ("c", 8.0)):
-        await pool.execute(
-            "INSERT INTO bot_sessions.correlations (correlation_id, session_id, correlation_type,"
-            " correlation_method, correlation_confidence, start_timestamp, end_timestamp,"
-            " correlation_metadata) VALUES ($1, 's1', 'exact', 'text', 0.75, $2::float8,"
-            " $2::float8 + 1, $3)",
-            name,
-            start,
-            {"words": 3},
-        )
-    first = await archive.correlations_page("s1", 0, 5 * SECOND, 1, None)
-    rest = await archive.correlations_page("s1", 0, 5 * SECOND, 1, first.next_cursor)
-    assert [one.correlation_id for one in [*first.items, *rest.items]] == ["a", "b"]
-    assert rest.next_cursor is None
-    assert (first.items[0].confidence, first.items[0].metadata) == (0.75, {"words": 3})
-
-
 async def test_events_are_found_by_when_they_were_told(
     archive: PostgresArchive, pool: Pool
 ) -> None:
@@ -237,7 +217,7 @@ async def test_events_are_found_by_when_they_were_told(
 
 
 async def test_the_new_listings_know_which_sessions_there_are(archive: PostgresArchive) -> None:
-    for listing in (archive.chunks_page, archive.correlations_page, archive.participants_page):
+    for listing in (archive.chunks_page, archive.correlations, archive.participants_page):
         assert (await listing("empty", *ALL, 9, None)).items == []
         with pytest.raises(UnknownSession):
             await listing("nobody", *ALL, 9, None)

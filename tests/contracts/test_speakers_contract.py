@@ -19,6 +19,7 @@ from orchestration.speakers.corrections import (
     correction_json,
 )
 from orchestration.storage.journal_ports import SessionChanges
+from orchestration.storage.pool import Pool
 from orchestration.storage.speaker_ports import StoredCorrelation
 from orchestration.storage.values import (
     CorrectionRow,
@@ -26,7 +27,7 @@ from orchestration.storage.values import (
     ParticipantRow,
     SpeakerIntervalRow,
 )
-from orchestration.transcript.segments import Segment, SpeakerMethod, SpeakerName
+from orchestration.transcript.segments import TYPE_OF_METHOD, Segment, SpeakerMethod, SpeakerName
 from tests.storage_values import participant, segment
 from tests.timed_meeting import StoredMeeting, captions
 
@@ -182,7 +183,34 @@ async def test_each_name_has_its_evidence(stored: StoredMeeting) -> None:
     assert evidence["segment-20"] == {"entries": [{"text": "hello there"}]}
     assert rows[4].offset_ns == SECOND
     within = await stored.archive.correlations("s1", SECOND, 3 * SECOND, 10, None)
-    assert [one.source for one in within.items] == ["segment-1", "segment-2"]
+    assert [one.source for one in within.items] == [VOICE, "segment-1", "segment-2"]
+
+
+async def test_what_others_stored_is_listed_by_its_times(stored: StoredMeeting, pool: Pool) -> None:
+    for name, start in (("a", 1.0), ("b", None), ("c", 8.0)):
+        await pool.execute(
+            "INSERT INTO bot_sessions.correlations (correlation_id, session_id, correlation_type,"
+            " correlation_method, correlation_confidence, speaker_id, speaker_name,"
+            " start_timestamp, end_timestamp, correlation_metadata)"
+            " VALUES ($1, 's1', 'exact', 'manual', 0.75, 'p1', 'Ana', $2::float8,"
+            " $2::float8 + 1, $3)",
+            name,
+            start,
+            {"words": 3},
+        )
+    first = await stored.archive.correlations("s1", 0, 5 * SECOND, 1, None)
+    rest = await stored.archive.correlations("s1", 0, 5 * SECOND, 1, first.next_cursor)
+    assert [one.correlation_id for one in [*first.items, *rest.items]] == ["a", "b"]
+    assert rest.next_cursor is None
+    assert (first.items[0].confidence, first.items[0].evidence) == (0.75, {"words": 3})
+    assert (first.items[0].start_ns, first.items[0].end_ns) == (SECOND, 2 * SECOND)
+
+
+async def test_every_method_has_its_type(stored: StoredMeeting) -> None:
+    lines = [segment(number, speaker=by(method)) for number, method in enumerate(TYPE_OF_METHOD)]
+    await stored.commit(SessionChanges(segments=lines, zero_unix_ms=1_700_000_000_000))
+    found = {one.method: one.kind for one in await correlations(stored)}
+    assert found == TYPE_OF_METHOD
 
 
 async def test_what_is_unmapped_is_no_correlation_any_more(stored: StoredMeeting) -> None:

@@ -13,7 +13,6 @@ from orchestration.storage.data_ports import (
     FoundLine,
     SearchQuery,
     StoredChunk,
-    StoredCorrelation,
     StoredTranslation,
 )
 from orchestration.storage.values import ParticipantRow, SessionRow
@@ -25,7 +24,6 @@ class StoredData:
     """What the listings of one session read; tests write here directly."""
 
     chunks: list[StoredChunk] = field(default_factory=list)
-    correlations: list[StoredCorrelation] = field(default_factory=list)
     event_told_ns: dict[int, int] = field(default_factory=dict)
     """By an event's number; session time. Zero without."""
 
@@ -80,17 +78,6 @@ class InMemoryData:
             if language in (None, translation.language)
         ]
         return page_of(found, limit, cursor)
-
-    async def correlations_page(
-        self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
-    ) -> Page[StoredCorrelation]:
-        within = [
-            one
-            for one in self.data_of(session_id).correlations
-            if (one.end_s is None or one.end_s > from_ns / 1e9)
-            and (one.start_s is None or one.start_s < to_ns / 1e9)
-        ]
-        return page_of(sorted(within, key=lambda one: one.correlation_id), limit, cursor)
 
     async def participants_page(
         self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None

@@ -47,8 +47,8 @@ class InMemorySpeakers(ABC):
         within = [
             row
             for row in self.spoken_of(session_id).correlations
-            if (row.start_ns is None and from_ns <= 0)
-            or (row.start_ns is not None and row.start_ns < to_ns and (row.end_ns or 0) > from_ns)
+            if (row.start_ns is None or row.start_ns < to_ns)
+            and (row.end_ns is None or row.end_ns > from_ns)
         ]
         first = first_row(cursor)
         more = first + limit < len(within)

@@ -9,7 +9,8 @@ import pytest
 
 from orchestration.session.events import TranslatedText
 from orchestration.storage.archive_ports import StoredSegment
-from orchestration.storage.data_ports import StoredChunk, StoredCorrelation, StoredQuality
+from orchestration.storage.data_ports import StoredChunk, StoredQuality
+from orchestration.storage.speaker_ports import StoredCorrelation
 from orchestration.storage.values import ChunkRow, RecordedFile
 from tests.doubles.api_server import ApiServer, api_server
 from tests.storage_values import event, participant, segment
@@ -36,12 +37,33 @@ async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
             StoredChunk(heard, 0, SECOND, NOW, quality),
             StoredChunk(lost, SECOND, 2 * SECOND, NOW, None),
         ]
-        stored.data.correlations.append(
-            StoredCorrelation(
-                "s1:spk0", "exact", "events", 0.9, 0.15, "p1", "Ana", None, None, None, None, {}
-            )
-        )
+        stored.spoken.correlations += [
+            correlation("spk0", None, None),
+            correlation("segment-2", "segment-2", 2 * SECOND),
+            correlation("segment-9", "segment-9", 9 * SECOND),
+        ]
         yield running
+
+
+def correlation(source: str, segment_id: str | None, start_ns: int | None) -> StoredCorrelation:
+    return StoredCorrelation(
+        correlation_id=f"s1:{source}",
+        source=source,
+        segment_id=segment_id,
+        caption_id=None,
+        label="spk0",
+        speaker_id="p1",
+        speaker_name="Ana",
+        google_id=None,
+        confidence=0.9,
+        method="acoustic",
+        kind="inferred",
+        start_ns=start_ns,
+        end_ns=None if start_ns is None else start_ns + SECOND,
+        offset_ns=150_000_000,
+        evidence={"label": "spk0"},
+        at=NOW,
+    )
 
 
 async def test_transcripts_come_by_the_page_and_by_time(server: ApiServer) -> None:
@@ -133,11 +155,25 @@ async def test_translations_are_listed_by_language_and_time(server: ApiServer) -
 
 
 async def test_correlations_and_participants_are_listed(server: ApiServer) -> None:
-    (correlation,) = await items(server, "/api/sessions/s1/correlations?to=5")
-    assert (correlation["correlation_id"], correlation["timing_offset"]) == ("s1:spk0", 0.15)
+    voice, line = await items(server, "/api/sessions/s1/correlations?to=5")
+    assert (voice["correlation_id"], voice["timing_offset"]) == ("s1:spk0", 0.15)
+    assert (voice["segment_id"], voice["start"]) == (None, None)
+    assert (line["segment_id"], line["start"], line["end"]) == ("segment-2", 2.0, 3.0)
+    assert (line["type"], line["metadata"]) == ("inferred", {"label": "spk0"})
     (person,) = await items(server, "/api/sessions/s1/participants?limit=1")
     assert (person["name"], person["joined"]) == ("Ana", 1.5)
     assert await items(server, "/api/sessions/s1/participants?to=1") == []
+
+
+async def test_both_lists_of_correlations_are_of_the_same_voices_and_lines(
+    server: ApiServer,
+) -> None:
+    for within in ("", "&from=2&to=4"):
+        listed = await items(server, f"/api/sessions/s1/correlations?limit=9{within}")
+        also = await items(server, f"/api/audio/correlations?session_id=s1{within}")
+        assert [one["correlation_id"] for one in listed] == [one["correlation_id"] for one in also]
+        assert [one["metadata"] for one in listed] == [one["correlation_metadata"] for one in also]
+        assert len(listed) == (2 if within else 3)
 
 
 async def test_events_are_listed_by_when_they_were_told(server: ApiServer) -> None:

@@ -130,6 +130,8 @@ def line(second: int, method: Any = "temporal") -> StoredCorrelation:
     start_ns = second * 10**9
     evidence: JsonObject = {"labels": [VOICE]}
     return StoredCorrelation(
+        correlation_id=f"s1:s1:0:{second}",
+        caption_id=None,
         source=f"s1:0:{second}",
         segment_id=f"s1:0:{second}",
         label=VOICE,

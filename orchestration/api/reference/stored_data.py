@@ -81,8 +81,8 @@ OPERATIONS: Operations = {
         {
             "items": [
                 {
-                    "correlation_id": "12",
-                    "type": "speaker",
+                    "correlation_id": "weekly:weekly:0:12",
+                    "type": "interpolated",
                     "method": "temporal",
                     "confidence": 0.93,
                     "timing_offset": 0.12,
