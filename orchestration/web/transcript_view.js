@@ -1,5 +1,6 @@
 // The transcript's lines in the page.
 
+import { Announcer } from "./announcer.js";
 import { clock, element } from "./format.js";
 import { translations } from "./translations.js";
 
@@ -16,6 +17,7 @@ export class TranscriptView {
   #waiting = document.getElementById("waiting");
   #jump = document.getElementById("jump");
   #count = document.getElementById("line-count");
+  #announcer = new Announcer(document.getElementById("announced"));
   #abort = new AbortController();
   // The head grows and shrinks, phones turn: who follows the end goes on doing so.
   #resizes = new ResizeObserver(() => this.#follows && this.#toEnd());
@@ -48,6 +50,7 @@ export class TranscriptView {
     this.#lines.clear();
     this.#finals.replaceChildren();
     for (const segment of this.#transcript.inOrder()) this.#place(segment);
+    this.#announcer.know(this.#transcript.inOrder());
     if (this.#lines.has(focused)) this.focusSpeaker(focused);
     this.showPending();
   }
@@ -59,6 +62,7 @@ export class TranscriptView {
       this.#place(segment);
       if (!known) this.#lines.get(segment.segment_id).classList.add("is-new");
     }
+    this.#announcer.tell(segments);
     this.showPending();
   }
 

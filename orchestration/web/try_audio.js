@@ -1,5 +1,6 @@
 // A file or the microphone goes in, and its transcript is shown as it comes.
 
+import { Announcer } from "./announcer.js";
 import { request } from "./api.js";
 import { element } from "./format.js";
 import { LiveConnection } from "./live.js";
@@ -12,6 +13,7 @@ const byId = (id) => document.getElementById(id);
 
 export class TrialAudio {
   #transcript = new Transcript();
+  #announcer = new Announcer(byId("announced"));
   #live = null;
   #microphone = null;
   #sender = null;
@@ -77,6 +79,7 @@ export class TrialAudio {
   #watch(sessionId) {
     this.#live?.close();
     this.#transcript = new Transcript();
+    this.#announcer = new Announcer(byId("announced"));
     this.#show();
     const link = byId("session-link");
     link.href = `/#${encodeURIComponent(sessionId)}`;
@@ -84,8 +87,10 @@ export class TrialAudio {
     byId("session-place").hidden = false;
     this.#live = new LiveConnection(sessionId, {
       onMessage: (message) => {
-        this.#transcript.apply(message);
+        const changed = this.#transcript.apply(message);
         this.#show();
+        if (changed === "all") this.#announcer.know(this.#transcript.inOrder());
+        else if (Array.isArray(changed)) this.#announcer.tell(changed);
       },
       onState: (state, code, why) => {
         if (state !== "over") return;

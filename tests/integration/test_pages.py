@@ -62,6 +62,13 @@ async def test_the_live_page_gives_up_a_session_that_is_not_there(
         assert await run_script("follow.mjs", page, server.url, "nobody") == ["over 4004"]
 
 
+async def test_each_line_is_told_once_whatever_comes_to_it_later(page: Path) -> None:
+    told = await run_script("announce.mjs", page, "", "")
+    assert told[0] == "Ana: Shall we begin?"
+    assert told[1:-1] == [f"Line {number}." for number in range(30)]
+    assert told[-1] == "kept 20"
+
+
 async def test_the_live_page_follows_a_session_to_its_end(page: Path, tmp_path: Path) -> None:
     async with api_server(tmp_path) as server:
         (await server.session()).complete()

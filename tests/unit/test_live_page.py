@@ -63,6 +63,19 @@ def test_every_element_that_a_script_asks_for_is_in_the_page(page: str) -> None:
         assert set(asked) <= ids, path.name
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_lines_that_are_built_anew_are_in_no_live_region(page: str) -> None:
+    regions = re.findall(
+        r'<(\w+)([^>]*)\s(?:role="(?:log|status|alert)"|aria-live)[^>]*>', PAGES[page]
+    )
+    assert any('id="announced"' in rest for _, rest in regions)
+    for tag, rest in regions:
+        begin = PAGES[page].index(f"<{tag}{rest}")
+        inside = PAGES[page][begin : PAGES[page].index(f"</{tag}>", begin)]
+        assert 'id="lines"' not in inside
+        assert 'id="heard"' not in inside
+
+
 def test_a_speaker_is_renamed_by_a_button_and_a_labelled_field_in_a_dialog() -> None:
     (dialog,) = re.findall(r"<dialog.*?</dialog>", PAGE, re.DOTALL)
     (field,) = re.findall(r'<input id="([^"]+)"', dialog)
