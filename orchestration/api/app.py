@@ -165,7 +165,7 @@ def _audio_routers(
     """Audio that comes over HTTP, who hears it, and how it lies in time."""
     return (
         openai_router(settings, engines),
-        uploads_router(settings, archive, parts.uploads),
+        uploads_router(settings, archive, parts.uploads, parts.replicas),
         chunks_router(settings, parts.senders),
         audio_stats_router(settings, archive, parts.uploads, parts.senders),
         audio_config_router(settings),

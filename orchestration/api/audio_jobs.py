@@ -17,6 +17,9 @@ from orchestration.errors import LimitReached, OrchestrationError, Unavailable
 from orchestration.services.decoding import Decoding, open_decoding
 from orchestration.storage.archive_ports import Archive
 
+MAX_FAILED_KEPT = 1000
+"""Failed uploads that a process still tells of; the oldest is forgotten for one more."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -37,6 +40,7 @@ class Uploads:
         self._archive = archive
         self._detached = detached
         self._jobs: dict[str, UploadJob] = {}
+        self._lately_failed: dict[str, UploadJob] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.under_way = 0
         """Uploads that hold a place."""
@@ -89,8 +93,9 @@ class Uploads:
         return job
 
     def known(self, job_id: str) -> UploadJob | None:
-        """A job of this process that is still under way."""
-        return self._jobs.get(job_id)
+        """A job of this process that is still under way, or failed lately: the session of its own
+        went with it."""
+        return self._jobs.get(job_id) or self._lately_failed.get(job_id)
 
     async def close(self) -> None:
         """End what is under way; the sessions keep what was pushed."""
@@ -143,6 +148,10 @@ class Uploads:
     async def _on_failure(self, job: UploadJob, error: OrchestrationError, created: bool) -> None:
         self.failed += 1
         job.error = error
+        if job.job_id in self._jobs:
+            self._lately_failed[job.job_id] = job
+            if len(self._lately_failed) > MAX_FAILED_KEPT:
+                del self._lately_failed[next(iter(self._lately_failed))]
         if created:
             with contextlib.suppress(OrchestrationError):
                 await self._sessions.delete(job.order.session_id)

@@ -106,6 +106,12 @@ class FileStream:
         if len(self._waiting) >= FRAMES_AT_ONCE * self._frame_bytes:
             await self._push(len(self._waiting) // self._frame_bytes * self._frame_bytes)
 
+    async def end_within_a_frame(self) -> None:
+        """Make the last frame a short one, by a sample if need be: stored audio then shows by
+        itself that nothing is missing at its end."""
+        if len(self._waiting) % self._frame_bytes == 0:
+            await self.write(bytes(self._spec.format.sample_bytes))
+
     async def flush(self) -> None:
         """Push what waits."""
         while self._waiting:

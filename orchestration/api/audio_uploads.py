@@ -20,6 +20,7 @@ from orchestration.api.audio_forms import (
 from orchestration.api.audio_jobs import Uploads
 from orchestration.api.audio_results import UploadResults
 from orchestration.api.audio_views import UploadJobView, UploadResult, job_view
+from orchestration.api.replicas import Replicas
 from orchestration.api.session_ids import new_session_id
 from orchestration.api.sessions import check_overrides
 from orchestration.api.upload_job import UploadJob, UploadOrder
@@ -38,10 +39,12 @@ LARGEST_BODY_BYTES = 1_073_741_824
 SSE_HEARTBEAT_S = 10
 
 
-def uploads_router(current: CurrentSettings, archive: Archive, uploads: Uploads) -> APIRouter:
+def uploads_router(
+    current: CurrentSettings, archive: Archive, uploads: Uploads, replicas: Replicas
+) -> APIRouter:
     """`/api/audio/upload` and `/api/audio/jobs`."""
     router = APIRouter(prefix="/api/audio", tags=["audio"])
-    results = UploadResults(archive, uploads)
+    results = UploadResults(current, archive, uploads, replicas)
 
     @router.post(
         "/upload",

@@ -6,7 +6,7 @@ from pydantic import BaseModel, JsonValue
 
 from orchestration.api.transcripts import SegmentView
 from orchestration.api.upload_job import UploadJob
-from orchestration.errors import JsonObject
+from orchestration.errors import JsonObject, OrchestrationError
 from orchestration.storage.archive_ports import StoredSegment
 from orchestration.storage.values import SessionRow, StreamRow
 from orchestration.transcript.exports import transcript_json
@@ -61,6 +61,14 @@ class UploadResult(BaseModel):
     translation_error: str | None = None
 
 
+class JobProblem(BaseModel):
+    """Why a file was not heard."""
+
+    status: int
+    code: str
+    detail: str
+
+
 class UploadJobView(BaseModel):
     """A file under way; ask again at `status_url`."""
 
@@ -74,11 +82,13 @@ class UploadJobView(BaseModel):
     transcribed_seconds: float
     status_url: str
     live_url: str
+    error: JobProblem | None = None
+    """Of a failed one."""
     result: UploadResult | None = None
 
 
 def job_view(job: UploadJob) -> UploadJobView:
-    """A job under way. Progress is 0 to 1: half for decoding, half for hearing."""
+    """A job of this process. Progress is 0 to 1: half for decoding, half for hearing."""
     declared_ms = job.source.declared_ms if job.source else None
     whole_ms = max(job.decoded_ms, declared_ms or 0) if job.stage == "decoding" else job.decoded_ms
     progress = (job.decoded_ms + job.heard_ms) / (2 * whole_ms) if whole_ms else 0.0
@@ -86,14 +96,19 @@ def job_view(job: UploadJob) -> UploadJobView:
         job_id=job.job_id,
         request_id=job.job_id,
         session_id=job.order.session_id,
-        status="processing",
+        status="processing" if job.error is None else "failed",
         stage=job.stage,
         progress=round(min(1.0, progress), 3),
         decoded_seconds=job.decoded_ms / 1000,
         transcribed_seconds=job.heard_ms / 1000,
         status_url=f"/api/audio/jobs/{job.job_id}",
         live_url=f"/ws/live/{job.order.session_id}",
+        error=None if job.error is None else job_problem(job.error),
     )
+
+
+def job_problem(error: OrchestrationError) -> JobProblem:
+    return JobProblem(status=error.http_status, code=error.code, detail=error.message)
 
 
 def upload_result(

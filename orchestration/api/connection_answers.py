@@ -20,6 +20,13 @@ class ConnectionsQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class JobQuestion:
+    """How an upload is doing; each replica answers with its view of it, or None."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionFigures:
     """One connection as it stands. Rates are messages a second."""
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from orchestration.api.access import AccessRules
 from orchestration.api.audio_chunks import ChunkSenders
 from orchestration.api.audio_jobs import Uploads
+from orchestration.api.audio_views import job_view
 from orchestration.api.connection import Detached
 from orchestration.api.connection_figures import sample_connections, sample_requests
 from orchestration.api.connections import ConnectionRegistry
@@ -18,6 +19,7 @@ from orchestration.api.request_rate import RequestBuckets
 from orchestration.api.roll_call import RollCallPlace
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
+from orchestration.errors import JsonObject
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.data_ports import DataArchive
 from orchestration.storage.recordings import Recordings
@@ -45,10 +47,10 @@ class EdgeParts:
         settings.on_change(self._limit)
         measures.sample(lambda meter: sample_connections(meter, self.registry))
         measures.sample(lambda meter: sample_requests(meter, self.buckets))
-        self.replicas = Replicas(roll_call, self.registry)
         self.health = HealthCache(sessions)
         self.detached = Detached()
         self.uploads = Uploads(settings, sessions, archive, self.detached)
+        self.replicas = Replicas(roll_call, self.registry, self._job_here)
         self.senders = ChunkSenders(settings, sessions, archive, self.detached)
         self.hub = LiveHub(sessions, archive, held.live.viewer_queue_events)
         files = ChunkFileStore(held.recordings_dir)
@@ -59,6 +61,10 @@ class EdgeParts:
         server = now.server
         self.registry.limit(server.websocket_max_connections, server.websocket_max_per_address)
         self.buckets.limit(server.max_requests_per_s, server.request_burst)
+
+    def _job_here(self, job_id: str) -> JsonObject | None:
+        job = self.uploads.known(job_id)
+        return None if job is None else job_view(job).model_dump()
 
     @asynccontextmanager
     async def lifespan(self, _: object) -> AsyncIterator[None]:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection
 
-from orchestration.api.audio_sender import FileStream, SessionSender
+from orchestration.api.audio_sender import FRAME_MS, FileStream, SessionSender
 from orchestration.api.coverage import stream_coverages
 from orchestration.api.session_line import SessionIsOver
 from orchestration.api.upload_job import UploadJob
@@ -59,6 +59,7 @@ async def push_file(
                 job.step(decoded_ms=decoded_ms)
     if job.order.session is None:
         await stream.write(bytes(CLOSING_SILENCE_MS * rate // 1000 * 2))
+    await stream.end_within_a_frame()
     await stream.flush()
     job.step(
         stage="transcribing",
@@ -139,6 +140,15 @@ def pending_ms_of(row: StreamRow) -> int:
     assert isinstance(pending, int)
     assert isinstance(rate, int)
     return pending * 1000 // rate
+
+
+def is_whole(row: StreamRow) -> bool:
+    """Whether all of a file is in its stream, as stored: only the last frame of a file is short.
+
+    That the stream has ended says nothing of it: a session that is given up ends its streams where
+    they are.
+    """
+    return row.next_sample % (row.spec.format.sample_rate * FRAME_MS // 1000) != 0
 
 
 async def _listen(sender: SessionSender) -> None:

@@ -117,6 +117,8 @@ class UploadCalls(Transport):
             except (ServiceUnreachable, Unavailable, LimitReached):
                 await asyncio.sleep(backoff.wait_ns() / 1e9)
                 continue
+            if isinstance(problem := job.get("error"), dict):
+                raise error_for_problem(int(str(problem.get("status", 500))), problem)
             if job["status"] == "failed":
                 raise OrchestrationError("The file was not heard.", {"job_id": job_id})
             if isinstance(result := job.get("result"), dict):

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from orchestration.api.roll_call import RollCall
-from orchestration.errors import JsonObject
-from orchestration.storage.values import SessionSpec
+from orchestration.audio.pcm import PcmFormat
+from orchestration.errors import JsonObject, SessionEnded
+from orchestration.session.inputs import StreamSpec
+from orchestration.storage.values import SampleRange, SessionSpec, StreamProgress, StreamRow
+from tests.data.make_files import FORMATS, tone_file
 from tests.doubles.api_server import ApiServer, served
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
@@ -36,6 +39,22 @@ class Replicas:
                 ]
                 if all(one["replicas_answering"] == 2 for one in said):
                     return said
+
+
+async def uploaded(server: ApiServer, **fields: str) -> tuple[int, JsonObject]:
+    form = aiohttp.FormData(fields)
+    form.add_field("file", tone_file(FORMATS["flac"]), filename="tone.flac")
+    headers = {"Prefer": "respond-async"}
+    return await server.json("POST", "/api/audio/upload", data=form, headers=headers)
+
+
+async def finished(server: ApiServer, path: str) -> JsonObject:
+    async with asyncio.timeout(20):
+        while True:
+            status, job = await server.json("GET", path)
+            assert status == 200
+            if job["status"] != "processing":
+                return job
 
 
 @pytest.fixture
@@ -100,6 +119,91 @@ async def test_what_one_replica_takes_in_the_viewers_at_the_other_hear(replicas:
     assert (repeated["status"], stored["status"]) == ("repeated", "stored")
     assert [frame.seq for frame in replicas.session.stored.frames[0]] == [0, 1]
     assert (resumed["after"], second["message"]) == (first["seq"], "2")
+
+
+async def test_a_file_that_one_replica_hears_the_other_tells_of(replicas: Replicas) -> None:
+    await replicas.stats()
+    replicas.session.push_gate.clear()
+    job = asyncio.create_task(uploaded(replicas.one, session_id="s1"))
+    await replicas.session.push_came.wait()
+    _, said = await job
+    path = str(said["status_url"])
+    here, there = [(await server.json("GET", path))[1] for server in (replicas.one, replicas.other)]
+    assert here == there
+    assert (there["status"], there["stage"], there["error"]) == ("processing", "decoding", None)
+    replicas.session.push_gate.set()
+
+
+async def test_a_file_that_fails_late_is_told_of_at_either_replica(
+    replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await replicas.stats()
+    replicas.session.push_gate.clear()
+    _, said = await uploaded(replicas.one, session_id="s1")
+    replicas.session.push_error = SessionEnded("Session s1 has ended.")
+    replicas.session.push_gate.set()
+    for server in (replicas.one, replicas.other):
+        job = await finished(server, str(said["status_url"]))
+        assert (job["status"], job["result"]) == ("failed", None)
+        assert job["error"] == {
+            "status": 409,
+            "code": "session_ended",
+            "detail": "Session s1 has ended.",
+        }
+
+
+@pytest.mark.parametrize(
+    ("samples", "status", "stage"),
+    [(0, "failed", "decoding"), (160_000, "failed", "decoding"), (163_200, "completed", "done")],
+)
+@pytest.mark.parametrize("is_given_up", [False, True])
+async def test_a_file_whose_replica_was_killed_has_failed_unless_all_of_it_had_arrived(
+    replicas: Replicas, samples: int, status: str, stage: str, is_given_up: bool
+) -> None:
+    await replicas.stats()
+    stored = replicas.session.stored
+    fmt = PcmFormat("s16le", 16_000, 1)
+    heard = StreamProgress(3, 0, samples, samples, (SampleRange(0, samples),), (), ())
+    stored.streams[3] = StreamRow(StreamSpec(3, fmt, None), 11, samples, None, heard)
+    if is_given_up:
+        stored.streams[3] = replace(stored.streams[3], last_seq=10)
+        stored.set_status("completed")
+    for server in (replicas.one, replicas.other):
+        _, job = await server.json("GET", "/api/audio/jobs/s1.3")
+        assert (job["status"], job["stage"]) == (status, stage)
+        error = job["error"]
+        if status == "failed":
+            assert isinstance(error, dict)
+            assert error["code"] == "unavailable"
+            assert "send it again" in str(error["detail"])
+        else:
+            assert error is None
+
+
+async def test_a_whole_file_goes_on_without_its_replica(replicas: Replicas) -> None:
+    await replicas.stats()
+    fmt = PcmFormat("s16le", 16_000, 1)
+    replicas.session.stored.streams[3] = StreamRow(StreamSpec(3, fmt, None), 2, 17_000, None, None)
+    _, job = await replicas.other.json("GET", "/api/audio/jobs/s1.3")
+    assert (job["status"], job["stage"], job["error"]) == ("processing", "transcribing", None)
+
+
+async def test_nobody_is_said_to_have_failed_while_a_replica_does_not_answer(
+    tmp_path: Path,
+) -> None:
+    archive = InMemoryArchive()
+    sessions = InMemorySessions(archive)
+    server = {"ingress_replicas": 2}
+    async with (
+        served(tmp_path, sessions, archive, server=server) as host,
+        aiohttp.ClientSession() as http,
+    ):
+        one = ApiServer(host, archive, sessions, ScriptedEngines(), http)
+        session = await one.session()
+        fmt = PcmFormat("s16le", 16_000, 1)
+        session.stored.streams[0] = StreamRow(StreamSpec(0, fmt, None), 1, 16_000, None, None)
+        _, job = await one.json("GET", "/api/audio/jobs/s1.0")
+    assert (job["status"], job["error"]) == ("processing", None)
 
 
 async def test_each_replica_keeps_its_own_limits(replicas: Replicas) -> None:

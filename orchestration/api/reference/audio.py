@@ -80,6 +80,7 @@ _JOB: JsonObject = {
     "transcribed_seconds": 24.1,
     "status_url": "/api/audio/jobs/9a41c3bb7f2e4d0c8a6f1e2d.0",
     "live_url": "/ws/live/9a41c3bb7f2e4d0c8a6f1e2d",
+    "error": None,
     "result": None,
 }
 _CONFIG: JsonObject = {
