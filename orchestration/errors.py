@@ -65,6 +65,14 @@ class TooLarge(OrchestrationError):
     close_code = 1009
 
 
+class BodyTooSlow(OrchestrationError):
+    """A request's body did not arrive within the time that it may take."""
+
+    code = "body_too_slow"
+    http_status = 408
+    close_code = 4000
+
+
 class UnsupportedAudio(OrchestrationError):
     """A file holds no audio that can be decoded within the limits of its shape."""
 

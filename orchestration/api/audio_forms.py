@@ -26,7 +26,7 @@ from orchestration.api.session_ids import SESSION_ID_PATTERN
 from orchestration.api.sessions import MAX_TARGET_LANGUAGES, MAX_TITLE_CHARACTERS, Language
 from orchestration.audio.decoding import DecodeLimits
 from orchestration.audio.pcm import PcmFormat, check_format
-from orchestration.errors import BadAudio, BadRequest, TooLarge
+from orchestration.errors import BadAudio, BadRequest, BodyTooSlow, TooLarge
 from orchestration.services.decoding import decode
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM, clean_name
 from orchestration.session.inputs import ParticipantRef, StreamSpec
@@ -269,12 +269,12 @@ def _validated(model: type[FormT], fields: object) -> FormT:
 
 
 async def in_time(coming: Awaitable[Answer], timeout_s: float) -> Answer:
-    """A body, unless it takes longer than that to come: then BadRequest."""
+    """A body, unless it takes longer than that to come: then BodyTooSlow."""
     try:
         async with asyncio.timeout(timeout_s):
             return await coming
     except TimeoutError:
-        raise BadRequest(
+        raise BodyTooSlow(
             f"The body did not come within {timeout_s:g} s.",
             {"limit": "upload_timeout_s", "max": timeout_s},
         ) from None

@@ -8,7 +8,7 @@ from typing import Protocol
 from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.api.gateway_requests import (
     ANSWER_POLICY,
@@ -17,7 +17,7 @@ from orchestration.api.gateway_requests import (
     passed_headers,
     returned_headers,
 )
-from orchestration.errors import BadRequest
+from orchestration.errors import BadRequest, BodyTooSlow
 from orchestration.process_clock import unix_time_ms
 from orchestration.services.gateway import GatewayAnswer, GatewayRequest
 
@@ -26,6 +26,9 @@ GATEWAY_METHODS = ("GET", "POST", "PUT", "DELETE")
 GATEWAY_PREFIXES = tuple(f"/api/{name}/" for name in GATEWAY_SERVICES)
 MAX_GATEWAY_BODY_BYTES = 100 * 2**20
 """Of a request; a larger one gets 413."""
+GATEWAY_BODY_TIMEOUT_S = 300
+"""How long a request's body may keep the gateway waiting, in all; then 408. What the service
+behind takes to read it does not count."""
 WHOLE_BODY_BYTES = 2**20
 """A body up to this is taken in whole, and can be sent again; a larger one is passed as it comes,
 and once."""
@@ -55,14 +58,20 @@ class RequestBody:
 
     def __init__(self, beginning: bytes, rest: AsyncIterator[bytes] | None) -> None:
         self.whole = beginning if rest is None else None
+        self.fault: Exception | None = None
+        """Why the rest did not come, where the caller is at fault."""
         self._beginning = beginning
         self._rest = rest
 
     async def stream(self) -> AsyncIterator[bytes]:
         yield self._beginning
         if self._rest is not None:
-            async for piece in self._rest:
-                yield piece
+            try:
+                async for piece in self._rest:
+                    yield piece
+            except (ClientDisconnect, BodyTooSlow) as fault:
+                self.fault = fault
+                raise
 
     @classmethod
     async def of(cls, request: Request) -> "RequestBody":
@@ -73,6 +82,27 @@ class RequestBody:
             if len(beginning) > WHOLE_BODY_BYTES:
                 return cls(bytes(beginning), pieces)
         return cls(bytes(beginning), None)
+
+
+class _Arrival:
+    """A request's messages, while waiting for them takes no longer than it may."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._left_s = float(GATEWAY_BODY_TIMEOUT_S)
+
+    async def __call__(self) -> Message:
+        began_s = time.monotonic()
+        try:
+            async with asyncio.timeout(self._left_s):
+                message = await self._receive()
+        except TimeoutError:
+            raise BodyTooSlow(
+                f"The body did not come within {GATEWAY_BODY_TIMEOUT_S} s.",
+                {"limit": "gateway_body_timeout_s", "max": GATEWAY_BODY_TIMEOUT_S},
+            ) from None
+        self._left_s -= time.monotonic() - began_s
+        return message
 
 
 class GatewayFront:
@@ -89,7 +119,7 @@ class GatewayFront:
         if scope["type"] == "http" and scope["method"] in GATEWAY_METHODS:
             for service, prefix in zip(GATEWAY_SERVICES, GATEWAY_PREFIXES, strict=True):
                 if scope["path"].startswith(prefix):
-                    await self._pass(service, Request(scope, receive), receive, send)
+                    await self._pass(service, Request(scope, _Arrival(receive)), receive, send)
                     return
         await self._app(scope, receive, send)
 

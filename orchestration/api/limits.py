@@ -19,7 +19,7 @@ from orchestration.api.gateway import GATEWAY_PREFIXES, MAX_GATEWAY_BODY_BYTES
 from orchestration.api.openai import MAX_UPLOAD_BYTES, TRANSCRIPTIONS_PATH
 from orchestration.api.problems import problem_for
 from orchestration.api.request_rate import RequestBuckets
-from orchestration.errors import BadRequest, LimitReached, TooLarge
+from orchestration.errors import BodyTooSlow, LimitReached, TooLarge
 from orchestration.process_clock import monotonic_ms, unix_time_ms
 
 MAX_BODY_BYTES = 65_536
@@ -67,7 +67,7 @@ class BodyLimit:
             await problem_for(error)(scope, receive, send)
             return
         except TimeoutError:
-            late = BadRequest(
+            late = BodyTooSlow(
                 f"The body did not come within {BODY_TIMEOUT_S} s.",
                 {"limit": "body_timeout_s", "max": BODY_TIMEOUT_S},
             )

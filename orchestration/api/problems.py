@@ -61,6 +61,9 @@ def problem_for(error: OrchestrationError) -> Response:
     response = problem(error.http_status, error.code, error.message, error.facts)
     if error.http_status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if error.http_status == 408:
+        # What is left of the body is not read, so that nothing can follow it (RFC 9110, 15.5.9).
+        response.headers["Connection"] = "close"
     if error.http_status == 503:
         response.headers["Retry-After"] = "1"
     return response

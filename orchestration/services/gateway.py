@@ -48,9 +48,11 @@ MAX_CONNECTIONS = 256
 
 
 class Body(Protocol):
-    """A request's body: all of it where it is short, else as it comes."""
+    """A request's body: all of it where it is short, else as it comes. `fault` is why the caller
+    did not go on sending it."""
 
     whole: bytes | None
+    fault: Exception | None
 
     def stream(self) -> AsyncIterator[bytes]: ...
 
@@ -198,6 +200,8 @@ class HttpGateway:
             message = f"{target.name} did not answer within {timeout_s:g} s."
             raise self._not_served(passage, EngineTimeout(message), may_be_repeated) from error
         except aiohttp.ClientError as error:
+            if request.body.fault is not None:
+                raise request.body.fault from error  # The service is not to blame.
             fault = EngineError(f"{target.name} broke the connection off.")
             raise self._not_served(passage, fault, may_be_repeated) from error
         passage.answer_began(response)

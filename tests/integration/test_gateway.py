@@ -107,6 +107,23 @@ async def test_a_request_reaches_a_service_and_its_answer_comes_back(
     assert (scene.first.bodies + scene.second.bodies) == [body or b""]
 
 
+@pytest.mark.parametrize("sent", [b"", bytes(gateway_routes.WHOLE_BODY_BYTES + 1)])
+async def test_a_body_that_does_not_come_is_given_up_and_no_service_is_blamed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(gateway_routes, "GATEWAY_BODY_TIMEOUT_S", 0.3)
+
+    async def stalling() -> AsyncIterator[bytes]:
+        yield sent or b"x"
+        await asyncio.Event().wait()
+
+    status, headers, body = await scene.ask("POST", "/api/whisper/x", data=stalling())
+    assert (status, headers["Content-Type"]) == (408, "application/problem+json")
+    assert headers["Connection"] == "close"
+    assert b'"code":"body_too_slow"' in body
+    assert {one.failures for one in scene.gateway.snapshot()["whisper"]} == {0}
+
+
 async def test_turns_are_taken_by_weight(scene: Scene) -> None:
     for _ in range(8):
         await scene.ask("GET", "/api/whisper/health")

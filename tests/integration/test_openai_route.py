@@ -178,7 +178,7 @@ async def test_a_file_that_does_not_come_takes_its_place_for_a_limited_time(
         )
     error = body["error"]
     assert isinstance(error, dict)
-    assert (status, error["code"]) == (400, "bad_request")
+    assert (status, error["code"]) == (408, "body_too_slow")
 
 
 async def test_an_upload_over_the_limit_is_refused_by_its_declared_length(

@@ -22,6 +22,7 @@ from orchestration.api.reference import (
 from orchestration.api.reference.operation import Operation, Operations
 from orchestration.errors import (
     BadRequest,
+    BodyTooSlow,
     JsonObject,
     NotAllowed,
     NotAuthenticated,
@@ -162,7 +163,7 @@ def _problems(
     if name not in OPEN_OPERATIONS:
         errors += [NotAuthenticated, NotAllowed, Unavailable]
     if not name.startswith("GET"):
-        errors += [BadRequest, TooLarge]
+        errors += [BadRequest, TooLarge, BodyTooSlow]
     for error in dict.fromkeys(errors):
         yield error.http_status, error.code, (error.__doc__ or "").partition("\n")[0]
     if "requestBody" in operation or operation.get("parameters"):

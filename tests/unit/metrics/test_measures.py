@@ -180,6 +180,7 @@ async def a_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
 
     class Nothing:
         whole: bytes | None = b""
+        fault: Exception | None = None
 
         def stream(self) -> Any:
             raise AssertionError("the body is whole")
