@@ -6,7 +6,6 @@ disagree the stronger one wins only where it is strong, else nobody: unknown bea
 """
 
 from collections.abc import Iterable, Sequence
-from math import log
 
 from orchestration.session.inputs import ParticipantRef
 from orchestration.speakers.caption_text import Caption, CaptionText
@@ -15,11 +14,7 @@ from orchestration.speakers.dirty_spans import EVERYTHING, DirtySpans, Span
 from orchestration.speakers.event_lag import EventLag
 from orchestration.speakers.fallback_names import fallback_name
 from orchestration.speakers.heard_words import SpokenWord
-from orchestration.speakers.intervals import (
-    SpeakingInterval,
-    SpeakingIntervals,
-    is_flicker,
-)
+from orchestration.speakers.intervals import SpeakingInterval, SpeakingIntervals, is_flicker
 from orchestration.speakers.label_evidence import LabelEvidence
 from orchestration.speakers.label_names import LabelNames
 from orchestration.speakers.roster import Roster
@@ -30,17 +25,14 @@ from orchestration.speakers.turn_units import Voice
 from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import Segment, SpeakerMethod, SpeakerName
 
-MAX_SCANNED_INTERVALS = 2_000
-"""The newest intervals by which a lag is found and labels are named: more than half an hour."""
+MAX_SCANNED_EVENTS = 2_000
+"""The newest turns, or starts, by which a lag is found and labels are named: half an hour's."""
 
 MIN_LIKELIHOOD = 0.86
 """From here on a word is somebody's: unknown beats wrong."""
 
 KEPT_LIKELIHOOD = 0.75
 """A name that evidence gave is in doubt when later evidence makes it less likely than this."""
-
-VOICE_WEIGHT, MAX_VOICE_WEIGHT = 1.0, 4.0
-"""How much likelier a label makes the one whose voice it is, as a logarithm; beside its odds."""
 
 MAX_LISTENERS = 30
 """In a larger meeting, those of whom the platform says nothing at a time do not speak then."""
@@ -60,7 +52,7 @@ class Correlator:
         self.roster = Roster()
         self.corrections = Corrections(self._platform_name)
         self._loopback_names = loopback_names
-        self._intervals = SpeakingIntervals(self._is_credible)
+        self._intervals = SpeakingIntervals(lambda one: self._is_person(one.participant_id))
         self._lag = EventLag()
         self._evidence = LabelEvidence()
         self._names = LabelNames()
@@ -104,13 +96,12 @@ class Correlator:
     def started(self, participant_id: str, at_ns: int) -> None:
         """The platform says that somebody starts to speak."""
         if not self.roster.had_left(participant_id, at_ns):
-            self._turns.say(participant_id, at_ns, is_start=True)
-            self._changes(self._intervals.started(participant_id, at_ns))
+            self._said(participant_id, at_ns, is_start=True)
 
     def stopped(self, participant_id: str, at_ns: int) -> None:
         """The platform says that somebody stops."""
         if not self.roster.had_left(participant_id, at_ns):
-            self._stopped(participant_id, at_ns)
+            self._said(participant_id, at_ns, is_start=False)
 
     def joined(self, participant_id: str, at_ns: int | None) -> None:
         """Somebody came in."""
@@ -119,7 +110,7 @@ class Correlator:
     def left(self, participant_id: str, at_ns: int | None) -> None:
         """Somebody went, and speaks no more."""
         if at_ns is not None and self._intervals.is_open(participant_id):
-            self._stopped(participant_id, at_ns)
+            self._said(participant_id, at_ns, is_start=False)
         self.roster.left(participant_id, at_ns)
 
     def captioned(self, caption: Caption) -> None:
@@ -169,8 +160,11 @@ class Correlator:
     def scan(self) -> None:
         """Find the lag and the labels' names anew."""
         before_ns = self._lag.lag_ns
-        said = self._intervals.newest(MAX_SCANNED_INTERVALS)
-        self._lag.scan((one.start_ns, one.end_ns) for one in said)
+        said = self._newest_turns()
+        if self._turns.events.says_stops:
+            self._lag.scan((one.start_ns, one.end_ns) for one in said)
+        else:
+            self._lag.scan_starts(one.start_ns for one in said)
         if self._lag.lag_ns != before_ns:
             self._turns.forget()
             self._dirty.touch(EVERYTHING)
@@ -185,11 +179,21 @@ class Correlator:
         # Captions carry the words' own times, so they are moved as events are, to be moved back.
         turns += [
             (one.participant_id, one.start_ns + lag_ns, one.end_ns + lag_ns)
-            for one in self._captions.spans[-MAX_SCANNED_INTERVALS:]
+            for one in self._captions.spans[-MAX_SCANNED_EVENTS:]
         ]
         if self._names.update(self._evidence.scan(turns, lag_ns)):
             self._dirty.touch(EVERYTHING)
         self._turns.forget()
+
+    def _newest_turns(self) -> list[SpeakingInterval]:
+        """By starts and stops, mended; where stops are never said, from start to start."""
+        if self._turns.events.says_stops:
+            return self._intervals.newest(MAX_SCANNED_EVENTS)
+        return [
+            SpeakingInterval(one.start_ns, one.who, one.end_ns)
+            for one in self._turns.events.newest(MAX_SCANNED_EVENTS)
+            if self._is_person(one.who)
+        ]
 
     # Names
 
@@ -201,11 +205,11 @@ class Correlator:
         if pinned is not None:
             return pinned
         own = self.roster.owner_of(stream)
-        speaker: SpeakerName | None
-        if own is not None:
-            speaker = self._named(own, 1.0, "own_stream")
-        else:
-            speaker = self._by_evidence(stream, start_ns, end_ns, label)
+        speaker = (
+            self._by_evidence(stream, start_ns, end_ns, label)
+            if own is None
+            else self._named(own, 1.0, "own_stream")
+        )
         if speaker is None and (label is None or self._names.find(label) is None):
             speaker = fallback_name(stream, label, self._loopback_names)
         return None if speaker is None else self.corrections.corrected(speaker)
@@ -254,8 +258,7 @@ class Correlator:
         found = self._names.find(label)
         if found is None or not self.roster.was_there(found.participant_id, at_ns):
             return None
-        odds = found.share / max(1e-9, 1 - found.share)
-        return found.participant_id, min(MAX_VOICE_WEIGHT, log(odds) + VOICE_WEIGHT)
+        return found.participant_id, found.weight
 
     def _named(self, participant_id: str, confidence: float, method: SpeakerMethod) -> SpeakerName:
         participant = self.roster.find(participant_id)
@@ -266,23 +269,23 @@ class Correlator:
         participant = self.roster.find(speaker_id)
         return None if participant is None else participant.name
 
-    def _is_credible(self, interval: SpeakingInterval) -> bool:
-        return self._is_person(interval.participant_id)
-
     def _is_person(self, participant_id: str) -> bool:
         participant = self.roster.find(participant_id)
         return participant is None or not participant.is_bot
 
-    def _stopped(self, participant_id: str, at_ns: int) -> None:
-        self._turns.say(participant_id, at_ns, is_start=False)
-        self._changes(self._intervals.stopped(participant_id, at_ns))
+    def _said(self, participant_id: str, at_ns: int, *, is_start: bool) -> None:
+        says_stops = self._turns.events.says_stops
+        if not self._turns.say(participant_id, at_ns, is_start=is_start):
+            return
+        mend = self._intervals.started if is_start else self._intervals.stopped
+        changed = mend(participant_id, at_ns)
+        self._changed += changed
         # A stop that makes no interval is evidence all the same.
         self._touch_around(at_ns, at_ns)
-
-    def _changes(self, intervals: list[SpeakingInterval]) -> None:
-        self._changed += intervals
-        for one in intervals:
+        for one in changed:
             self._touch_around(one.start_ns, one.end_ns)
+        if self._turns.events.says_stops != says_stops:
+            self._dirty.touch(EVERYTHING)
 
     def _match_captions(self) -> None:
         found = self._captions.match()

@@ -6,7 +6,7 @@ to speak or not. The lag is the shift by which the two differ in the fewest fram
 sets in whole numbers, so that ten minutes take 750 bytes and a scan some microseconds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orchestration.speakers.bit_frames import FRAME_NS, bits, end_frame, first_frame
 
@@ -24,6 +24,9 @@ MIN_FRAMES = 200
 
 MIN_TURNS = 4
 """Speaking intervals at least, for the same reason."""
+
+NEAR_FRAMES = 2
+"""A start belongs to a voice that begins to be heard at most so many frames from it."""
 
 MIN_GAIN = 0.85
 """A new lag must leave at most this share of the differences that the present one leaves:
@@ -62,33 +65,57 @@ class EventLag:
 
     def scan(self, said: Iterable[tuple[int, int | None]]) -> None:
         """Find the lag anew from the speaking intervals: start and end, None while open."""
-        self._next_scan = self._end_frame + SCAN_EVERY_FRAMES
-        # Of the newest frames the events may still be to come.
-        if self._first_frame is None:
-            return
-        frames = self._end_frame - LAGS[-1] - self._first_frame
-        if frames < MIN_FRAMES:
-            return
+        frames = self._comparable_frames()
         said_bits, turns = self._said_bits(said)
-        if turns < MIN_TURNS:
+        if frames < MIN_FRAMES or turns < MIN_TURNS:
             return
         mask = (1 << frames) - 1
 
         def differences(lag: int) -> int:
             return (((said_bits >> (lag - LAGS[0])) ^ self._heard) & mask).bit_count()
 
-        present = self.lag_ns // FRAME_NS
         counts = {lag: differences(lag) for lag in LAGS}
         fewest = min(counts.values())
         # A jittering platform has a flat valley: its middle is the lag.
-        valley = [lag for lag, count in counts.items() if count <= fewest + frames // 200]
-        best = valley[len(valley) // 2]
-        if counts[best] <= MIN_GAIN * counts[present]:
+        self._move(
+            {lag: count for lag, count in counts.items() if count <= fewest + frames // 200}, counts
+        )
+
+    def scan_starts(self, starts_ns: Iterable[int]) -> None:
+        """Find the lag anew where stops are never said: by the starts that come with a voice that
+        is heard after a silence."""
+        frames = self._comparable_frames()
+        said_bits, turns = self._said_bits((at_ns, at_ns + 1) for at_ns in starts_ns)
+        if frames < MIN_FRAMES or turns < MIN_TURNS:
+            return
+        begins = self._heard & ~(self._heard << 1) & ((1 << frames) - 1)
+        near = begins
+        for off in range(1, NEAR_FRAMES + 1):
+            near |= begins << off | begins >> off
+
+        def misses(lag: int) -> int:
+            return turns - ((said_bits >> (lag - LAGS[0])) & near).bit_count()
+
+        counts = {lag: misses(lag) for lag in LAGS}
+        fewest = min(counts.values())
+        self._move({lag: count for lag, count in counts.items() if count == fewest}, counts)
+
+    def _comparable_frames(self) -> int:
+        """How many frames of what was heard can be compared; the next scan is due later."""
+        self._next_scan = self._end_frame + SCAN_EVERY_FRAMES
+        # Of the newest frames the events may still be to come.
+        return 0 if self._first_frame is None else self._end_frame - LAGS[-1] - self._first_frame
+
+    def _move(self, least: Mapping[int, int], counts: Mapping[int, int]) -> None:
+        """Take the middle of the best lags, if it is much better than the present one."""
+        best = list(least)[len(least) // 2]
+        if counts[best] <= MIN_GAIN * counts[self.lag_ns // FRAME_NS]:
             self.lag_ns = best * FRAME_NS
 
     def _said_bits(self, said: Iterable[tuple[int, int | None]]) -> tuple[int, int]:
         """Bit 0 is the window's first frame at the least lag; how many intervals lie inside."""
-        assert self._first_frame is not None
+        if self._first_frame is None:
+            return 0, 0
         zero = self._first_frame + LAGS[0]
         last = self._end_frame + LAGS[-1] - zero
         said_bits = turns = 0

@@ -6,6 +6,7 @@ gates, since an assignment always gives everybody somebody. Unknown beats wrong.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 
 import lap
 import numpy as np
@@ -28,6 +29,9 @@ SWITCH_SHARE = 0.75
 SWITCH_ROUNDS = 2
 """A label that has a name changes it when another has this share for so many scans."""
 
+VOICE_WEIGHT, MAX_VOICE_WEIGHT = 1.0, 4.0
+"""Beside the odds of a label's share, and the most that both may weigh, as logarithms."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelName:
@@ -37,6 +41,12 @@ class LabelName:
     share: float
     seconds: float
     episodes: int
+
+    @property
+    def weight(self) -> float:
+        """How much likelier the label makes the one whose voice it is, as a logarithm."""
+        odds = self.share / max(1e-9, 1 - self.share)
+        return min(MAX_VOICE_WEIGHT, log(odds) + VOICE_WEIGHT)
 
 
 class LabelNames:

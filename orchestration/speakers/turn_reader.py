@@ -9,9 +9,11 @@ from orchestration.speakers.speaking_events import SpeakingEvent, SpeakingEvents
 from orchestration.speakers.turn_taking import REACH_NS, turn_takers
 from orchestration.speakers.turn_units import TurnUnit, Voice, turn_units
 
-WINDOW_NS, MARGIN_NS = 20_000_000_000, 10_000_000_000
+WINDOW_NS, MARGIN_NS = 30_000_000_000, 20_000_000_000
 """Turns are read a window of the meeting at a time, with words before and after for what leads
-there. Windows begin at multiples of their length, lest a name depend on what was asked before."""
+there. With 10 s around it, up to 8 % of the words of real meetings whose events get lost have no
+name; with 20 s they have it, and 30 s change nothing. Windows begin at multiples of their length,
+lest a name depend on what was asked for before."""
 
 MAX_READINGS = 8
 """Windows in memory that were read; the one read longest ago goes first."""
@@ -66,10 +68,17 @@ class TurnReader:
         self._words: dict[int, HeardWords] = {}
         self._readings: dict[tuple[int, int], Reading] = {}
 
-    def say(self, who: str, at_ns: int, *, is_start: bool) -> None:
-        """The platform says that somebody starts to speak, or stops."""
-        self._events.say(who, at_ns, is_start=is_start)
-        self.forget()
+    @property
+    def events(self) -> SpeakingEvents:
+        """All that the platform said."""
+        return self._events
+
+    def say(self, who: str, at_ns: int, *, is_start: bool) -> bool:
+        """The platform says that somebody starts to speak, or stops; whether that is news."""
+        is_news = self._events.say(who, at_ns, is_start=is_start)
+        if is_news:
+            self.forget()
+        return is_news
 
     def hear(self, stream: int, words: Sequence[SpokenWord]) -> bool:
         """Words in order take the place of those heard there before; whether that is news."""

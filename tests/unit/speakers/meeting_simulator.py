@@ -60,8 +60,9 @@ class Spoken:
 class Platform:
     """How a meeting platform's speaking events are off; `lost` starts and stops one by one.
 
-    One that only tells the active speaker never says a stop, and one that repeats says the start
-    again at this interval while somebody speaks.
+    One that only tells the active speaker never says a stop, but whose turn goes on after
+    somebody's interjection. One that repeats says the start again at this interval while somebody
+    speaks.
     """
 
     delay_s: float
@@ -179,6 +180,9 @@ def events(chance: random.Random, meeting: list[Turn], platform: Platform) -> li
 
     def say(who: ParticipantRef, start_s: float, end_s: float) -> None:
         edges = [("start", start_s)]
+        if not platform.says_stops:
+            inside = [one for one in meeting if start_s < one.start_s and one.end_s < end_s]
+            edges += [("start", one.end_s) for one in inside]
         if platform.repeats_after_s is not None:
             again = range(1, int((end_s - start_s) / platform.repeats_after_s) + 1)
             edges += [("start", start_s + n * platform.repeats_after_s) for n in again]

@@ -59,6 +59,25 @@ def test_single_starts_and_stops_may_get_lost(labels: Diarization | None) -> Non
     assert judged.share(judged.right) >= (0.98 if labels else 0.95)
 
 
+@pytest.mark.parametrize("talk", [Talk(), OVERLAPPING], ids=["in turn", "at once"])
+@pytest.mark.parametrize(
+    "platform",
+    [
+        Platform(1, 0.2, says_stops=False),
+        Platform(1, 0.2, repeats_after_s=1),
+        Platform(1, 0.2, says_stops=False, repeats_after_s=0.3),
+    ],
+    ids=["active speaker alone", "starts again and again", "both"],
+)
+def test_platforms_that_never_say_a_stop_or_repeat_starts_name_words(
+    platform: Platform, talk: Talk
+) -> None:
+    judged, transcript = hold(random.Random(1), platform, talk=talk)
+    assert transcript.correlator.lag_ns / SECOND == pytest.approx(platform.delay_s, abs=0.35)
+    assert judged.share(judged.wrong) <= (0.01 if talk == Talk() else 0.04)
+    assert judged.share(judged.right) >= 0.94
+
+
 def test_people_who_speak_at_once_are_told_apart_where_labels_tell() -> None:
     judged = named(Platform(1, 0.3, missing=0.1, spurious=0.05), LABELS, OVERLAPPING)
     assert judged.share(judged.wrong) <= 0.01
