@@ -1,6 +1,8 @@
 """The `orchestration` program."""
 
+import io
 import os
+import sys
 from typing import Any
 
 import click
@@ -52,7 +54,15 @@ def _first(errors: BaseExceptionGroup[OrchestrationError]) -> OrchestrationError
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Orchestration for meeting bots: audio in, one named and translated transcript out."""
-    ctx.obj = os.environ.get("ORCHESTRATION_API_KEY") or None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal of few characters shows others by their numbers, rather than nothing at all.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    key = os.environ.get("ORCHESTRATION_API_KEY") or None
+    if key and not (key.isascii() and key.isprintable()):
+        raise click.ClickException(
+            "ORCHESTRATION_API_KEY has characters that no request can carry, as a line end."
+        )
+    ctx.obj = key
 
 
 for _command in (

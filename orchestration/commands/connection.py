@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import click
+from yarl import URL
 
 from orchestration.client.api import OrchestrationClient
 
@@ -17,6 +18,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def _http_url(_: click.Context, __: click.Parameter, url: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter(f"{url} does not begin with http:// or https://.")
+    try:
+        is_read = bool((URL(url).raw_host or "").encode("idna"))
+    except ValueError:
+        is_read = False
+    if not is_read:
+        raise click.BadParameter(f"{url} has a host or port that none can have.")
     return url
 
 

@@ -12,6 +12,10 @@ from orchestration.metrics.meter import Distribution, Key, Report
 GAUGES_LAST_MS = 30_000
 """Gauges of a process that has not reported for this long (three reports) are no more."""
 
+NUMBERS_LAST_MS = 600_000
+"""A report that comes again within this time counts once: its sender may not have heard that it was
+taken, and send it anew as soon as it finds its node."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -48,7 +52,9 @@ class NodeFigures:
                     self._histograms[key].add(distribution)
                 else:
                     self._histograms[key] = distribution.copy()
-        self._sources[source] = _Source(number, now_ms, report.gauges)
+            self._sources[source] = _Source(number, now_ms, report.gauges)
+        else:
+            known.reported_ms = now_ms
         self._forget_the_silent(now_ms)
 
     def figures(self, now_ms: int) -> Figures:
@@ -56,6 +62,8 @@ class NodeFigures:
         self._forget_the_silent(now_ms)
         gauges: dict[Key, float] = {}
         for source in self._sources.values():
+            if now_ms - source.reported_ms >= GAUGES_LAST_MS:
+                continue
             for key, value in source.gauges.items():
                 if key not in gauges:
                     gauges[key] = value
@@ -70,5 +78,5 @@ class NodeFigures:
         self._sources = {
             name: source
             for name, source in self._sources.items()
-            if now_ms - source.reported_ms < GAUGES_LAST_MS
+            if now_ms - source.reported_ms < NUMBERS_LAST_MS
         }

@@ -1,8 +1,9 @@
-"""Where a service listens, and where commands look for it."""
+"""Where a service listens, where commands look for it, and what they say where they cannot."""
 
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,32 @@ def test_a_port_that_none_could_listen_on_is_not_asked(
 ) -> None:
     monkeypatch.setenv("PORT", port)
     assert default_url() == "http://127.0.0.1:3000"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "http://[::1", "http://127.0.0.1:99999", f"http://{'a' * 300}"]
+)
+def test_a_url_that_cannot_be_read_is_one_sentence(url: str) -> None:
+    result = run("status", "--url", url)
+    assert result.exit_code == 2
+    assert "has a host or port that none can have." in result.stderr
+
+
+def test_a_key_that_no_request_can_carry_is_one_sentence() -> None:
+    result = run("status", ORCHESTRATION_API_KEY="a key from a file\n")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ORCHESTRATION_API_KEY has characters")
+
+
+def test_an_output_of_few_characters_shows_the_others_by_number(tmp_path: Path) -> None:
+    (tmp_path / "o.yaml").write_text("log_level: DEBUG")
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration", "config", "check", str(tmp_path / "o.yaml")],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=True,
+    )
+    assert b'log_level: "INFO" \\u2192 "DEBUG"' in done.stdout
 
 
 def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from orchestration.metrics import catalogue
 from orchestration.metrics.meter import Tally
-from orchestration.metrics.node_figures import GAUGES_LAST_MS, NodeFigures
+from orchestration.metrics.node_figures import GAUGES_LAST_MS, NUMBERS_LAST_MS, NodeFigures
 
 WAIT = (catalogue.CHUNK_SECONDS.name, ("wait",))
 FRAMES = (catalogue.FRAMES.name, ())
@@ -68,6 +68,20 @@ def test_gauges_of_a_process_that_is_gone_are_forgotten_and_what_it_counted_stay
     figures = node.figures(GAUGES_LAST_MS)
     assert figures.gauges == {}
     assert figures.counters == {FRAMES: 7}
+
+
+def test_a_report_that_is_sent_again_after_an_outage_counts_once() -> None:
+    node = NodeFigures()
+    reports = []
+    for _ in range(2):
+        tally = Tally()
+        tally.count(catalogue.FRAMES, 7)
+        reports.append(tally.take())
+    node.take("p", 1, reports[0], 0)
+    node.take("p", 2, reports[1], 1)
+    node.take("p", 1, reports[0], 2)
+    node.take("p", 2, reports[1], NUMBERS_LAST_MS)
+    assert node.figures(NUMBERS_LAST_MS).counters == {FRAMES: 14}
 
 
 def test_a_total_that_something_else_keeps_is_counted_by_its_growth() -> None:
