@@ -14,20 +14,31 @@ from orchestration.timing.stream_clock import ClockEstimate
 from orchestration.timing.stream_timeline import StreamTimeline, TimelinePiece
 from orchestration.timing.units import NS_PER_MS, NS_PER_SECOND
 
+MAX_SESSION_NS = 100 * 86_400 * NS_PER_SECOND
+"""Clocks further apart were never set, and moments further away are said to be so far: no session
+lasts a hundred days, and beyond 292 years no database could hold them."""
+
 
 @dataclass(slots=True)
 class _Placement:
     sample_rate: int
     received_ns_at_zero: int | None = None
     """By the least delayed frame so far; it moves no more once the stream is settled."""
-    stamped_ns_at_zero: int | None = None
+    first_stamp_ns_at_zero: int | None = None
     timeline: StreamTimeline | None = None
 
     @property
+    def stamped_ns_at_zero(self) -> int | None:
+        """By the sender's clock; None where it has told none, or was never set."""
+        stamped_ns, received_ns = self.first_stamp_ns_at_zero, self.received_ns_at_zero
+        if stamped_ns is None or received_ns is None:
+            return stamped_ns
+        return stamped_ns if abs(stamped_ns - received_ns) <= MAX_SESSION_NS else None
+
+    @property
     def wall_ns_at_zero(self) -> int | None:
-        if self.stamped_ns_at_zero is not None:
-            return self.stamped_ns_at_zero
-        return self.received_ns_at_zero
+        stamped_ns = self.stamped_ns_at_zero
+        return self.received_ns_at_zero if stamped_ns is None else stamped_ns
 
 
 class SessionClock:
@@ -85,10 +96,10 @@ class SessionClock:
     def sender_stamped(self, stream: int, sample: int, unix_ms: int) -> None:
         """The sender says that it captured `sample` at `unix_ms`. The first stamp places."""
         placement = self._streams.get(stream)
-        if placement is None or placement.stamped_ns_at_zero is not None:
+        if placement is None or placement.first_stamp_ns_at_zero is not None:
             return
         elapsed_ns = sample * NS_PER_SECOND // placement.sample_rate
-        placement.stamped_ns_at_zero = unix_ms * NS_PER_MS - elapsed_ns
+        placement.first_stamp_ns_at_zero = unix_ms * NS_PER_MS - elapsed_ns
 
     def settle(self, stream: int) -> int:
         """The stream's offset on the session's timeline, from now on fixed.
@@ -140,15 +151,18 @@ class SessionClock:
         return timeline.sample_at(session_ns)
 
     def moment_ns(self, moment: Moment) -> int | None:
-        """Session time of a moment; None while its clock is unknown. Never negative."""
+        """Session time of a moment; None while its clock is unknown.
+
+        Never negative, and never above `MAX_SESSION_NS`.
+        """
         if isinstance(moment, SampleMoment):
             if moment.stream not in self._streams:
                 return None
-            return max(0, self.session_ns(moment.stream, moment.sample))
+            return _bounded_ns(self.session_ns(moment.stream, moment.sample))
         zero_unix_ms = self.zero_unix_ms
         if zero_unix_ms is None:
             return None
-        return max(0, (moment.unix_ms - zero_unix_ms) * NS_PER_MS)
+        return _bounded_ns((moment.unix_ms - zero_unix_ms) * NS_PER_MS)
 
     def _settle_zero(self) -> None:
         if self._zero_unix_ns is None and self._first_stream is not None:
@@ -174,3 +188,7 @@ class SessionClock:
         if zero_ns is None or placement.wall_ns_at_zero is None:
             return 0
         return max(0, placement.wall_ns_at_zero - zero_ns)
+
+
+def _bounded_ns(session_ns: int) -> int:
+    return min(max(0, session_ns), MAX_SESSION_NS)

@@ -1,7 +1,7 @@
 """The session's timeline, with literal wall clocks."""
 
 from orchestration.session.inputs import SampleMoment, UnixMoment
-from orchestration.timing.clock import SessionClock
+from orchestration.timing.clock import MAX_SESSION_NS, SessionClock
 
 RATE = 16_000
 T0 = 1_700_000_000_000
@@ -81,3 +81,25 @@ def test_a_restored_clock_goes_on_where_it_was() -> None:
     clock.audio_arrived(0, RATE, (T0 + 60_000) * MS)
     assert clock.zero_unix_ms == T0
     assert clock.session_ns(0, RATE) == 1_300_000_000
+
+
+def test_a_sender_s_clock_that_was_never_set_places_nothing() -> None:
+    for unix_ms, sample in ((0, 0), (253_402_300_799_999, 0), (T0, 2**63 - 1)):
+        clock = SessionClock()
+        clock.add_stream(0, RATE)
+        clock.add_stream(1, RATE)
+        clock.audio_arrived(0, RATE // 10, T0 * MS)
+        clock.audio_arrived(1, RATE // 10, (T0 + 2_000) * MS)
+        for stream in (0, 1):
+            clock.sender_stamped(stream, sample, unix_ms)
+        assert clock.zero_unix_ms == T0 - 100
+        assert (clock.settle(0), clock.settle(1)) == (0, 2_000_000_000)
+
+
+def test_moments_that_no_session_lasts_for_stay_within_what_a_database_holds() -> None:
+    clock = SessionClock()
+    clock.add_stream(0, RATE)
+    clock.audio_arrived(0, RATE // 10, T0 * MS)
+    for moment in (UnixMoment(253_402_300_799_999), SampleMoment(0, 2**63 - 1)):
+        assert clock.moment_ns(moment) == MAX_SESSION_NS
+    assert clock.moment_ns(UnixMoment(0)) == 0
