@@ -131,9 +131,11 @@ class Correlator:
     # What is heard
 
     def overheard(self, stream: int, words: Sequence[SpokenWord]) -> None:
-        """Words in order that are about to be named: each is judged among the others."""
+        """Words that are about to be named: each is judged among the others."""
         if self.roster.owner_of(stream) is not None:
             return
+        # Engines tell words that overlap in either order.
+        words = sorted(words, key=lambda one: one.start_ns)
         if self._turns.hear(stream, words):
             self._dirty.touch(Span(words[0].start_ns - AROUND_NS, words[-1].end_ns))
 
@@ -160,10 +162,11 @@ class Correlator:
     def scan(self) -> None:
         """Find the lag and the labels' names anew."""
         before_ns = self._lag.lag_ns
-        said = self._newest_turns()
         if self._turns.events.says_stops:
+            said = self._intervals.newest(MAX_SCANNED_EVENTS)
             self._lag.scan((one.start_ns, one.end_ns) for one in said)
         else:
+            said = self._intervals.by_starts(self._turns.events.newest(MAX_SCANNED_EVENTS))
             self._lag.scan_starts(one.start_ns for one in said)
         if self._lag.lag_ns != before_ns:
             self._turns.forget()
@@ -184,16 +187,6 @@ class Correlator:
         if self._names.update(self._evidence.scan(turns, lag_ns)):
             self._dirty.touch(EVERYTHING)
         self._turns.forget()
-
-    def _newest_turns(self) -> list[SpeakingInterval]:
-        """By starts and stops, mended; where stops are never said, from start to start."""
-        if self._turns.events.says_stops:
-            return self._intervals.newest(MAX_SCANNED_EVENTS)
-        return [
-            SpeakingInterval(one.start_ns, one.who, one.end_ns)
-            for one in self._turns.events.newest(MAX_SCANNED_EVENTS)
-            if self._is_person(one.who)
-        ]
 
     # Names
 
@@ -278,8 +271,7 @@ class Correlator:
         if not self._turns.say(participant_id, at_ns, is_start=is_start):
             return
         mend = self._intervals.started if is_start else self._intervals.stopped
-        changed = mend(participant_id, at_ns)
-        self._changed += changed
+        self._changed += (changed := mend(participant_id, at_ns))
         # A stop that makes no interval is evidence all the same.
         self._touch_around(at_ns, at_ns)
         for one in changed:

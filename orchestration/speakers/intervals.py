@@ -1,8 +1,10 @@
 """When the platform says that somebody speaks, mended where its events got lost. Session time."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from orchestration.speakers.speaking_events import SpeakingSpan
 
 MAX_INTERVALS = 20_000
 """Speaking intervals kept; the oldest go first: by then their words are long final."""
@@ -94,6 +96,11 @@ class SpeakingIntervals:
     def newest(self, count: int) -> list[SpeakingInterval]:
         """The last closed ones in order, then the open ones; only those that count."""
         found = [*self._closed[-count:], *self._still_open()]
+        return [one for one in found if self._counts(one)]
+
+    def by_starts(self, spans: Iterable[SpeakingSpan]) -> list[SpeakingInterval]:
+        """The turns of a platform that never says a stop; only those that count."""
+        found = [SpeakingInterval(one.start_ns, one.who, one.end_ns) for one in spans]
         return [one for one in found if self._counts(one)]
 
     def _still_open(self) -> list[SpeakingInterval]:

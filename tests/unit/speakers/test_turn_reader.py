@@ -78,6 +78,17 @@ def test_names_that_were_read_before_are_those_that_a_fresh_reading_gives(
     assert names(live, words) == names(meeting(said, words), words)
 
 
+@settings(deadline=None)
+@given(sayings, pauses_and_lengths, st.randoms(use_true_random=False))
+def test_words_that_come_out_of_order_have_the_names_of_those_in_order(
+    said: list[Saying], heard: list[tuple[int, int]], chance: random.Random
+) -> None:
+    words = words_of([(pause_ms, length_ms + 1) for pause_ms, length_ms in heard])
+    shuffled = list(words)
+    chance.shuffle(shuffled)
+    assert names(meeting(said, shuffled), words) == names(meeting(said, words), words)
+
+
 def test_events_ahead_of_all_words_leave_their_names() -> None:
     correlator = with_turns((ANA, 0, 4))
     correlator.take_dirty()
