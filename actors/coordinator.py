@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import ray
@@ -23,6 +22,7 @@ from actors.placement import Placement
 from actors.recovery_actions import RecoveryActions
 from actors.reports import Reports
 from actors.settings_keeper import SettingsKeeper
+from actors.upkeep import Upkeep
 from orchestration.config.current import CurrentSettings
 from orchestration.config.layers import Layers
 from orchestration.config.models import Settings
@@ -33,27 +33,18 @@ from orchestration.logs import configure_logs
 from orchestration.metrics.catalogue import SESSIONS_CREATED
 from orchestration.process_clock import monotonic_ms
 from orchestration.services.settings_desk import SettingsChange, SettingsState
-from orchestration.session.late_filing import LateFiling
 from orchestration.session.status import OPEN_STATUSES
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
 from orchestration.storage.pool import Pool, connect_pool, sample_connections
 from orchestration.storage.postgres_archive import PostgresArchive
-from orchestration.storage.postgres_journal import PostgresJournal
-from orchestration.storage.recordings import Recordings
 from orchestration.storage.values import SessionRow, SessionSpec
 
 log = structlog.get_logger(__name__)
 
 SWEEP_INTERVAL_S = 5.0
 """How often dispatchers, warm actors and ended sessions are looked after."""
-
-EXPIRE_INTERVAL_MS = 3_600_000
-"""How often recordings past their retention are removed."""
-
-FILE_INTERVAL_MS = 600_000
-"""How often what ended sessions could not file is tried again."""
 
 TOP_UP_AFTER_S = 2.0
 """From a replacement to the start of another warm actor, which takes a second of two cores: the
@@ -78,9 +69,6 @@ class Coordinator:
         self._placement = Placement(self._current, dsn, self._reports.meter, recovery)
         self._actions = RecoveryActions(recovery, self._placement)
         self._settings = SettingsKeeper(layers, self._take, lambda: self._placement.actors)
-        self._expire_at_ms = 0
-        self._file_at_ms = 0
-        self._late_filing: LateFiling | None = None
         self._begun = asyncio.Lock()
         self._is_ready = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,6 +86,7 @@ class Coordinator:
                 self._reports.start()
                 self._spawn(self._keep_watch())
                 assert self._pool is not None, "taking stock connects"
+                self._spawn(self._keep_up(Upkeep(self._current, self._pool)))
                 self._spawn(self._settings.run())
                 self._spawn(self._settings.watch_file())
                 self._spawn(self._meet_watch.run(self._pool, self._placement.open))
@@ -284,48 +273,19 @@ class Coordinator:
                 self._placement.end_leaked(_session_actors())
                 await self._placement.place_homeless()
                 self._placement.top_up()
-                now_ms = monotonic_ms()
-                if self._expire_at_ms <= now_ms:
-                    self._expire_at_ms = now_ms + EXPIRE_INTERVAL_MS
-                    self._spawn(self._expire())
-                if self._file_at_ms <= now_ms:
-                    self._file_at_ms = now_ms + FILE_INTERVAL_MS
-                    self._spawn(self._file_late())
             except Exception as error:
                 log.warning("sweep_failed", reason=str(error))
 
+    async def _keep_up(self, upkeep: Upkeep) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL_S)
+            try:
+                await upkeep.look(monotonic_ms(), self._placement.open, self._placement.dismiss)
+            except Exception as error:
+                log.warning("upkeep_failed", reason=str(error))
+
     def _ensure_dispatchers(self) -> None:
         ensure_dispatchers(self._application, self._current.now.services.dispatch_timeout_s)
-
-    async def _file_late(self) -> None:
-        settings = self._current.now
-        if not settings.sessions.record:
-            return
-        archive = await self._connected()
-        if self._late_filing is None:
-            assert self._pool is not None, "it is there with the archive"
-            self._late_filing = LateFiling(archive, PostgresJournal(self._pool))
-        files = ChunkFileStore(settings.recordings_dir)
-        file_ms = settings.sessions.recording_file_s * 1000
-        filed = await self._late_filing.sweep(
-            datetime.now(UTC), files, file_ms, self._placement.open
-        )
-        if filed:
-            log.info("recordings_filed_late", sessions=filed)
-
-    async def _expire(self) -> None:
-        archive, now = await self._connected(), datetime.now(UTC)
-        days = self._current.now.retention.sessions_days
-        if days:
-            expired = await self._erasing(archive).expire(now, days)
-            if expired:
-                log.info("sessions_expired", sessions=expired, retention_days=days)
-        days = self._current.now.sessions.recording_retention_days
-        if days:
-            files = ChunkFileStore(self._current.now.recordings_dir)
-            expired = await Recordings(archive, files).expire(now, days)
-            if expired:
-                log.info("recordings_expired", sessions=expired, retention_days=days)
 
     def _erasing(self, archive: PostgresArchive) -> Erasing:
         files = ChunkFileStore(self._current.now.recordings_dir)

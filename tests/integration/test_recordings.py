@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from actors.upkeep import FILE_INTERVAL_MS, Upkeep
 from orchestration.audio.pcm import PcmFormat
+from orchestration.config.current import CurrentSettings
 from orchestration.config.layers import Layers
 from orchestration.config.models import SessionPolicy, Settings
 from orchestration.errors import EngineError, UnknownSession
@@ -215,6 +217,25 @@ async def test_what_an_ended_session_could_not_file_is_filed_when_the_disk_takes
     assert len(service.files()) == 3
     assert await service.journaled() <= 100  # the two seconds that opening it again would hear
     assert await service.heard() == pcm
+
+
+@pytest.mark.parametrize("records", [True, False])
+async def test_late_files_are_made_while_recordings_are_and_again_when_it_is_time(
+    service: Service, records: bool
+) -> None:
+    runner = await service.incarnation(records=False)
+    await send(runner, audio(2))
+    await runner.stop()
+    await service.pool.execute(
+        "UPDATE bot_sessions.sessions SET status = 'failed', end_time = now() - interval '1 hour'"
+    )
+    settings = Settings(data_dir=service.settings.data_dir, sessions=SessionPolicy(record=records))
+    upkeep = Upkeep(CurrentSettings(settings), service.pool)
+    await upkeep.look(0, (SESSION,), lambda session_id: None)
+    await upkeep.look(FILE_INTERVAL_MS - 1, (), lambda session_id: None)
+    assert service.files() == []
+    await upkeep.look(FILE_INTERVAL_MS, (), lambda session_id: None)
+    assert len(service.files()) == records
 
 
 async def test_nothing_is_filed_late_of_a_session_that_was_not_recorded(service: Service) -> None:
