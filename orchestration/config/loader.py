@@ -192,10 +192,10 @@ def _origins(text: str) -> list[str]:
 
 
 def _key_hash(key: str) -> str:
-    if not re.fullmatch(r"[!-~]*", key):
+    if not re.fullmatch(r"(?:[!-~](?:[ -~]*[!-~])?)?", key):
         raise ConfigurationError(
-            f"{API_KEY_VARIABLE} must be of ASCII letters, digits and marks, without spaces and "
-            "line ends: no request could carry another key."
+            f"{API_KEY_VARIABLE} must be of ASCII letters, digits and marks, without line ends and "
+            "without spaces at its ends: no request could carry another key."
         )
     if len(key) < SHORTEST_API_KEY:
         raise ConfigurationError(
