@@ -56,15 +56,19 @@ class Reports:
         number = 0
         while True:
             await asyncio.sleep(REPORT_INTERVAL_S)
-            try:
-                for fill in self._samplers:
-                    fill(self._tally)
-            except Exception:
-                log.exception("figures_not_sampled")
+            self._sample()
             number += 1
             report = self._tally.take()
             while not await self._deliver(number, report):  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(REPORT_INTERVAL_S)
+
+    def _sample(self) -> None:
+        for fill in self._samplers:
+            try:
+                fill(self._tally)
+            except Exception:
+                # The figures of other parts are none the worse for it.
+                log.exception("figures_not_sampled")
 
     def _count_restart(self) -> None:
         if self._actor is None:

@@ -13,7 +13,6 @@ LEVELS = ("warning", "critical")
 
 def sample_sessions(meter: Meter, statuses: Iterable[str], warm_actors: int) -> None:
     """`statuses` of the open sessions."""
-    meter.clear(catalogue.SESSIONS)
     for status, sessions in Counter(statuses).items():
         meter.set(catalogue.SESSIONS, sessions, status)
     meter.set(catalogue.WARM_ACTORS, warm_actors)
@@ -21,8 +20,6 @@ def sample_sessions(meter: Meter, statuses: Iterable[str], warm_actors: int) -> 
 
 def sample_parts(meter: Meter, services: Sequence[ServiceHealth], alerts: Sequence[Alert]) -> None:
     """The parts of the service, and the alerts that hold."""
-    for gauge in (catalogue.PART_HEALTHY, catalogue.PART_PROBE_SECONDS):
-        meter.clear(gauge)
     for one in services:
         if one.total_checks:
             meter.set(catalogue.PART_HEALTHY, float(not one.consecutive_failures), one.name)

@@ -27,11 +27,8 @@ class Meter(Protocol):
         ...
 
     def set(self, metric: Metric, value: float, *labels: str) -> None:
-        """A gauge stands at `value`."""
-        ...
-
-    def clear(self, metric: Metric) -> None:
-        """Forget a gauge's values, of all labels: those that still hold are set again."""
+        """A gauge stands at `value`, in the report that comes next and in no other: what is not
+        there any more is not set again."""
         ...
 
 
@@ -94,11 +91,8 @@ class Tally:
     def set(self, metric: Metric, value: float, *labels: str) -> None:
         self._gauges[metric.name, labels] = value
 
-    def clear(self, metric: Metric) -> None:
-        self._gauges = {key: value for key, value in self._gauges.items() if key[0] != metric.name}
-
     def take(self) -> Report:
-        """Everything so far; counters and histograms begin anew, gauges stay."""
-        report = Report(self._counters, self._histograms, dict(self._gauges))
-        self._counters, self._histograms = {}, {}
+        """Everything since the last time."""
+        report = Report(self._counters, self._histograms, self._gauges)
+        self._counters, self._histograms, self._gauges = {}, {}, {}
         return report

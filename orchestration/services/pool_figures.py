@@ -29,10 +29,6 @@ def sample_gateway(meter: Meter, pools: Mapping[str, Iterable[UpstreamSnapshot]]
 
 
 def _sample(meter: Meter, pools: Mapping[str, Iterable[UpstreamSnapshot]]) -> None:
-    """A service that left its pool is forgotten."""
-    gauges = (catalogue.UPSTREAM_OUTSTANDING, catalogue.UPSTREAM_LIMIT, catalogue.UPSTREAM_BREAKER)
-    for gauge in gauges:
-        meter.clear(gauge)
     for pool, upstreams in pools.items():
         for one in upstreams:
             meter.count_to(catalogue.UPSTREAM_REQUESTS, one.calls, pool, one.name)

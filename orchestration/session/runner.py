@@ -257,7 +257,8 @@ class SessionRunner:
 
     def sample(self) -> None:
         """Bring the session's figures up to date, for a report that is about to go."""
-        self._meter.sample()
+        incarnation = self._incarnation
+        self._meter.sample(is_over=incarnation.is_finished or incarnation.is_replaced)
 
     def _on_answer(self) -> None:
         """An engine answered, or a call to it failed: either way it was carried out."""
@@ -265,7 +266,7 @@ class SessionRunner:
         self._incarnation.wake()
 
     async def _finish(self) -> None:
-        self._meter.sample()
+        self._meter.sample(is_over=True)
         self._meter.ended(self._session.status)
         self._incarnation.finish()
         await self._on_finished()

@@ -69,13 +69,16 @@ class SessionMeter:
         if result == "translated":
             self._meter.observe(catalogue.TRANSLATION_SECONDS, elapsed_s)
 
-    def sample(self) -> None:
-        """How the session stands: called before each report, not at each frame."""
+    def sample(self, *, is_over: bool) -> None:
+        """How the session stands: called before each report, not at each frame. An incarnation
+        that is over waits for nothing, whatever it has left."""
         for fate, now_s in self._fates_s().items():
             # Lost audio that is heard later is less lost than it was; counters only rise.
             if now_s > self._counted_s[fate]:
                 self._meter.count(catalogue.AUDIO_SECONDS, now_s - self._counted_s[fate], fate)
                 self._counted_s[fate] = now_s
+        if is_over:
+            return
         self._meter.set(catalogue.JOURNAL_LAG_SECONDS, self._session.lag_ms / 1000)
         for kind, requests in self._under_way.items():
             self._meter.set(catalogue.ENGINE_REQUESTS, requests, kind)

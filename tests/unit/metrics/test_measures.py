@@ -4,7 +4,7 @@ import asyncio
 import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import pytest
 
@@ -37,6 +37,7 @@ from orchestration.services.ports import (
 )
 from orchestration.session.inputs import AudioFrame, EndOfStreams
 from orchestration.session.runner import SessionRunner
+from orchestration.session.status import SessionStatus
 from orchestration.storage.pool import Pool
 from orchestration.storage.pool import sample_connections as sample_database
 from orchestration.storage.values import SessionSpec
@@ -115,7 +116,10 @@ async def a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     async with asyncio.timeout(20):
         await finished.wait()
     await runner.stop()
-    return merged(under_way, tally.take())
+    ended = tally.take()
+    runner.sample()
+    assert ended.gauges == tally.take().gauges == {}, "what is over waits for nothing"
+    return merged(under_way, ended)
 
 
 async def a_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
@@ -324,6 +328,61 @@ async def test_a_metric_happens(metric: Metric, reports: dict[Scenario, Report])
     found = [labels for name, labels in kept[metric.kind] if name == metric.name]
     assert found
     assert {len(labels) for labels in found} == {len(metric.labels)}
+
+
+CLOSED: dict[str, set[str]] = {
+    "actor": {"session", "coordinator", "health_monitor"},
+    "direction": {"received", "sent"},
+    "fate": {"transcribed", "silent", "lost"},
+    "level": {"warning", "critical"},
+    "part": {"database", "whisper"},
+    "pool": {"whisper", "translation", "gateway_whisper", "gateway_translation"},
+    "process": {"ingress", "coordinator", "health_monitor", "session"},
+    "resource": {"memory", "cpu", "disk"},
+    "stage": {"wait", "prepare", "transcribe"},
+    "state": {"closed", "open", "half_open", "busy", "idle"},
+    "status": {*get_args(SessionStatus), "silent"},
+    "upstream": {"good", "bad", "http://127.0.0.1:9"},
+}
+"""What labels may say here: parts, pools and upstreams are those of the scenarios."""
+KINDS = {"ingest", "live", "socket_io", "other", "append", "commit", "transcribe", "translate"}
+RESULTS = {
+    *("heard", "failed", "translated", "unsupported", "answered"),
+    *("labelled", "late", "left_out"),
+}
+
+
+def test_no_label_says_what_is_not_in_a_closed_list_or_the_settings(
+    reports: dict[Scenario, Report],
+) -> None:
+    allowed = CLOSED | {"kind": KINDS, "result": RESULTS}
+    report = merged(*reports.values())
+    for name, values in (*report.counters, *report.gauges, *report.histograms):
+        for label, value in zip(catalogue.CATALOGUE[name].labels, values, strict=True):
+            assert value in allowed[label], (name, label)
+
+
+async def test_what_has_left_is_in_no_gauge() -> None:
+    tally = Tally()
+    engines = [WeightedEngine(name, cast(Any, ScriptedEngines())) for name in ("one", "other")]
+    pool, smaller = (BalancedTranscription(some, timeout_s=5) for some in (engines, engines[:1]))
+    parts = HealthBook()
+    parts.record(Probe("database", True, 4), 0)
+    sample_pool(tally, pool)
+    sample_parts(tally, parts.services, ())
+    sample_sessions(tally, ["active", "delayed"], 1)
+    sample_machine(tally, [Figure("disk_percent", "machine", 50)])
+    before = tally.take().gauges
+    sample_pool(tally, smaller)
+    sample_sessions(tally, ["delayed"], 0)
+    gone = before.keys() - tally.take().gauges.keys()
+    assert {(name, *labels) for name, labels in gone} >= {
+        (catalogue.UPSTREAM_OUTSTANDING.name, "whisper", "other"),
+        (catalogue.UPSTREAM_BREAKER.name, "whisper", "other", "closed"),
+        (catalogue.SESSIONS.name, "active"),
+        (catalogue.PART_HEALTHY.name, "database"),
+        (catalogue.MACHINE_USED_RATIO.name, "disk"),
+    }
 
 
 async def test_a_session_s_figures_are_what_was_done(reports: dict[Scenario, Report]) -> None:

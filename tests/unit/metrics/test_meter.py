@@ -1,9 +1,11 @@
 """Counting in a process, adding up in a node."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.metrics import catalogue
+from orchestration.metrics.catalogue import CATALOGUE, Metric
 from orchestration.metrics.meter import Tally
 from orchestration.metrics.node_figures import GAUGES_LAST_MS, NUMBERS_LAST_MS, NodeFigures
 
@@ -91,12 +93,19 @@ def test_a_total_that_something_else_keeps_is_counted_by_its_growth() -> None:
     assert tally.take().counters == {(catalogue.CONNECTIONS_OPENED.name, ()): 12}
 
 
-def test_labels_that_no_longer_hold_are_cleared() -> None:
-    tally = Tally()
-    tally.set(catalogue.SESSIONS, 1, "active")
-    tally.set(catalogue.WARM_ACTORS, 1)
-    tally.clear(catalogue.SESSIONS)
-    assert tally.take().gauges == {(catalogue.WARM_ACTORS.name, ()): 1}
+@pytest.mark.parametrize(
+    "metric", [one for one in CATALOGUE.values() if one.kind == "gauge"], ids=lambda one: one.name
+)
+def test_a_gauge_of_what_is_gone_is_no_more(metric: Metric) -> None:
+    tally, node = Tally(), NodeFigures()
+    gone, there = ([name] * len(metric.labels) for name in ("gone", "there"))
+    tally.set(metric, 1, *gone)
+    tally.set(metric, 2, *there)
+    node.take("one", 1, tally.take(), 0)
+    if metric.labels:
+        tally.set(metric, 2, *there)
+    node.take("one", 2, tally.take(), 0)
+    assert node.figures(0).gauges == ({(metric.name, tuple(there)): 2} if metric.labels else {})
 
 
 def test_what_a_node_has_answered_does_not_change_under_its_reader() -> None:
