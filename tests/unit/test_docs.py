@@ -5,7 +5,6 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -130,7 +129,9 @@ def test_every_default_is_the_one_that_the_handbook_says() -> None:
         place = re.fullmatch(r"`([a-z_]+(?:\.[a-z_]+)+)`", cells[0])
         if not place or len(cells) < 3 or not is_setting(place[1]):
             continue
-        value = reduce(getattr, place[1].split("."), settings)
+        value: object = settings
+        for part in place[1].split("."):
+            value = getattr(value, part)
         said = cells[1].strip("`")
         if value in (None, (), {}):
             assert said.startswith("none"), place[1]
