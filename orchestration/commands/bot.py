@@ -1,6 +1,7 @@
 """`orchestration bot`: audio files as a meeting bot's streams."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +26,8 @@ from orchestration.errors import BadRequest, JsonObject
 from orchestration.session.inputs import ParticipantRef
 
 PROGRESS_INTERVAL_S = 0.2
+MAX_SPEED = 1000.0
+"""Times real time; beyond it, only as fast as the service takes it."""
 MAX_TITLE_CHARACTERS = 200
 
 
@@ -125,6 +128,13 @@ async def _show_progress(
         await asyncio.sleep(PROGRESS_INTERVAL_S)
 
 
+def _a_number(_: click.Context, __: click.Parameter, value: float) -> float:
+    # No range leaves this one out, and nothing would be waited for: audio would be lost.
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number.")
+    return value
+
+
 @click.command("bot")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--session", "session_id", help="The session's id; else the service makes one.")
@@ -139,7 +149,12 @@ async def _show_progress(
     " tests/data/meeting_speakers.json.",
 )
 @click.option(
-    "--speed", type=click.FloatRange(min=0), default=1.0, show_default=True, help="0: no waiting."
+    "--speed",
+    type=click.FloatRange(min=0, max=MAX_SPEED),
+    default=1.0,
+    show_default=True,
+    callback=_a_number,
+    help="0: as fast as the service takes it.",
 )
 @url_option
 @click.pass_obj

@@ -4,6 +4,7 @@ Only the edge and the start-up code see these models; session actors get the pla
 need, because pydantic costs each process memory.
 """
 
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -44,6 +45,16 @@ class ServerSettings(Section):
     """Between two pings to a Socket.IO client, which is let go when it does not answer."""
     ticket_lifetime_s: int = Field(60, ge=1, le=86_400)
     sign_in_lifetime_s: int = Field(12 * 3600, ge=60, le=MAX_SIGN_IN_S)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def origins_are_what_browsers_send(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"[A-Za-z][\w+.-]*://[^/?#@\s]+/?", origin) or not _has_host(
+                origin
+            ):
+                raise ValueError(f"{origin} is no origin, as https://app.example.org is")
+        return origins
 
 
 class IngestSettings(Section):
@@ -243,6 +254,13 @@ class DatabaseSettings(Section):
         if self.pool_min > self.pool_max:
             raise ValueError("pool_min must not be above pool_max")
         return self
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
 
 
 class Settings(Section):

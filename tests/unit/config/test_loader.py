@@ -175,3 +175,16 @@ def test_faults_are_said_in_the_words_of_a_settings_file() -> None:
         "Setting server.prot: there is no setting of this name.",
         "Setting database.url: DATABASE_URL must begin with postgresql://.",
     ]
+
+
+@pytest.mark.parametrize(
+    "origin", ["app.example.org", "https://a.example/page", "http://[::1", "*"]
+)
+def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no origin"):
+        load_settings({"ALLOWED_ORIGINS": f"https://b.example, {origin}"})
+
+
+def test_origins_are_of_pages_and_of_extensions() -> None:
+    origins = "https://b.example:8443/, chrome-extension://abcdef"
+    assert len(load_settings({"ALLOWED_ORIGINS": origins}).server.allowed_origins) == 2

@@ -1,4 +1,4 @@
-"""Where a service listens, where commands look for it, and what they say where they cannot."""
+"""Options and variables of the commands that cannot be, and where they look for a service."""
 
 import os
 import socket
@@ -54,6 +54,13 @@ def test_a_url_that_cannot_be_read_is_one_sentence(url: str) -> None:
     result = run("status", "--url", url)
     assert result.exit_code == 2
     assert "has a host or port that none can have." in result.stderr
+
+
+@pytest.mark.parametrize("speed", ["nan", "inf", "-1"])
+def test_a_speed_at_which_audio_would_be_lost_is_refused(speed: str) -> None:
+    result = run("bot", "meeting.wav", "--speed", speed)
+    assert result.exit_code == 2
+    assert "Invalid value for '--speed'" in result.stderr
 
 
 def test_a_key_that_no_request_can_carry_is_one_sentence() -> None:
