@@ -209,7 +209,7 @@ async def test_a_pool_takes_up_its_new_time_tries_and_limits_and_keeps_its_servi
         while not second.requests:  # noqa: ASYNC110
             await asyncio.sleep(0)
         await pool._take(1, settings_of(tmp_path, first, second, timeout_s=0.05))
-        with pytest.raises(EngineTimeout, match=r"0\.05 s"):
+        with pytest.raises(EngineTimeout, match=r"within 0\.0[0-9]+ s"):
             await pool.transcribe(chunk("s", 1))
         # The one that was under way has the time and the connection that it began with.
         assert (await under_way).language == "en"
