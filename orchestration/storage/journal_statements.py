@@ -44,13 +44,17 @@ APPEND = f"""{GUARD}, journaled AS (
 SELECT count(*) FROM guard
 """
 
+# Streams before the session, as a commit locks them: the other way round the two would wait for
+# each other.
 END_STREAMS = f"""{GUARD}, ended AS (
     UPDATE bot_sessions.streams s SET last_seq = given.last_seq
     FROM guard, unnest($3::integer[], $4::bigint[]) AS given (stream, last_seq)
     WHERE s.session_id = guard.session_id AND s.stream = given.stream
+    RETURNING s.stream
 ), announced AS (
     UPDATE bot_sessions.sessions s SET last_fact = $5
-    FROM guard WHERE s.session_id = guard.session_id
+    FROM guard, (SELECT count(*) FROM ended) streams_first
+    WHERE s.session_id = guard.session_id
 )
 SELECT count(*) FROM guard
 """

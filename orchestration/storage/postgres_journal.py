@@ -152,8 +152,8 @@ class PostgresJournal:
                 sql.END_STREAMS,
                 session_id,
                 epoch,
-                list(last_seq_by_stream.keys()),
-                list(last_seq_by_stream.values()),
+                sorted(last_seq_by_stream),
+                [last_seq_by_stream[stream] for stream in sorted(last_seq_by_stream)],
                 last_fact,
             )
             await _require(connection, held, session_id, epoch)

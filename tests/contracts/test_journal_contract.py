@@ -126,6 +126,21 @@ async def test_a_known_stream_stays_as_it_is(
     assert specs == [stream_spec(0), stream_spec(1, "Ana")]
 
 
+async def test_an_end_and_a_commit_under_way_do_not_wait_for_each_other(
+    journal: PostgresJournal, pool: Pool
+) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with pool.acquire() as commit, commit.transaction():
+        await commit.execute(
+            "UPDATE bot_sessions.streams SET duration = duration WHERE session_id = $1", SESSION
+        )
+        ending = asyncio.create_task(journal.end_streams(SESSION, 1, {0: 1}, 7))
+        while not await pool.fetchval(waiting):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await commit.execute(sql.UPDATE_SESSION, SESSION, "delayed", None, None, None)
+    await ending
+
+
 async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> None:
     await journal.open_streams(SESSION, 1, [stream_spec(1)])
     await journal.append(SESSION, 1, [frame(0), frame(1)], [JournalFact(4, {})])
