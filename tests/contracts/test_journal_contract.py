@@ -139,6 +139,9 @@ async def test_an_end_and_a_commit_under_way_do_not_wait_for_each_other(
             await asyncio.sleep(0)
         await commit.execute(sql.UPDATE_SESSION, SESSION, "delayed", None, None, None)
     await ending
+    found = await journal.claim(SESSION, "actor-2")
+    assert (found.session.status, found.last_fact) == ("delayed", 7)
+    assert [row.last_seq for row in found.streams] == [1]
 
 
 async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> None:
