@@ -57,18 +57,24 @@ def leak_an_actor() -> str:
     return "session-leaked"
 
 
-def hang_the_dispatcher(data_dir: Path) -> int:
-    """Stop the dispatcher's process without ending it; its id."""
-    dispatchers = [
-        process
+def dispatchers_of(data_dir: Path) -> list[int]:
+    """The processes in which this service's dispatchers run by now."""
+    return [
+        process.pid
         for process in psutil.process_iter(["cmdline", "environ"])
         if process.info["cmdline"]
         and process.info["cmdline"][0].startswith("ray::Dispatcher")
         and str(data_dir) in str(process.info["environ"])
     ]
-    (dispatcher,) = dispatchers
-    os.kill(dispatcher.pid, signal.SIGSTOP)
-    return int(dispatcher.pid)
+
+
+def hang_the_dispatcher(data_dir: Path) -> int:
+    """Stop the dispatcher's process without ending it; its id."""
+    # The service is up before every process bears its actor's name.
+    until(lambda: len(dispatchers_of(data_dir)) == 1)
+    (dispatcher,) = dispatchers_of(data_dir)
+    os.kill(dispatcher, signal.SIGSTOP)
+    return dispatcher
 
 
 def board_of(url: str) -> Any:
