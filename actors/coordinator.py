@@ -5,19 +5,14 @@ again. Sessions go on without it.
 """
 
 import asyncio
-import contextlib
-import hashlib
-import json
 from collections.abc import Coroutine, Sequence
-from dataclasses import asdict
 from typing import Any
 
-import ray
 import structlog
 
-from actors.dispatchers import ensure_dispatchers, named_actors
 from actors.meet_watch import MeetWatch
-from actors.names import HEALTH_MONITOR, NAMESPACE, SESSION_PREFIX
+from actors.names import SESSION_PREFIX, named_actors
+from actors.oversight import Oversight
 from actors.placement import Placement
 from actors.recovery_actions import RecoveryActions
 from actors.reports import Reports
@@ -31,7 +26,6 @@ from orchestration.health.integrations import Integration
 from orchestration.health.recovery import RecoveryBook, RecoveryReport
 from orchestration.logs import configure_logs
 from orchestration.metrics.catalogue import SESSIONS_CREATED
-from orchestration.process_clock import monotonic_ms
 from orchestration.services.settings_desk import SettingsChange, SettingsState
 from orchestration.session.status import OPEN_STATUSES
 from orchestration.storage.chunk_files import ChunkFileStore
@@ -42,9 +36,6 @@ from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.values import SessionRow, SessionSpec
 
 log = structlog.get_logger(__name__)
-
-SWEEP_INTERVAL_S = 5.0
-"""How often dispatchers, warm actors and ended sessions are looked after."""
 
 TOP_UP_AFTER_S = 2.0
 """From a replacement to the start of another warm actor, which takes a second of two cores: the
@@ -57,7 +48,6 @@ class Coordinator:
     def __init__(self, layers: Layers, dsn: str, application: str) -> None:
         """`application` is the Serve application with the engines' deployments."""
         settings = layers.settings()
-        self._application = application
         configure_logs(settings.log_level)
         self._current = CurrentSettings(settings)
         self._dsn = dsn
@@ -67,6 +57,7 @@ class Coordinator:
         self._reports = Reports("coordinator")
         recovery = RecoveryBook()
         self._placement = Placement(self._current, dsn, self._reports.meter, recovery)
+        self._oversight = Oversight(application, self._current, self._placement)
         self._actions = RecoveryActions(recovery, self._placement)
         self._settings = SettingsKeeper(layers, self._take, lambda: self._placement.actors)
         self._begun = asyncio.Lock()
@@ -84,9 +75,10 @@ class Coordinator:
                 await self._take_stock()
                 self._is_ready = True
                 self._reports.start()
-                self._spawn(self._keep_watch())
+                self._spawn(self._oversight.run())
                 assert self._pool is not None, "taking stock connects"
-                self._spawn(self._keep_up(Upkeep(self._current, self._pool)))
+                upkeep = Upkeep(self._current, self._pool)
+                self._spawn(upkeep.run(self._placement.open, self._placement.dismiss))
                 self._spawn(self._settings.run())
                 self._spawn(self._settings.watch_file())
                 self._spawn(self._meet_watch.run(self._pool, self._placement.open))
@@ -102,7 +94,7 @@ class Coordinator:
         await self.ready()
         archive = await self._connected()
         with self._placement.room_for(spec.session_id):
-            row, created = await archive.create_session(spec, _description_hash(spec))
+            row, created = await archive.create_session(spec, spec.description_hash)
             if created:
                 self._reports.meter.count(SESSIONS_CREATED)
             if row.status in OPEN_STATUSES:
@@ -171,16 +163,12 @@ class Coordinator:
     async def delete(self, session_id: str) -> ErasureReceipt:
         """End a session's actor and remove its files and rows."""
         await self.ready()
-        receipt = await self._erasing(await self._connected()).session(session_id)
-        _log_erasure(receipt)
-        return receipt
+        return await self._erasing(await self._connected()).session(session_id)
 
     async def erase_person(self, person: Person, audio: PersonAudio) -> ErasureReceipt:
         """Take a person out of all sessions; actors of ended ones go before."""
         await self.ready()
-        receipt = await self._erasing(await self._connected()).person(person, audio)
-        _log_erasure(receipt)
-        return receipt
+        return await self._erasing(await self._connected()).person(person, audio)
 
     async def go_away(self, reason: str, retry_ms: int) -> int:
         """The service is about to stop: every session tells its sender to come back.
@@ -257,44 +245,15 @@ class Coordinator:
             cursor = page.next_cursor
             if cursor is None:
                 break
-        self._placement.adopt(actor_by_session, _session_actors())
-        self._ensure_dispatchers()
+        self._placement.adopt(actor_by_session, named_actors(SESSION_PREFIX))
+        self._oversight.ensure_dispatchers()
         self._spawn(self._placement.place_homeless())
         self._placement.top_up()
         log.info("coordinator_ready", open_sessions=len(actor_by_session))
 
-    async def _keep_watch(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_INTERVAL_S)
-            try:
-                self._ensure_dispatchers()
-                self._have_the_monitor_watch()
-                self._placement.dismiss_ended()
-                self._placement.end_leaked(_session_actors())
-                await self._placement.place_homeless()
-                self._placement.top_up()
-            except Exception as error:
-                log.warning("sweep_failed", reason=str(error))
-
-    async def _keep_up(self, upkeep: Upkeep) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_INTERVAL_S)
-            try:
-                await upkeep.look(monotonic_ms(), self._placement.open, self._placement.dismiss)
-            except Exception as error:
-                log.warning("upkeep_failed", reason=str(error))
-
-    def _ensure_dispatchers(self) -> None:
-        ensure_dispatchers(self._application, self._current.now.services.dispatch_timeout_s)
-
     def _erasing(self, archive: PostgresArchive) -> Erasing:
         files = ChunkFileStore(self._current.now.recordings_dir)
         return Erasing(archive, files, self._placement.dismiss)
-
-    def _have_the_monitor_watch(self) -> None:
-        """Its restart by Ray is a mailbox that nobody may write to for hours."""
-        with contextlib.suppress(ValueError):
-            ray.get_actor(HEALTH_MONITOR, NAMESPACE).watch.remote()
 
     async def _connected(self) -> PostgresArchive:
         if self._archive is None:
@@ -318,26 +277,4 @@ class Coordinator:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.warning("task_failed", reason=str(task.exception()))
-
-
-def _log_erasure(receipt: ErasureReceipt) -> None:
-    log.info(
-        "erased",
-        erasure_id=receipt.erasure_id,
-        kind=receipt.kind,
-        sessions=receipt.sessions,
-        rows=sum(receipt.rows.values()),
-        files=receipt.files,
-        bytes=receipt.bytes,
-    )
-
-
-def _description_hash(spec: SessionSpec) -> bytes:
-    """What tells the same description of a session from another."""
-    text = json.dumps(asdict(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).digest()
-
-
-def _session_actors() -> list[str]:
-    return [name for name in named_actors() if name.startswith(SESSION_PREFIX)]
+            log.error("task_failed", exc_info=task.exception())

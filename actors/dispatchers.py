@@ -3,18 +3,17 @@
 from typing import Any
 
 import ray
-from ray.util import list_named_actors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.detached import detached_actor
 from actors.dispatcher import Dispatcher
-from actors.names import dispatcher_name
+from actors.names import DISPATCHER_PREFIX, dispatcher_name, named_actors
 
 
 def ensure_dispatchers(application: str, timeout_s: float) -> None:
     """Start those that are missing; `application` has the engines' deployments, and `timeout_s`
     bounds a request until they have read the settings themselves."""
-    there = set(named_actors())
+    there = set(named_actors(DISPATCHER_PREFIX))
     for node_id in _alive_nodes():
         name = dispatcher_name(node_id)
         if name not in there:
@@ -27,11 +26,6 @@ def ensure_dispatchers(application: str, timeout_s: float) -> None:
                 scheduling_strategy=strategy,
                 enable_task_events=False,
             )
-
-
-def named_actors() -> list[str]:
-    """The names of all actors of the service."""
-    return [str(name) for name in list_named_actors()]
 
 
 def _alive_nodes() -> list[str]:

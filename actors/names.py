@@ -10,6 +10,7 @@ from ray.exceptions import (
     RayActorError,
     RayTaskError,
 )
+from ray.util import list_named_actors
 
 from orchestration.errors import OrchestrationError, Unavailable
 
@@ -30,6 +31,11 @@ class ActorGone(Unavailable):
 def dispatcher_name(node_id: str) -> str:
     """The dispatcher of a node."""
     return f"{DISPATCHER_PREFIX}{node_id}"
+
+
+def named_actors(prefix: str = "") -> list[str]:
+    """The actors of the service whose names begin so."""
+    return [name for name in map(str, list_named_actors()) if name.startswith(prefix)]
 
 
 async def ask(answer: Awaitable[Answer], whom: str) -> Answer:

@@ -6,9 +6,8 @@ from typing import Any
 
 import ray
 import structlog
-from ray.util import list_named_actors
 
-from actors.names import DISPATCHER_PREFIX, NAMESPACE, ask
+from actors.names import DISPATCHER_PREFIX, NAMESPACE, ask, named_actors
 from actors.reports import Reports
 from orchestration.errors import OrchestrationError
 from orchestration.metrics.meter import Meter
@@ -38,7 +37,7 @@ class NodeMeasures:
         self._reports.start()
 
     async def figures(self) -> Mapping[str, Figures]:
-        names = [name for name in map(str, list_named_actors()) if _is_dispatcher(name)]
+        names = named_actors(DISPATCHER_PREFIX)
         answers = await asyncio.gather(*map(_figures_of, names))
         by_node: dict[str, Figures] = {}
         for name, answer in zip(names, answers, strict=True):
@@ -49,10 +48,6 @@ class NodeMeasures:
                     figures
                 )
         return by_node
-
-
-def _is_dispatcher(name: str) -> bool:
-    return name.startswith(DISPATCHER_PREFIX)
 
 
 async def _figures_of(name: str) -> tuple[str, Figures] | None:

@@ -6,9 +6,8 @@ from typing import Any
 
 import ray
 import structlog
-from ray.util import list_named_actors
 
-from actors.names import DISPATCHER_PREFIX, NAMESPACE, ask, dispatcher_name
+from actors.names import DISPATCHER_PREFIX, NAMESPACE, ask, dispatcher_name, named_actors
 from orchestration.api.roll_call import ANSWER_S, WAIT_S
 from orchestration.errors import OrchestrationError, Unavailable
 
@@ -31,7 +30,7 @@ class NodeRollCall:
         await _call(self._mine(), ANSWER_S, "roll_call_answer", member, number, answer)
 
     async def ask(self, question: Any) -> Mapping[str, Any]:
-        names = [one for one in map(str, list_named_actors()) if one.startswith(DISPATCHER_PREFIX)]
+        names = named_actors(DISPATCHER_PREFIX)
         by_node = await asyncio.gather(*(_answers_at(name, question) for name in names))
         return {member: answer for answers in by_node for member, answer in answers.items()}
 

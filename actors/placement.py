@@ -1,19 +1,13 @@
-"""Which actor has which session: warm ones kept ready, dead ones replaced, idle ones ended."""
+"""Which actor has which session: dead ones are replaced, leaked and ended ones go."""
 
 import asyncio
 import contextlib
-import uuid
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
-import ray
 import structlog
 
-from actors.names import NAMESPACE, SESSION_PREFIX, ActorGone, ask
-from actors.session_actor import SessionActor
+from actors.session_actors import SessionActors, end_session_actor, session_actor
 from orchestration.config.current import CurrentSettings
-from orchestration.config.session_values import session_values
 from orchestration.errors import (
     DatabaseUnavailable,
     LimitReached,
@@ -31,14 +25,8 @@ log = structlog.get_logger(__name__)
 ENDED_GRACE_MS = 15_000
 """An ended session's actor stays this long, so that everybody connected hears of the end."""
 
-ACTIVATION_TIMEOUT_S = 60.0
-"""An actor that has not taken its session by then is given up; another is tried."""
-
 LEAKED_AFTER_MS = 30_000
 """An actor that nobody knows of for this long is nobody's; one that starts is soon known."""
-
-SESSION_CPUS = 0.0001
-"""What Ray counts for a session's actor: it throws dice for those that ask for none at all."""
 
 
 class Placement:
@@ -50,17 +38,14 @@ class Placement:
         """`recovery` says how long a session whose actors die waits for the next one."""
         self._recovery = recovery
         self._current = current
-        self._dsn = dsn
+        self._actors = SessionActors(current, dsn)
         self._meter = meter
         self._open: dict[str, str] = {}
-        self._warm: deque[str] = deque()
         self._placing: dict[str, asyncio.Task[str]] = {}
         self._arriving: set[str] = set()
         self._homeless: set[str] = set()
         self._ended_due_ms: dict[str, int] = {}
-        self._busy: set[str] = set()
         self._unknown = Continuously(LEAKED_AFTER_MS)
-        self._starting: deque[asyncio.Task[str]] = deque()
 
     @property
     def open(self) -> Mapping[str, str]:
@@ -70,12 +55,12 @@ class Placement:
     @property
     def actors(self) -> list[str]:
         """All that there are, with a session or without."""
-        return [*self._open.values(), *self._warm]
+        return [*self._open.values(), *self._actors.warm]
 
     @property
     def warm_actors(self) -> int:
         """How many actors wait for a session."""
-        return len(self._warm)
+        return len(self._actors.warm)
 
     @contextlib.contextmanager
     def room_for(self, session_id: str) -> Iterator[None]:
@@ -115,7 +100,7 @@ class Placement:
             else:
                 self._homeless.add(session_id)
         for name in there - set(self._open.values()):
-            _end_actor(name)
+            end_session_actor(name)
 
     async def place(self, session_id: str, *, keeps_trying: bool = True) -> str:
         """The actor of a session, found or made; callers at once share one. One that has ended
@@ -153,7 +138,7 @@ class Placement:
             return
         del self._open[session_id]
         self._homeless.add(session_id)
-        _end_actor(name)
+        end_session_actor(name)
         state = self._recovery.act("replace_session", session_id, monotonic_ms())
         self._meter.count(ACTOR_RESTARTS, 1, "session")
         log.warning("session_actor_replaced", session_id=session_id, actor=name, state=state)
@@ -185,12 +170,12 @@ class Placement:
         if not self._current.now.services.auto_recovery:
             return
         now_ms = monotonic_ms()
-        known = self._busy | set(self._warm) | set(self._open.values())
+        known = self._actors.busy | set(self.actors)
         for name in self._unknown.seen(set(alive) - known, now_ms):
             if self._recovery.may_act("end_leaked_actor", name, now_ms):
                 state = self._recovery.act("end_leaked_actor", name, now_ms)
                 log.warning("leaked_actor_ended", actor=name, state=state)
-                _end_actor(name)
+                end_session_actor(name)
 
     def end_unknown(self, session_id: str) -> None:
         """End the actor of a session whose rows are gone."""
@@ -201,10 +186,7 @@ class Placement:
 
     def top_up(self) -> None:
         """Start actors until as many are warm, or about to be, as the settings say."""
-        while len(self._warm) + len(self._starting) < self._current.now.sessions.warm_actors:
-            start = asyncio.create_task(self._new_actor())
-            self._starting.append(start)
-            start.add_done_callback(self._started)
+        self._actors.top_up()
 
     def session_ended(self, session_id: str) -> None:
         """A session's end is stored: its actor goes once its grace is over."""
@@ -225,7 +207,7 @@ class Placement:
         self._homeless.discard(session_id)
         name = self._open.pop(session_id, None)
         if name is not None:
-            _end_actor(name)
+            end_session_actor(name)
 
     async def go_away(self, reason: str, retry_ms: int) -> int:
         """Every open session tells its sender to come back; how many sessions were told."""
@@ -250,74 +232,4 @@ class Placement:
         if pause_ms > 0:
             # Audio that kills its actor must not keep the machine busy with starting others.
             await asyncio.sleep(pause_ms / 1000)
-        while self._warm:
-            # One that has died while it waited is passed over.
-            with contextlib.suppress(ActorGone):
-                return await self._activate(self._warm.popleft(), session_id)
-        name = await (self._starting.popleft() if self._starting else self._new_actor())
-        return await self._activate(name, session_id)
-
-    def _started(self, start: "asyncio.Task[str]") -> None:
-        if start not in self._starting:
-            return  # A session took it before it was warm, and hears itself of a failure.
-        self._starting.remove(start)
-        if start.cancelled() or start.exception() is not None:
-            log.warning("warm_actor_not_started", reason=str(start.exception()))
-        else:
-            self._warm.append(start.result())
-
-    async def _activate(self, name: str, session_id: str) -> str:
-        self._busy.add(name)
-        try:
-            async with asyncio.timeout(ACTIVATION_TIMEOUT_S):
-                await ask(session_actor(name).activate.remote(session_id), "session's actor")
-        except TimeoutError as error:
-            _end_actor(name)
-            raise Unavailable("The session's actor does not take it; ask again.") from error
-        except OrchestrationError:
-            _end_actor(name)
-            raise
-        finally:
-            self._busy.discard(name)
-        return name
-
-    async def _new_actor(self) -> str:
-        name = f"{SESSION_PREFIX}{uuid.uuid4().hex[:12]}"
-        self._busy.add(name)
-        settings = self._current.now
-        actor: Any = (
-            ray.remote(SessionActor)
-            .options(
-                name=name,
-                namespace=NAMESPACE,
-                lifetime="detached",
-                # Ray tells at once of a death that is final, and of one that it would mend only
-                # a second later. A warm actor takes over sooner than a new process is up.
-                max_restarts=0,
-                num_cpus=SESSION_CPUS,
-                scheduling_strategy="SPREAD",
-                enable_task_events=False,
-            )
-            .remote(name, self._dsn, session_values(settings), settings.log_level)
-        )
-        try:
-            await ask(actor.ready.remote(), "new session actor")
-        except OrchestrationError:
-            _end_actor(name)
-            raise
-        finally:
-            self._busy.discard(name)
-        return name
-
-
-def session_actor(name: str) -> Any:
-    """A session's actor by its name; raises ActorGone when there is none."""
-    try:
-        return ray.get_actor(name, NAMESPACE)
-    except ValueError as error:
-        raise ActorGone("The session's actor is gone; ask again.") from error
-
-
-def _end_actor(name: str) -> None:
-    with contextlib.suppress(ValueError):
-        ray.kill(ray.get_actor(name, NAMESPACE), no_restart=True)
+        return await self._actors.take(session_id)

@@ -9,7 +9,8 @@ import ray
 import structlog
 
 from actors.names import NAMESPACE, ask, dispatcher_name
-from actors.placement import Placement, session_actor
+from actors.placement import Placement
+from actors.session_actors import session_actor
 from orchestration.errors import OrchestrationError, UnknownSession
 from orchestration.health.recovery import Action, RecoveryBook, RecoveryReport
 from orchestration.process_clock import monotonic_ms

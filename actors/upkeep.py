@@ -1,12 +1,15 @@
 """What the coordinator does for sessions that are over: what is past its retention goes, and audio
 that they could not write to files is written."""
 
+import asyncio
 from collections.abc import Callable, Container
 from datetime import UTC, datetime
 
 import structlog
 
 from orchestration.config.current import CurrentSettings
+from orchestration.errors import OrchestrationError
+from orchestration.process_clock import monotonic_ms
 from orchestration.session.late_filing import LateFiling
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasing import Erasing
@@ -16,6 +19,9 @@ from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
 
 log = structlog.get_logger(__name__)
+
+LOOK_INTERVAL_S = 5.0
+"""How often it is seen what is due."""
 
 EXPIRE_INTERVAL_MS = 3_600_000
 """How often sessions and recordings past their retention are removed."""
@@ -33,6 +39,17 @@ class Upkeep:
         self._late_filing = LateFiling(self._archive, PostgresJournal(pool))
         self._expire_due_ms = 0
         self._file_due_ms = 0
+
+    async def run(self, open_sessions: Container[str], on_erase: Callable[[str], None]) -> None:
+        """Look, for ever; see `look`."""
+        while True:
+            await asyncio.sleep(LOOK_INTERVAL_S)
+            try:
+                await self.look(monotonic_ms(), open_sessions, on_erase)
+            except OrchestrationError as error:
+                log.warning("upkeep_failed", reason=error.message)
+            except Exception:
+                log.exception("upkeep_failed")
 
     async def look(
         self, now_ms: int, open_sessions: Container[str], on_erase: Callable[[str], None]

@@ -7,10 +7,9 @@ from typing import Any
 
 import ray
 import structlog
-from ray.util import list_named_actors
 
 from actors.dispatcher_figures import TRANSCRIPTION, TRANSLATION, DispatcherFigures
-from actors.names import COORDINATOR, DISPATCHER_PREFIX, NAMESPACE, ask
+from actors.names import COORDINATOR, DISPATCHER_PREFIX, NAMESPACE, ask, named_actors
 from orchestration.config.models import Settings
 from orchestration.errors import OrchestrationError
 from orchestration.health.alerts import Figure
@@ -146,8 +145,7 @@ class WorkWatch:
 
     async def _dispatchers(self) -> dict[str, DispatcherFigures]:
         """The figures of all that answer; it is counted who misses how many in a row."""
-        names = [str(name) for name in list_named_actors()]
-        names = [name for name in names if name.startswith(DISPATCHER_PREFIX)]
+        names = named_actors(DISPATCHER_PREFIX)
         answers = await asyncio.gather(*map(self._ask_dispatcher, names))
         self._missed = Counter({name: self._missed[name] for name in names if self._missed[name]})
         return {

@@ -5,9 +5,8 @@ whatever runs this, and when it dies, another goes on.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol
 
 import structlog
 
@@ -17,8 +16,9 @@ from orchestration.errors import (
     OrchestrationError,
     UnknownSession,
 )
+from orchestration.meet.ports import MeetJobs, MeetRecords, RunningSessions
 from orchestration.meet.repair import Repair, plan_repair
-from orchestration.meet.roster_changes import KnownParticipant, roster_changes
+from orchestration.meet.roster_changes import roster_changes
 from orchestration.meet.schedule import (
     FAILED_LONGEST_WAIT_MS,
     FAILED_PATIENCE_MS,
@@ -31,10 +31,8 @@ from orchestration.meet.values import (
     Attendee,
     Conference,
     Presence,
-    Transcript,
     TranscriptEntry,
 )
-from orchestration.session.inputs import ParticipantSighting
 from orchestration.session.status import TERMINAL
 from orchestration.speakers.corrections import restored_corrections
 from orchestration.storage.archive_ports import Archive
@@ -62,52 +60,6 @@ PRESENCES_TIMEOUT_S = 30.0
 
 CLAIMANT = "google-meet"
 """Under this name ended sessions are claimed, to be written."""
-
-
-class MeetRecords(Protocol):
-    """What is asked of Google Meet; raises GoogleMeetError."""
-
-    async def conferences(self, meeting_code: str, since_ms: int) -> list[Conference]: ...
-    async def attendees(self, conference: str) -> list[Attendee]: ...
-    async def presences(self, attendee: str) -> list[Presence]: ...
-    async def transcripts(self, conference: str) -> list[Transcript]: ...
-    async def entries(self, transcript: str) -> list[TranscriptEntry]: ...
-
-
-class MeetJobs(Protocol):
-    """What is due; raises DatabaseUnavailable."""
-
-    async def enrol(self, now_ms: int) -> int:
-        """Take up new sessions that are Google Meet's; returns how many."""
-        ...
-
-    async def lease(self, now_ms: int, lease_ms: int, limit: int) -> Sequence[MeetJob]:
-        """Jobs that are due, for nobody else until the lease is over."""
-        ...
-
-    async def settle(self, session_id: str, outcome: Outcome) -> None: ...
-
-    async def known(self, session_id: str) -> Sequence[KnownParticipant]: ...
-
-    async def link(self, session_id: str, links: Sequence[tuple[str, str]]) -> None:
-        """Store which participants are which attendees."""
-        ...
-
-    async def note_presences(
-        self, session_id: str, presences: Mapping[str, Sequence[Presence]]
-    ) -> None:
-        """Store the stays of participants, by attendee."""
-        ...
-
-
-class RunningSessions(Protocol):
-    """The sessions' actors."""
-
-    def has_actor(self, session_id: str) -> bool: ...
-
-    async def sighted(self, session_id: str, sightings: Sequence[ParticipantSighting]) -> None:
-        """Tell a running session who is there; raises Unavailable."""
-        ...
 
 
 class MeetFollower:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestration.audio.chunker import Chunk, Chunker, ChunkingPolicy
+from orchestration.audio.chunker import Chunk, Chunker
+from orchestration.audio.chunking_policy import ChunkingPolicy
 from orchestration.audio.rolling_buffer import RollingBuffer
 from orchestration.audio.sample_ranges import SampleRanges
 from orchestration.audio.voice_activity import VoiceActivityGate, VoiceWindow

@@ -78,7 +78,7 @@ class StreamPipeline:
         self._language = ""
         self._pending: tuple[Word, ...] = ()
         self.coverage = (
-            StreamCoverage.from_progress(rate, _up_to_frontier(progress))
+            StreamCoverage.from_progress(rate, progress.up_to_frontier())
             if progress
             else StreamCoverage(rate)
         )
@@ -294,24 +294,3 @@ class StreamPipeline:
     def _discard(self) -> None:
         """Let go of audio that no chunk will need."""
         self._audio.discard_before(self._rest.start if self._rest else self._audio.needed_from)
-
-
-def _up_to_frontier(progress: StreamProgress) -> StreamProgress:
-    """Stored fates before the frontier; what lies beyond is heard again and judged anew."""
-
-    def cut(ranges: Sequence[SampleRange]) -> tuple[SampleRange, ...]:
-        return tuple(
-            SampleRange(one.start, min(one.end, progress.frontier), one.reason)
-            for one in ranges
-            if one.start < progress.frontier
-        )
-
-    return StreamProgress(
-        stream=progress.stream,
-        offset_ns=progress.offset_ns,
-        duration=progress.frontier,
-        frontier=progress.frontier,
-        transcribed=cut(progress.transcribed),
-        silent=cut(progress.silent),
-        lost=cut(progress.lost),
-    )

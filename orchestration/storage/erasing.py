@@ -67,7 +67,7 @@ class Erasing:
         late = await asyncio.to_thread(self._files.remove_session, session_id)
         if late.files:
             await self._archive.add_files(erasure_id, late)
-        return await self._archive.receipt(erasure_id)
+        return await self._receipt(erasure_id)
 
     async def person(self, person: Person, audio: PersonAudio = "own") -> ErasureReceipt:
         """Erase a person from all sessions. Cut short, it goes on where it is asked for again.
@@ -87,7 +87,7 @@ class Erasing:
         async for found in self._found(person):
             if not found.is_open:
                 await self._erase_from(erasure_id, found, audio)
-        return await self._archive.receipt(erasure_id)
+        return await self._receipt(erasure_id)
 
     async def expire(self, now: datetime, retention_days: int) -> int:
         """Erase sessions that ended so long ago, with a receipt each; returns how many those were.
@@ -141,3 +141,16 @@ class Erasing:
         late = await asyncio.to_thread(self._files.remove_streams, session_id, streams)
         if late.files:
             await self._archive.add_files(erasure_id, late)
+
+    async def _receipt(self, erasure_id: int) -> ErasureReceipt:
+        receipt = await self._archive.receipt(erasure_id)
+        log.info(
+            "erased",
+            erasure_id=receipt.erasure_id,
+            kind=receipt.kind,
+            sessions=receipt.sessions,
+            rows=sum(receipt.rows.values()),
+            files=receipt.files,
+            bytes=receipt.bytes,
+        )
+        return receipt

@@ -4,7 +4,9 @@ Session times are nanoseconds since the session's first sample; sample counts ar
 the stream's own clock.
 """
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -28,6 +30,12 @@ class SessionSpec:
     language: str | None = None
     target_languages: tuple[str, ...] = ()
     settings: JsonObject = field(default_factory=dict)
+
+    @property
+    def description_hash(self) -> bytes:
+        """What tells the same description of a session from another."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,24 @@ class StreamProgress:
     transcribed: tuple[SampleRange, ...]
     silent: tuple[SampleRange, ...]
     lost: tuple[SampleRange, ...]
+
+    def up_to_frontier(self) -> "StreamProgress":
+        """Without the fates beyond the frontier: what lies there is heard again and judged anew."""
+
+        def cut(ranges: tuple[SampleRange, ...]) -> tuple[SampleRange, ...]:
+            return tuple(
+                replace(one, end=min(one.end, self.frontier))
+                for one in ranges
+                if one.start < self.frontier
+            )
+
+        return replace(
+            self,
+            duration=self.frontier,
+            transcribed=cut(self.transcribed),
+            silent=cut(self.silent),
+            lost=cut(self.lost),
+        )
 
 
 @dataclass(frozen=True, slots=True)

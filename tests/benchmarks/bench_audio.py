@@ -17,7 +17,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from orchestration.audio.chunker import Chunker, ChunkingPolicy
+from orchestration.audio.chunker import Chunker
+from orchestration.audio.chunking_policy import ChunkingPolicy
 from orchestration.audio.pcm import PcmFormat, decode_mono, resample_for_engine
 from orchestration.audio.rolling_buffer import RollingBuffer
 from orchestration.audio.voice_activity import VoiceActivityGate

@@ -36,7 +36,7 @@ class Bench:
                 return f"session-of-{session_id}"
 
         monkeypatch.setattr(placement, "monotonic_ms", lambda: self.now_ms)
-        monkeypatch.setattr(placement, "_end_actor", self.ended.append)
+        monkeypatch.setattr(placement, "end_session_actor", self.ended.append)
         self.current = CurrentSettings(Settings(data_dir=data_dir))
         self.placement = Placed(self.current, "", Tally(), self.recovery)
 

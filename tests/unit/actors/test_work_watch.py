@@ -219,7 +219,7 @@ async def test_a_dispatcher_that_answers_again_is_no_longer_alarmed_of(
     dispatcher = Dispatcher()
     actors = {DISPATCHER: dispatcher, COORDINATOR: coordinator}
     monkeypatch.setattr("actors.work_watch.ray.get_actor", lambda name, _: actors[name])
-    monkeypatch.setattr(work_watch, "list_named_actors", lambda: [DISPATCHER])
+    monkeypatch.setattr("actors.names.list_named_actors", lambda: [DISPATCHER])
     monkeypatch.setattr(work_watch, "DISPATCHER_TIMEOUT_S", 0.01)
     watch = work_watch.WorkWatch(Settings(data_dir=Path()))
     for now_ms in range(work_watch.MISSED_PROBES):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from orchestration.audio.chunker import Chunk, Chunker, ChunkingPolicy
+from orchestration.audio.chunker import Chunk, Chunker
+from orchestration.audio.chunking_policy import ChunkingPolicy
 from orchestration.audio.sample_ranges import SampleRanges
 from orchestration.audio.voice_activity import VoiceWindow
 from orchestration.errors import ConfigurationError, OrchestrationError

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from orchestration.audio.chunker import Chunk, Chunker, ChunkingPolicy
+from orchestration.audio.chunker import Chunk, Chunker
+from orchestration.audio.chunking_policy import ChunkingPolicy
 from orchestration.audio.sample_ranges import SampleRanges
 from orchestration.audio.voice_activity import VoiceActivityGate
 

@@ -274,7 +274,7 @@ async def the_coordinator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Re
     for _ in range(2):
         await coordinator.create(SessionSpec("weekly"))
     ended: list[str] = []
-    monkeypatch.setattr(placement, "_end_actor", ended.append)
+    monkeypatch.setattr(placement, "end_session_actor", ended.append)
     current = CurrentSettings(Settings(data_dir=tmp_path))
     actors = Moving(current, "", tally, RecoveryBook())
     actors.adopt({"weekly": "session-1"}, ["session-1"])

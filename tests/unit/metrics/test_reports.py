@@ -88,7 +88,7 @@ async def node(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Node]:
     monkeypatch.setattr(ray, "get_runtime_context", Context)
     monkeypatch.setattr(ray.util, "get_node_ip_address", lambda: "10.0.0.1")
     monkeypatch.setattr(
-        node_measures, "list_named_actors", lambda: ["coordinator", "dispatcher-n1", "dispatcher-x"]
+        "actors.names.list_named_actors", lambda: ["coordinator", "dispatcher-n1", "dispatcher-x"]
     )
     monkeypatch.setattr(reports, "REPORT_INTERVAL_S", 0.01)
     yield node
