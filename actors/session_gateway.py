@@ -130,7 +130,12 @@ class RaySessions:
         if name is None:
             raise SessionEnded("The session has ended.", {"session_id": session_id})
         row = await self._archive.configure_session(session_id, change)
-        await RaySessionLink(self, session_id, name).configure()
+        link = RaySessionLink(self, session_id, name)
+        try:
+            await link.configure()
+        except ActorGone:
+            # Its successor may have read the description before it was changed.
+            await link.configure()
         return row
 
     async def repair(self, session_id: str) -> int:

@@ -87,9 +87,9 @@ class Session:
         self._transcription = Transcription(
             self._streams, self._people, writer, self._outbox, spec.language, values
         )
-        # Whether an earlier incarnation told the last change, a later one does not know.
-        is_first = claim.epoch == 1
-        self._languages_told = (spec.language, spec.target_languages) if is_first else None
+        self._languages_told = spec.language, spec.target_languages
+        if claim.has_untold_languages:
+            self._outbox.tell_languages(*self._languages_told)
         self._sender = SenderPresence(now_ms)
         self._next_passing_ms = now_ms
         self._next_progress_ms = now_ms

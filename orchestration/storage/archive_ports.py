@@ -115,7 +115,11 @@ class Archive(AlertLog, TimingArchive, SpeakerArchive, Protocol):
         self, session_id: str, change: Callable[[SessionSpec], SessionSpec]
     ) -> SessionRow:
         """Give the session the settings of its own and the languages that `change` makes of its
-        description. Changes at once follow each other; what `change` raises changes nothing."""
+        description. Changes at once follow each other; what `change` raises changes nothing.
+
+        Raises:
+            SessionEnded: the session is over, and nobody would work by the change.
+        """
         ...
 
     async def snapshot(self, session_id: str, limit: int) -> Snapshot:

@@ -101,6 +101,9 @@ class Claim:
     """The last pieces of the streams' timelines, in order of stream and sample."""
     participants: Sequence[ParticipantRow] = ()
     """Everybody known so far: not all of them come from facts."""
+    has_untold_languages: bool = False
+    """Whether viewers may not have been told of the session's languages, because an incarnation
+    died when they were changed."""
 
 
 class SessionJournal(Protocol):

@@ -170,7 +170,12 @@ LOCK_FOR_CLAIM = "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1 FOR 
 
 RAISE_EPOCH = """
 UPDATE bot_sessions.sessions SET epoch = epoch + 1, actor_name = $2, updated_at = now()
-WHERE session_id = $1 RETURNING
+WHERE session_id = $1 RETURNING idempotency_hash,
+"""
+
+LAST_LANGUAGES = """
+SELECT event_data FROM bot_sessions.events
+WHERE session_id = $1 AND event_type = 'session' ORDER BY seq DESC LIMIT 1
 """
 
 FACTS_OF_SESSION = """

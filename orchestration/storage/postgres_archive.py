@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from orchestration.errors import SessionConflict
+from orchestration.errors import SessionConflict, SessionEnded
 from orchestration.session.events import DurableEvent, TranslatedText
-from orchestration.session.status import SessionStatus
+from orchestration.session.status import TERMINAL, SessionStatus
 from orchestration.storage.archive_ports import Page, QualitySummary, Snapshot, StoredSegment
 from orchestration.storage.cursors import cursor_at, not_given, place_of
 from orchestration.storage.frame_reader import read_frames_after
@@ -167,7 +167,10 @@ class PostgresArchive(
     ) -> SessionRow:
         async with database(self._pool) as connection, connection.transaction():
             await connection.execute(LOCK_TO_CONFIGURE, session_id)
-            spec = change((await _session(connection, session_id)).spec)
+            row = await _session(connection, session_id)
+            if row.status in TERMINAL:
+                raise SessionEnded("The session has ended.", {"session_id": session_id})
+            spec = change(row.spec)
             targets = list(spec.target_languages)
             await connection.execute(CONFIGURE, session_id, spec.settings, spec.language, targets)
             return await _session(connection, session_id)

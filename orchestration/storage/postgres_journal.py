@@ -28,6 +28,7 @@ from orchestration.storage.rows import (
 from orchestration.storage.stored_changes import store_changes
 from orchestration.storage.stored_text import storable_text
 from orchestration.storage.stream_clocks import read_estimates, read_timeline
+from orchestration.storage.told_languages import may_be_untold
 from orchestration.storage.values import (
     JournalFact,
     JournalFrame,
@@ -71,6 +72,7 @@ class PostgresJournal:
             people = await connection.fetch(PARTICIPANTS, session_id)
             facts = await connection.fetchrow(sql.FACTS_OF_SESSION, session_id)
             assert facts is not None
+            languages = await connection.fetchval(sql.LAST_LANGUAGES, session_id)
         return Claim(
             session=session,
             epoch=session.epoch,
@@ -86,6 +88,8 @@ class PostgresJournal:
             facts_told=facts["facts_told"],
             clocks=clocks,
             timeline=timeline,
+            has_untold_languages=session.epoch > 1
+            and may_be_untold(session.spec, languages, row["idempotency_hash"]),
         )
 
     async def claimed_by(self, actor_name: str) -> str | None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestration.errors import BadRequest, SessionConflict, UnknownSession
+from orchestration.errors import BadRequest, SessionConflict, SessionEnded, UnknownSession
 from orchestration.services.ports import AudioQuality
 from orchestration.storage.archive_ports import QualitySummary, StoredSegment
 from orchestration.storage.erasure_ports import RemovedFiles
@@ -463,6 +463,17 @@ async def test_a_sessions_own_settings_and_languages_are_replaced(
     assert await archive.session("own") == row
     with pytest.raises(UnknownSession):
         await archive.configure_session("nobody", lambda spec: spec)
+
+
+async def test_a_session_that_is_over_takes_no_change(
+    archive: PostgresArchive, journal: PostgresJournal
+) -> None:
+    await archive.create_session(SessionSpec("over", language="en"), b"")
+    await journal.claim("over", "actor")
+    await journal.commit("over", 1, SessionChanges(status="completed"))
+    with pytest.raises(SessionEnded):
+        await archive.configure_session("over", lambda spec: replace(spec, language="pt"))
+    assert (await archive.session("over")).spec.language == "en"
 
 
 async def test_of_changes_that_come_at_once_none_is_lost_and_a_refused_one_leaves_nothing(

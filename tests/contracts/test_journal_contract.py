@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from orchestration.errors import BadAudio, BadRequest, Fenced, OrchestrationError, UnknownSession
+from orchestration.session.events import DurableEvent
 from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS
 from orchestration.storage import journal_statements as sql
 from orchestration.storage.journal_ports import Claim, SessionChanges
@@ -187,6 +188,26 @@ async def test_a_claim_of_a_new_session_finds_nothing(archive: PostgresArchive, 
     assert claim == Claim(
         claim.session, 1, [], 0, 0, {}, [], repaintable=[], corrections=[], participants=[]
     )
+
+
+async def test_a_claim_knows_whether_viewers_were_told_of_the_languages_that_are_stored(
+    archive: PostgresArchive, pool: Pool
+) -> None:
+    journal, spec = PostgresJournal(pool), SessionSpec("told", target_languages=("pt", "es"))
+    await archive.create_session(spec, spec.description_hash)
+
+    async def is_untold() -> bool:
+        return (await journal.claim("told", "actor")).has_untold_languages
+
+    assert [await is_untold(), await is_untold()] == [False, False]
+    changed = replace(spec, language="en", target_languages=())
+    await archive.configure_session("told", lambda _: changed)
+    assert await is_untold()
+    told = DurableEvent(1, "session", {"language": "en", "target_languages": []})
+    await journal.commit("told", 3, SessionChanges(events=[told]))
+    assert not await is_untold()
+    await archive.configure_session("told", lambda _: spec)
+    assert await is_untold()
 
 
 async def test_an_actor_finds_its_open_session_again(journal: PostgresJournal) -> None:

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from orchestration.errors import SessionConflict, UnknownSession
+from orchestration.errors import SessionConflict, SessionEnded, UnknownSession
 from orchestration.session.events import DurableEvent
-from orchestration.session.status import SessionStatus
+from orchestration.session.status import TERMINAL, SessionStatus
 from orchestration.storage.archive_ports import (
     Page,
     QualitySummary,
@@ -103,6 +103,8 @@ class InMemoryArchive(
         self, session_id: str, change: Callable[[SessionSpec], SessionSpec]
     ) -> SessionRow:
         stored = self.of(session_id)
+        if stored.row.status in TERMINAL:
+            raise SessionEnded("The session has ended.", {"session_id": session_id})
         stored.row = replace(stored.row, spec=change(stored.row.spec))
         return stored.row
 

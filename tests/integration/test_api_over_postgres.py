@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -98,7 +99,7 @@ class RunningSessions:
         self.finished = asyncio.Event()
 
     async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
-        row, created = await self._archive.create_session(spec, repr(spec).encode())
+        row, created = await self._archive.create_session(spec, spec.description_hash)
         await self.restart(spec.session_id)
         return row, created
 
@@ -479,6 +480,22 @@ async def test_changed_settings_that_do_not_fit_a_sessions_own_leave_it_as_it_wa
         url = f"{service.url}/api/sessions/own"
         async with client.patch(url, json={"settings": {"overlap_ms": None}}) as response:
             assert (await response.json())["settings"] == {}
+
+
+async def test_viewers_are_told_of_a_change_that_was_stored_while_the_actor_died(
+    service: Service, dsn: str
+) -> None:
+    await service.sessions.create(SessionSpec("dying", language="en"))
+    pool = await connect_pool(dsn, min_size=1, max_size=1, connect_timeout_s=10)
+    async with service.client.ws_connect(f"{service.url}/ws/live/dying") as viewer:
+        await viewer.receive_json()
+        await PostgresArchive(pool).configure_session(
+            "dying", lambda spec: replace(spec, target_languages=("pt",))
+        )
+        await service.sessions.restart("dying")
+        told = await until(viewer, "session")
+    assert (told["language"], told["target_languages"]) == ("en", ["pt"])
+    await pool.close()
 
 
 async def test_a_platforms_new_name_is_on_every_line_of_the_session(

@@ -180,8 +180,9 @@ def test_viewers_are_told_of_changed_languages_at_once_and_once() -> None:
 
 
 def test_a_change_that_an_incarnation_before_may_not_have_told_is_told() -> None:
-    resumed = replace(claim(targets=("es",)), epoch=2)
+    resumed = replace(claim(targets=("es",)), epoch=2, has_untold_languages=True)
     meeting = Meeting(Session(resumed, SessionValues(), 0))
+    meeting.settle()
     meeting.session.speak("en", ("es",))
     meeting.settle()
     assert meeting.told("session") == [{"language": "en", "target_languages": ["es"]}]
