@@ -1,6 +1,7 @@
 """What commands share that talk to a running service."""
 
 import asyncio
+import ipaddress
 import os
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -31,7 +32,18 @@ def default_url() -> str:
     """Where `orchestration up` listens with this environment."""
     port = os.environ.get("PORT", "")
     known = port.isdecimal() and 0 < int(port) < 65_536
-    return f"http://127.0.0.1:{port if known else DEFAULT_PORT}"
+    return f"http://{_own_host()}:{port if known else DEFAULT_PORT}"
+
+
+def _own_host() -> str:
+    """As a URL has it. Names are left out: some shells set HOST to the machine's own."""
+    try:
+        address = ipaddress.ip_address(os.environ.get("HOST", "").strip("[]"))
+    except ValueError:
+        return "127.0.0.1"
+    if address.is_unspecified:
+        return "127.0.0.1"
+    return f"[{address}]" if address.version == 6 else str(address)
 
 
 def url_option(command: Command) -> Command:
@@ -40,7 +52,7 @@ def url_option(command: Command) -> Command:
         "--url",
         envvar="ORCHESTRATION_URL",
         default=default_url,
-        show_default=f"http://127.0.0.1:{DEFAULT_PORT}, or the port of PORT",
+        show_default=f"http://127.0.0.1:{DEFAULT_PORT}, or HOST and PORT",
         callback=_http_url,
         help="Where the service is (ORCHESTRATION_URL). The key, if any: ORCHESTRATION_API_KEY.",
     )(command)

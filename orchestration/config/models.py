@@ -46,6 +46,12 @@ class ServerSettings(Section):
     ticket_lifetime_s: int = Field(60, ge=1, le=86_400)
     sign_in_lifetime_s: int = Field(12 * 3600, ge=60, le=MAX_SIGN_IN_S)
 
+    @field_validator("host")
+    @classmethod
+    def brackets_are_of_urls(cls, host: str) -> str:
+        """`[::1]` is how a URL has the address that is listened on as `::1`."""
+        return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
     @field_validator("allowed_origins")
     @classmethod
     def origins_are_what_browsers_send(cls, origins: tuple[str, ...]) -> tuple[str, ...]:

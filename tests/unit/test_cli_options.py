@@ -48,6 +48,24 @@ def test_a_port_that_none_could_listen_on_is_not_asked(
 
 
 @pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("[::1]", "[::1]"),
+        ("::1", "[::1]"),
+        ("192.168.1.5", "192.168.1.5"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "127.0.0.1"),
+        ("my-machine", "127.0.0.1"),
+    ],
+)
+def test_commands_speak_to_the_address_that_the_service_would_listen_on(
+    monkeypatch: pytest.MonkeyPatch, host: str, asked: str
+) -> None:
+    monkeypatch.setenv("HOST", host)
+    assert default_url() == f"http://{asked}:3000"
+
+
+@pytest.mark.parametrize(
     "url", ["http://", "http://[::1", "http://127.0.0.1:99999", f"http://{'a' * 300}"]
 )
 def test_a_url_that_cannot_be_read_is_one_sentence(url: str) -> None:

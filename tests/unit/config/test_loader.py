@@ -30,6 +30,12 @@ def test_a_host_beyond_loopback_without_a_key_is_refused(host: str) -> None:
         load_settings({"HOST": host})
 
 
+def test_a_host_in_the_brackets_of_a_url_is_the_one_between_them() -> None:
+    assert load_settings({"HOST": "[::1]"}).server.host == "::1"
+    with pytest.raises(ConfigurationError, match="HOST :: is reachable"):
+        load_settings({"HOST": "[::]"})
+
+
 def test_the_key_is_kept_as_its_hash_only() -> None:
     settings = load_settings({"HOST": "0.0.0.0", "ORCHESTRATION_API_KEY": KEY})
     assert settings.server.api_key_sha256 == hash_key(KEY)
