@@ -2,12 +2,14 @@
 
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.session_calls import TranscriptFormat
 from orchestration.commands.connection import url_option, with_client
+from orchestration.commands.output_files import whole_file
 from orchestration.errors import JsonObject, JsonValue, UnreadableFile
 
 
@@ -51,10 +53,8 @@ def export_command(
     if output is None:
         click.echo(text, nl=not text.endswith("\n"))
         return
-    try:
-        output.write_text(text, "utf-8")
-    except OSError as trouble:
-        raise UnreadableFile(f"Cannot write {output}: {trouble.strerror or trouble}.") from trouble
+    with whole_file(output) as file:
+        file.write(text.encode())
 
 
 def _languages(session: JsonObject) -> list[JsonValue]:
@@ -63,21 +63,19 @@ def _languages(session: JsonObject) -> list[JsonValue]:
 
 
 def _write_archive(url: str, api_key: str | None, session: str, output: Path) -> None:
-    """Under its name the file is whole: it is written beside it first."""
-    partial = output.with_name(f".{output.name}.part")
-
     async def work(client: OrchestrationClient) -> None:
-        with partial.open("wb") as file:
+        with whole_file(output) as file:
             async for piece in client.export_session(session):
                 file.write(piece)
-        with zipfile.ZipFile(partial) as whole:
-            whole.getinfo("manifest.json")
-        partial.replace(output)
+            if file.readable():
+                _check_archive(file, output)
 
+    with_client(url, api_key, work)
+
+
+def _check_archive(file: BinaryIO, output: Path) -> None:
     try:
-        with_client(url, api_key, work)
-    except (OSError, KeyError, zipfile.BadZipFile) as trouble:
-        reason = getattr(trouble, "strerror", None) or trouble
-        raise UnreadableFile(f"Cannot write {output}: {reason}.") from trouble
-    finally:
-        partial.unlink(missing_ok=True)
+        with zipfile.ZipFile(file) as whole:
+            whole.getinfo("manifest.json")
+    except (KeyError, zipfile.BadZipFile) as trouble:
+        raise UnreadableFile(f"Cannot write {output}: {trouble}.") from trouble

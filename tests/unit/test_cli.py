@@ -1,6 +1,8 @@
 import asyncio
+import errno
 import io
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -233,6 +235,33 @@ def test_export_writes_the_services_file_byte_for_byte(tmp_path: Path) -> None:
     assert path.read_text("utf-8") == subtitles
     assert service.requests[0][2] == {"format": "srt", "language": "pt"}
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+
+
+def test_an_export_that_fails_leaves_the_file_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "out.txt"
+    path.write_text("Ana: Before.\n")
+    with service_in_a_thread() as service:
+        service.answers["GET", "/api/sessions/s1/transcript"] = (200, "Ana: Now.\n")
+        monkeypatch.setattr(os, "fsync", fail)
+        result = run("export", "s1", "-o", str(path), "--url", service.url)
+    assert result.stderr == f"Error: Cannot write {path}: No space left on device.\n"
+    assert [one.name for one in tmp_path.iterdir()] == ["out.txt"]
+    assert path.read_text() == "Ana: Before.\n"
+
+
+def test_an_export_to_a_device_or_through_a_link_leaves_it_there(tmp_path: Path) -> None:
+    path, link = tmp_path / "out.txt", tmp_path / "link.txt"
+    link.symlink_to(path)
+    with service_in_a_thread() as service:
+        service.answers["GET", "/api/sessions/s1/transcript"] = (200, "Ana: Now.\n")
+        for target in (link, Path("/dev/null")):
+            assert run("export", "s1", "-o", str(target), "--url", service.url).exit_code == 0
+    assert (link.is_symlink(), path.read_text()) == (True, "Ana: Now.\n")
 
 
 def test_export_in_a_language_that_nothing_was_translated_to_says_so() -> None:
