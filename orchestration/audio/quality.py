@@ -3,8 +3,6 @@
 Imports scipy and pyloudnorm: only the Transcription deployment runs this.
 """
 
-import warnings
-
 import numpy as np
 import pyloudnorm
 from numpy.typing import NDArray
@@ -24,8 +22,18 @@ ROLLOFF = 0.95
 """The share of the power that lies below the roll-off frequency."""
 SPEECH_OVER_NOISE = 10 ** (6 / 10)
 """A frame of speech has this many times the noise's power: loud even noise has none such."""
-MIN_LOUDNESS_MS = 400
-"""BS.1770's block; shorter audio has no loudness."""
+LOUDNESS_STEP_MS = 100
+LOUDNESS_BLOCK_STEPS = 4
+"""BS.1770's gating block is 400 ms long, and one begins each 100 ms; shorter audio has none."""
+ABSOLUTE_GATE_LUFS = -70.0
+RELATIVE_GATE = 0.1
+"""Of the mean power: blocks 10 LU below it are left out."""
+LOUDNESS_OFFSET_DB = -0.691
+K_WEIGHTING = (
+    pyloudnorm.IIRfilter(4.0, 1 / np.sqrt(2), 1500.0, ENGINE_SAMPLE_RATE, "high_shelf"),
+    pyloudnorm.IIRfilter(0.0, 0.5, 38.0, ENGINE_SAMPLE_RATE, "high_pass"),
+)
+"""The two stages of BS.1770's weighting; they keep nothing from one call to the next."""
 
 GOOD_SNR_DB = 30.0
 GOOD_SPEECH_RATIO = 0.4
@@ -101,13 +109,25 @@ def rolloff_hz(samples: Samples) -> int:
 
 
 def loudness(samples: Samples) -> float | None:
-    """Integrated loudness by ITU-R BS.1770-4, None for silence and for less than 400 ms."""
-    if len(samples) < ENGINE_SAMPLE_RATE * MIN_LOUDNESS_MS // 1000 or not samples.any():
+    """Integrated loudness by ITU-R BS.1770-4, None for silence and for less than 400 ms.
+
+    Its filters are pyloudnorm's. Its gating is our own: pyloudnorm's sets the warnings of the whole
+    process aside for a while, which other threads would notice.
+    """
+    step = ENGINE_SAMPLE_RATE * LOUDNESS_STEP_MS // 1000
+    steps = len(samples) // step
+    if steps < LOUDNESS_BLOCK_STEPS:
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        value = float(pyloudnorm.Meter(ENGINE_SAMPLE_RATE).integrated_loudness(samples))
-    return round(value, 1) if np.isfinite(value) else None
+    weighted = samples
+    for stage in K_WEIGHTING:
+        weighted = stage.apply_filter(weighted)
+    by_step = (weighted[: steps * step].reshape(steps, step) ** 2).mean(axis=1)
+    powers = np.convolve(by_step, np.full(LOUDNESS_BLOCK_STEPS, 1 / LOUDNESS_BLOCK_STEPS), "valid")
+    heard = powers[powers >= 10 ** ((ABSOLUTE_GATE_LUFS - LOUDNESS_OFFSET_DB) / 10)]
+    if not len(heard):
+        return None
+    heard = heard[heard > RELATIVE_GATE * heard.mean()]
+    return round(LOUDNESS_OFFSET_DB + 10 * float(np.log10(heard.mean())), 1)
 
 
 def _dbfs(power: float) -> float:

@@ -1,12 +1,14 @@
 """Quality of audio, on real speech."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 
-from orchestration.audio.quality import assess
+from orchestration.audio.quality import assess, loudness
 from orchestration.audio.stages import Samples
 from orchestration.services.ports import ENGINE_SAMPLE_RATE
 
@@ -65,6 +67,23 @@ def test_levels_are_those_of_the_standards() -> None:
     assert quality.peak_dbfs == pytest.approx(0, abs=0.1)
     assert quality.lufs == pytest.approx(-3.0, abs=0.3)
     assert quality.rolloff_hz == pytest.approx(997, abs=5)
+
+
+@pytest.mark.parametrize("name", ["reading.flac", "meeting.flac"])
+def test_loudness_is_what_pyloudnorm_measures(name: str) -> None:
+    meter = pyloudnorm.Meter(SECOND)
+    for clip in clips(name):
+        for gain in (1, 0.01):
+            expected = pytest.approx(meter.integrated_loudness(gain * clip), abs=0.06)
+            assert loudness(gain * clip) == expected
+
+
+def test_measuring_leaves_the_warnings_of_other_threads_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(warnings, "catch_warnings")
+    assert loudness(clips("reading.flac")[0]) is not None
+    assert loudness(noise(1e-6)) is None
 
 
 def test_next_to_nothing_has_figures_too() -> None:
