@@ -14,7 +14,7 @@ from orchestration.api.audio_views import (
 from orchestration.api.coverage import stream_coverages
 from orchestration.api.replicas import Replicas
 from orchestration.api.upload_job import UploadJob
-from orchestration.api.upload_steps import is_whole
+from orchestration.api.upload_steps import is_whole, may_be_a_file
 from orchestration.config.current import CurrentSettings
 from orchestration.errors import Unavailable, UnknownJob, UnknownSession
 from orchestration.session.fields import MAX_STREAM
@@ -81,6 +81,8 @@ class UploadResults:
         """A job by what is stored, as if nobody were at it."""
         job_id = f"{session_id}.{stream}"
         row, mine = await self._rows(session_id, stream)
+        if not may_be_a_file(mine):
+            raise _unknown_job(session_id, stream)
         result = await self._stored(session_id, stream, None, True)
         heard = result.processing_result
         assert heard is not None
@@ -112,7 +114,7 @@ class UploadResults:
         streams = await self._archive.streams(session_id)
         mine = next((one for one in streams if one.spec.stream == stream), None)
         if mine is None:
-            raise UnknownJob("No job has this id.", {"session_id": session_id, "stream": stream})
+            raise _unknown_job(session_id, stream)
         return row, mine
 
     async def _stored(
@@ -123,3 +125,7 @@ class UploadResults:
         coverage = stream_coverages([mine])[0]
         job_id = f"{session_id}.{stream}"
         return upload_result(job_id, row, mine, coverage, stored, job, with_speakers)
+
+
+def _unknown_job(session_id: str, stream: int) -> UnknownJob:
+    return UnknownJob("No job has this id.", {"session_id": session_id, "stream": stream})

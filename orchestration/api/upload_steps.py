@@ -142,6 +142,12 @@ def pending_ms_of(row: StreamRow) -> int:
     return pending * 1000 // rate
 
 
+def may_be_a_file(row: StreamRow) -> bool:
+    """Whether a stream's frames are as long as a file's: a bot's are shorter."""
+    frame_samples = row.spec.format.sample_rate * FRAME_MS // 1000
+    return row.next_seq == -(-row.next_sample // frame_samples)
+
+
 def is_whole(row: StreamRow) -> bool:
     """Whether all of a file is in its stream, as stored: only the last frame of a file is short.
 

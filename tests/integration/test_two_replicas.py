@@ -164,9 +164,10 @@ async def test_a_file_whose_replica_was_killed_has_failed_unless_all_of_it_had_a
     stored = replicas.session.stored
     fmt = PcmFormat("s16le", 16_000, 1)
     heard = StreamProgress(3, 0, samples, samples, (SampleRange(0, samples),), (), ())
-    stored.streams[3] = StreamRow(StreamSpec(3, fmt, None), 11, samples, None, heard)
+    frames = -(-samples // 16_000)
+    stored.streams[3] = StreamRow(StreamSpec(3, fmt, None), frames, samples, None, heard)
     if is_given_up:
-        stored.streams[3] = replace(stored.streams[3], last_seq=10)
+        stored.streams[3] = replace(stored.streams[3], last_seq=frames - 1)
         stored.set_status("completed")
     for server in (replicas.one, replicas.other):
         _, job = await server.json("GET", "/api/audio/jobs/s1.3")
@@ -178,6 +179,17 @@ async def test_a_file_whose_replica_was_killed_has_failed_unless_all_of_it_had_a
             assert "send it again" in str(error["detail"])
         else:
             assert error is None
+
+
+async def test_a_bots_stream_is_no_job(replicas: Replicas) -> None:
+    await replicas.stats()
+    fmt = PcmFormat("s16le", 16_000, 1)
+    replicas.session.stored.streams[3] = StreamRow(
+        StreamSpec(3, fmt, None), 100, 160_000, None, None
+    )
+    for server in (replicas.one, replicas.other):
+        status, job = await server.json("GET", "/api/audio/jobs/s1.3")
+        assert (status, job["code"]) == (404, "unknown_job")
 
 
 async def test_a_whole_file_goes_on_without_its_replica(replicas: Replicas) -> None:
