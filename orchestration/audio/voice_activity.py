@@ -40,8 +40,9 @@ class VoiceActivityGate:
 
     Window k covers `[k * rate // 50, (k + 1) * rate // 50)` relative to the gate's start, so that
     windows neither drift nor overlap at rates which 50 does not divide. Speech is what webrtcvad
-    says is speech, and whatever is louder than `LOUD_DBFS`. webrtcvad follows the noise floor and
-    stretches speech by 60 to 100 ms: its answer depends on all audio since the start.
+    says is speech, and whatever is louder than `LOUD_DBFS`, a constant in the samples not counted.
+    webrtcvad follows the noise floor and stretches speech by 60 to 100 ms: its answer depends on
+    all audio since the start.
     """
 
     def __init__(self, sample_rate: int, mode: int, *, start: int = 0) -> None:
@@ -132,4 +133,6 @@ class VoiceActivityGate:
 
 def _is_loud(window: NDArray[np.int16]) -> bool:
     values = window.astype(np.float32)
+    # A cheap sound card adds a constant, which nobody hears: it is not loudness.
+    values -= values.mean()
     return float(np.dot(values, values)) > _LOUD_MEAN_SQUARE * len(window)

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from orchestration.services.plain_text import plain_text
 from orchestration.services.ports import HypothesisWord
-from orchestration.transcript.words import UNSPACED_LANGUAGES
+from orchestration.transcript.words import UNSPACED_LANGUAGES, is_one_word
 
 UNTIMED_PROBABILITY = 0.5
 """Of words whose engine gave neither a probability nor anything to derive one from, and of words
@@ -48,13 +48,19 @@ def whole_words(
     """Words in order, within the chunk, starts never going back, none empty.
 
     A piece without a leading space continues the word before it, if the engine marks beginnings
-    at all and the language is written with spaces. A word is as probable as its pieces on average.
+    at all; where the language has no spaces, only within numbers and words of other scripts. A
+    word is as probable as its pieces on average.
     """
     cleaned = [(plain_text(piece.text), piece) for piece in pieces]
-    marked = language not in UNSPACED_LANGUAGES and any(text.startswith(" ") for text, _ in cleaned)
+    marked = any(text.startswith(" ") for text, _ in cleaned)
+    spaced = language not in UNSPACED_LANGUAGES
     groups: list[list[tuple[str, WordPiece]]] = []
+
+    def continues(before: list[tuple[str, WordPiece]], text: str) -> bool:
+        return marked if spaced else is_one_word("".join(one for one, _ in before), text)
+
     for text, piece in cleaned:
-        if groups and marked and text and not text.startswith(" "):
+        if groups and text and not text.startswith(" ") and continues(groups[-1], text):
             groups[-1].append((text, piece))
         else:
             groups.append([(text, piece)])
@@ -95,24 +101,30 @@ def spread_words(
 
 
 def split_words(text: str, language: str) -> list[str]:
-    """The text's words with their punctuation; characters where the language has no spaces."""
+    """The text's words with their punctuation; characters where the language has no spaces, but
+    for its numbers and words of other scripts."""
     runs = plain_text(text).split()
     if language not in UNSPACED_LANGUAGES:
         return runs
     words: list[str] = []
-    for character in "".join(runs):
-        # Punctuation and combining marks belong to what they follow.
-        if words and unicodedata.category(character)[0] in "PM":
-            words[-1] += character
-        else:
-            words.append(character)
+    for run in runs:
+        begins = True
+        for character in run:
+            # Punctuation and combining marks belong to what they follow.
+            is_mark = unicodedata.category(character)[0] in "PM"
+            if words and (is_mark or (not begins and is_one_word(words[-1], character))):
+                words[-1] += character
+            else:
+                words.append(character)
+            begins = False
     return words
 
 
-def punctuated(words: Iterable[str], text: str) -> list[str]:
+def punctuated(words: Iterable[str], text: str, *, marks_spaces: bool = False) -> list[str]:
     """Bare words with the punctuation that the segment's text has around each of them.
 
     Every word is looked for shortly behind the one before; one that is not there stays as it is.
+    With `marks_spaces`, all but those that touch the one before begin with a space.
     """
     result: list[str] = []
     cursor = 0
@@ -120,14 +132,15 @@ def punctuated(words: Iterable[str], text: str) -> list[str]:
         bare = word.strip()
         found = text.find(bare, cursor, cursor + len(bare) + PUNCTUATION_REACH) if bare else -1
         if found < 0:
-            result.append(bare)
+            result.append(f" {bare}" if marks_spaces else bare)
             continue
         begin, end = found, found + len(bare)
         while begin > cursor and _is_punctuation(text[begin - 1]):
             begin -= 1
         while end < len(text) and _is_punctuation(text[end]):
             end += 1
-        result.append(text[begin:end])
+        touches = 0 < begin == cursor
+        result.append(" " * (marks_spaces and not touches) + text[begin:end])
         cursor = end
     return result
 

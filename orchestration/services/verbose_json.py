@@ -6,7 +6,8 @@ diarize give a `speaker` with each segment, with each word, or both; the word's 
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from orchestration.errors import JsonObject, JsonValue
 from orchestration.services.hypotheses import (
@@ -25,11 +26,18 @@ from orchestration.services.ports import (
     HypothesisWord,
     LabelScope,
 )
+from orchestration.transcript.words import UNSPACED_LANGUAGES
 
 _UNKNOWN_FIGURE = -1.0
 
 MAX_LABEL_CHARACTERS = 64
 """A longer diarization label is cut."""
+
+MAX_CHARACTERS = 20_000
+MAX_CHARACTERS_PER_S = 2_000
+"""Of an answer's words and text, for each second of audio beside `MAX_CHARACTERS`. Whisper writes
+448 tokens at most for each 30 s, twice in an answer, and the longest have some 20 characters; more
+is no transcription, and stitching it would hold up its session."""
 
 
 class MalformedTranscription(ValueError):
@@ -59,25 +67,52 @@ def parse_verbose_json(
     """The hypothesis in an answer for a chunk of `duration_ms`; `language` is what was asked.
 
     Times outside the chunk are clipped to it. Without any word times, a segment's words are
-    spread over it (`hypotheses.spread_words`).
+    spread over it (`hypotheses.spread_words`), and without any times the segments over the chunk.
 
     Raises:
-        MalformedTranscription: a field is missing or of another type.
+        MalformedTranscription: a field is missing or of another type, or there is too much text.
     """
     answer = _object(body, "the answer")
     spoken = normalise_language(_text(answer, "language") or language or UNDETERMINED)
     words = [_word(one) for one in _objects(answer, "words")]
     raw_segments = [_segment(one) for one in _objects(answer, "segments")]
     if not raw_segments:
-        if "text" not in answer:
+        # Null in place of both is an engine that failed, not silence: that would lose the audio.
+        if answer.get("text") is None and answer.get("segments") is None:
             raise MalformedTranscription("it has neither segments nor text")
         text = _text(answer, "text")
         raw_segments = [_RawSegment(text, 0.0, duration_ms / 1000, [], None, None, None, None)]
     if words and not any(segment.words for segment in raw_segments):
         _distribute(words, raw_segments)
+    _check_length(raw_segments, duration_ms)
+    raw_segments = _with_times(raw_segments, duration_ms)
     segments = (_assemble(segment, spoken, duration_ms) for segment in raw_segments)
     heard = tuple(segment for segment in segments if segment.words)
     return Hypothesis(spoken, heard, engine, label_scope=label_scope)
+
+
+def _check_length(segments: Sequence[_RawSegment], duration_ms: int) -> None:
+    """Raises MalformedTranscription where there is more text than whisper can write."""
+    length = sum(len(one.text) + sum(len(word.text) for word in one.words) for one in segments)
+    most = MAX_CHARACTERS + MAX_CHARACTERS_PER_S * duration_ms // 1000
+    if length > most:
+        raise MalformedTranscription(f"it has {length} characters, of at most {most}")
+
+
+def _with_times(segments: list[_RawSegment], duration_ms: int) -> list[_RawSegment]:
+    """The segments, over the chunk by their characters where none has a length: some servers
+    answer 0 for times that they do not know."""
+    if any(one.end_s > one.start_s or one.words for one in segments):
+        return segments
+    total = sum(len(one.text) for one in segments) or 1
+    placed: list[_RawSegment] = []
+    written = 0
+    for one in segments:
+        start_s = duration_ms / 1000 * written / total
+        written += len(one.text)
+        end_s = duration_ms / 1000 * written / total
+        placed.append(replace(one, start_s=start_s, end_s=end_s))
+    return placed
 
 
 def _distribute(words: list[WordPiece], segments: list[_RawSegment]) -> None:
@@ -100,7 +135,7 @@ def _assemble(segment: _RawSegment, language: str, duration_ms: int) -> Hypothes
 
 
 def _words(segment: _RawSegment, language: str, duration_ms: int) -> tuple[HypothesisWord, ...]:
-    if not any(math.isfinite(word.start_s) for word in segment.words):
+    if not _are_timed(segment.words):
         start_ms = clip_ms(segment.start_s, duration_ms, 0)
         end_ms = max(start_ms, clip_ms(segment.end_s, duration_ms, duration_ms))
         return spread_words(segment.text, language, start_ms, end_ms, segment.label)
@@ -111,7 +146,8 @@ def _words(segment: _RawSegment, language: str, duration_ms: int) -> tuple[Hypot
     )
     texts = [word.text for word in segment.words]
     if not any(text.startswith(" ") for text in texts):
-        texts = punctuated(texts, plain_text(segment.text))
+        is_unspaced = language in UNSPACED_LANGUAGES
+        texts = punctuated(texts, plain_text(segment.text), marks_spaces=is_unspaced)
     pieces = [
         WordPiece(
             text,
@@ -123,6 +159,14 @@ def _words(segment: _RawSegment, language: str, duration_ms: int) -> tuple[Hypot
         for text, word in zip(texts, segment.words, strict=True)
     ]
     return whole_words(pieces, language, duration_ms)
+
+
+def _are_timed(words: Sequence[WordPiece]) -> bool:
+    """Whether any word says when it is. Several at one moment, without length, do not."""
+    starts = {word.start_s for word in words if math.isfinite(word.start_s)}
+    if len(words) > 1 and len(starts) == 1:
+        return any(word.end_s > word.start_s for word in words)
+    return bool(starts)
 
 
 def _segment(fields: JsonObject) -> _RawSegment:

@@ -53,7 +53,7 @@ def _verbose(answer: JsonValue) -> JsonValue:
     """The answer as OpenAI's `verbose_json`, of which it is nearly a subset."""
     if not isinstance(answer, dict):
         return answer
-    verbose: JsonObject = {"text": answer.get("text")}
+    verbose: JsonObject = {key: answer[key] for key in ("text",) if key in answer}
     language = answer.get("language")
     if isinstance(language, str) and language.lower() not in _NOT_LANGUAGES:
         verbose["language"] = language

@@ -320,7 +320,8 @@ class Session:
         """Let time pass: retries, and what is said once a second."""
         self._transcription.order_again(now_ms)
         if not self._sender.is_awaited:
-            self._streams.stall_quiet(now_ms, self._values.stall_after_ms)
+            values = self._values
+            self._streams.stall_quiet(now_ms, values.stall_after_ms, values.force_commit_after_ms)
         self._transcription.force_stalled_words(now_ms, self._values.force_commit_after_ms)
         if now_ms >= self._next_passing_ms and self.status not in TERMINAL:
             self._next_passing_ms = now_ms + self._values.passing_interval_ms

@@ -1,6 +1,7 @@
 """The language of each stream, as given or as heard."""
 
 from orchestration.services.ports import Hypothesis
+from orchestration.transcript.hallucination import credible_words
 
 UNDETERMINED = "und"
 
@@ -32,10 +33,12 @@ class SpokenLanguages:
         return self._given or self._settled.get(stream)
 
     def heard(self, stream: int, hypothesis: Hypothesis) -> None:
-        """Take the language of an answer into account."""
-        words = sum(len(segment.words) for segment in hypothesis.segments)
+        """Take the language of an answer into account, if its words are to be believed: what
+        whisper makes of music or noise is in any language."""
         language = hypothesis.language
-        if self.of(stream) or words < ENOUGH_WORDS or language == UNDETERMINED:
+        if self.of(stream) or language == UNDETERMINED:
+            return
+        if len(credible_words(hypothesis).words) < ENOUGH_WORDS:
             return
         candidate, count = self._candidates.get(stream, (language, 0))
         count = count + 1 if candidate == language else 1

@@ -16,7 +16,7 @@ STALL_SILENCE_MS = 200
 """Audio that stops after this much silence has stopped for good, or until the next speech."""
 
 LONGEST_APPEND_MS = 10_000
-"""What the buffer has room for beyond what is kept; frames are far shorter."""
+"""What the buffer has room for beyond what is kept; longer frames are taken in parts."""
 
 SILENCE_DBFS = -96.0
 """The level of silence: a step of 16 bits, rounded down."""
@@ -75,9 +75,9 @@ class StreamAudio:
             self._listen(self._gate.flush())
             self._chunker.gap(*gap)
             self._gate.reset(first)
-        self._make_room(first + len(samples))
-        self._buffer.append(first, samples)
-        self._listen(self._gate.feed(first, samples))
+        longest = self.samples(LONGEST_APPEND_MS)
+        for at in range(0, len(samples), longest):
+            self._append(first + at, samples[at : at + longest])
         return gap
 
     def finish(self) -> None:
@@ -85,9 +85,11 @@ class StreamAudio:
         self._listen(self._gate.flush())
         self._chunker.end(self.end)
 
-    def stall(self) -> bool:
-        """No audio has come for a while: let the utterance end, unless in mid-speech (False)."""
-        if any(self._speech.within(max(0, self.end - self.samples(STALL_SILENCE_MS)), self.end)):
+    def stall(self, *, even_in_speech: bool) -> bool:
+        """No audio has come for a while: let the utterance end. False: not in mid-speech, unless
+        `even_in_speech`."""
+        quiet_from = max(0, self.end - self.samples(STALL_SILENCE_MS))
+        if not even_in_speech and any(self._speech.within(quiet_from, self.end)):
             return False
         self._listen(self._gate.flush())
         self._chunker.stall()
@@ -122,6 +124,11 @@ class StreamAudio:
         samples = self._buffer.read(start, self.end).astype(np.float32) / 32768
         power = float(np.mean(samples * samples))
         return max(SILENCE_DBFS, round(10 * float(np.log10(max(power, 1e-12))), 1))
+
+    def _append(self, first: int, samples: NDArray[np.int16]) -> None:
+        self._make_room(first + len(samples))
+        self._buffer.append(first, samples)
+        self._listen(self._gate.feed(first, samples))
 
     def _listen(self, windows: Sequence[VoiceWindow]) -> None:
         self._chunker.hear(windows)

@@ -113,14 +113,18 @@ class StreamPipeline:
             self._audio.finish()
             self._settle_silence()
 
-    def stall(self) -> None:
-        """The sender is there but sends nothing: let the utterance end, unless in mid-speech.
+    def stall(self, *, even_in_speech: bool) -> bool:
+        """The sender is there but sends nothing: let the utterance end, unless in mid-speech
+        (False).
 
-        A bot that leaves out silence sends some of it first. Audio that stops in speech is late:
-        an end there would cut a word in two.
+        A bot that leaves out silence sends some of it first. Audio that stops in speech is late,
+        and an end there would cut a word in two; `even_in_speech` it is not coming any more, as of
+        somebody who mutes the microphone with the last word.
         """
-        if self._audio.stall():
-            self._settle_silence()
+        if not self._audio.stall(even_in_speech=even_in_speech):
+            return False
+        self._settle_silence()
+        return True
 
     @property
     def chunks_waiting(self) -> int:
@@ -156,7 +160,9 @@ class StreamPipeline:
         """Take the engine's answer for the chunk under way."""
         credible = credible_words(hypothesis)
         self.dropped_hallucinations += sum(credible.dropped.values())
-        self._language = hypothesis.language
+        if credible.words or not self._language:
+            # Without words it is a guess at noise, and words of the answer before may yet be said.
+            self._language = hypothesis.language
         rate = self.spec.format.sample_rate
         words = [
             Word(
@@ -181,14 +187,16 @@ class StreamPipeline:
 
     def given_up(
         self, chunk: Chunk, reason: str, speakers_of: SpeakersOf
-    ) -> tuple[Heard, SampleRange]:
-        """The chunk under way will never be answered: what only it holds is lost."""
+    ) -> tuple[Heard, SampleRange | None]:
+        """The chunk under way will never be answered: what only it holds is lost, None if the next
+        one holds all of it."""
         lost_to = chunk.end if chunk.is_final else chunk.end - self._overlap_samples
         start = max(chunk.start, self._first_pending)
         self.coverage.lost(chunk.start, lost_to, reason)
         committed = self._stitcher.flush()
         self._pending = ()
-        return self._finish(committed, True, speakers_of), SampleRange(start, lost_to, reason)
+        lost = SampleRange(start, lost_to, reason) if start < lost_to else None
+        return self._finish(committed, True, speakers_of), lost
 
     def force_commit(self, speakers_of: SpeakersOf) -> Heard:
         """Make final what has waited too long for a chunk that would settle it."""
@@ -256,6 +264,9 @@ class StreamPipeline:
         if not words:
             return None
         rest_start = max(word.end_sample for word in words)
+        if rest_start - chunk.start < self._audio.samples(WORD_MARGIN_MS):
+            # Times that an engine does not know are 0 with some: the rest would be the whole again.
+            return None
         # What the next chunk hears anyway need not be sent by itself.
         rest_end = chunk.end if chunk.is_final else chunk.end - self._overlap_samples
         heard_from = rest_start + self._audio.samples(WORD_MARGIN_MS)

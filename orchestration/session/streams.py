@@ -111,13 +111,16 @@ class Streams:
             },
         )
 
-    def stall_quiet(self, now_ms: int, stall_after_ms: int) -> None:
-        """Streams whose audio stopped without an end are not waited for."""
+    def stall_quiet(self, now_ms: int, stall_after_ms: int, give_up_after_ms: int) -> None:
+        """Streams whose audio stopped without an end are not waited for: in silence after the one
+        time, in mid-speech after the other."""
         for stream, audio_at_ms in list(self._audio_at_ms.items()):
-            if now_ms - audio_at_ms >= stall_after_ms:
-                del self._audio_at_ms[stream]
-                if not self.ledgers[stream].is_complete:
-                    self.pipelines[stream].stall()
+            quiet_ms = now_ms - audio_at_ms
+            if quiet_ms >= stall_after_ms:
+                is_over = quiet_ms >= give_up_after_ms
+                complete = self.ledgers[stream].is_complete
+                if complete or self.pipelines[stream].stall(even_in_speech=is_over) or is_over:
+                    del self._audio_at_ms[stream]
 
     @property
     def have_changed(self) -> bool:

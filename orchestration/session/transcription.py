@@ -127,7 +127,8 @@ class Transcription:
         self._streams.clock.settle(stream)
         heard, lost = pipeline.given_up(chunk, error.code, self._speakers_of(stream))
         self._publish(stream, heard)
-        self._streams.lost(stream, lost)
+        if lost is not None:
+            self._streams.lost(stream, lost)
         return True
 
     def repaired(self, repair: Repair, hypothesis: Hypothesis) -> None:

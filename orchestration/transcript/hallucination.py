@@ -5,6 +5,7 @@ thresholds are those that OpenAI's whisper retries at, with Vexa's harder floor 
 probability alone.
 """
 
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ MIN_LOG_PROBABILITY = -1.3
 """Below this a segment is a guess, whatever else speaks for it."""
 
 MAX_COMPRESSION_RATIO = 2.4
-"""Length of the text over its zlib length; above this it is a loop."""
+"""Length of the text over its zlib length; above this it is a loop. It follows from the words
+where the engine does not tell it."""
 
 MIN_LAST_WORD_PROBABILITY = 0.1
 """Below this a chunk's last word is dropped: where the audio stops, whisper likes to end a
@@ -40,7 +42,7 @@ class Filtered:
 
 
 def credible_words(hypothesis: Hypothesis) -> Filtered:
-    """The words of credible segments; figures that the engine does not give count as good."""
+    """The words of credible segments; probabilities that the engine does not give count as good."""
     words: list[HypothesisWord] = []
     dropped: Counter[DropReason] = Counter()
     for segment in hypothesis.segments:
@@ -66,8 +68,17 @@ def _doubt(segment: HypothesisSegment) -> DropReason | None:
         and log_probability < MIN_LOG_PROBABILITY_WITHOUT_SPEECH
     ):
         return "no_speech"
-    if segment.compression_ratio is not None and segment.compression_ratio > MAX_COMPRESSION_RATIO:
+    compression_ratio = segment.compression_ratio
+    if compression_ratio is None:
+        compression_ratio = _compression_ratio(segment)
+    if compression_ratio > MAX_COMPRESSION_RATIO:
         return "repetition"
     if log_probability is not None and log_probability < MIN_LOG_PROBABILITY:
         return "improbable"
     return None
+
+
+def _compression_ratio(segment: HypothesisSegment) -> float:
+    """As openai/whisper has it (whisper/utils.py)."""
+    text = " ".join(word.text for word in segment.words).encode()
+    return len(text) / len(zlib.compress(text))

@@ -24,6 +24,10 @@ TRAILING_GAP_SCORE = -0.1
 """Score of a heard word behind the last pair. It is likely to be new, so that lacking a partner
 says little; at the full gap score, the end of "yes, yes, yes" is drawn back onto its beginning."""
 
+COMPARED_CHARACTERS = 64
+"""Of a word; the rest of a longer one, which an engine's loop may write, says nothing more about
+its likeness and would cost the square of its length."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimeTolerance:
@@ -91,6 +95,7 @@ def _likeness(one: str, other: str) -> float:
     """1 for equal strings down to 0: one minus Levenshtein distance over the longer length."""
     if one == other:
         return 1.0
+    one, other = one[:COMPARED_CHARACTERS], other[:COMPARED_CHARACTERS]
     previous = list(range(len(other) + 1))
     for i, character in enumerate(one, start=1):
         current = [i]

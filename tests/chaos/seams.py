@@ -186,7 +186,7 @@ class PlayedMeeting:
     def _disturb(self) -> None:
         match self._conditions.disturbance:
             case "stalls":
-                self.pipeline.stall()
+                self.pipeline.stall(even_in_speech=False)
             case "restarts":
                 stored = self.pipeline.progress(None)
                 self.pipeline = StreamPipeline(self._spec, self._values, stored, self._committed)

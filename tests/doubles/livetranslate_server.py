@@ -10,13 +10,15 @@ from tests.doubles.libretranslate_server import PAIRS, marked
 class LivetranslateDouble(FaultyServer):
     """`transcriptions` and `translations` have what was asked so far; the modes apply to both.
 
-    `segments` goes into every transcription, as its backend would give them.
+    `segments` goes into every transcription, as its backend would give them; an `answer` is given
+    in place of one.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.segments: list[JsonValue] = []
         self.language = "en"
+        self.answer: JsonObject | None = None
         self.transcriptions: list[JsonObject] = []
         self.translations: list[JsonObject] = []
         self.app.router.add_post("/transcribe", self._transcribe)
@@ -42,7 +44,7 @@ class LivetranslateDouble(FaultyServer):
             content = await part.read()
             form[part.name] = len(content) if part.name == "audio" else content.decode()
         self.transcriptions.append(form)
-        answer = {
+        answer: JsonObject = self.answer or {
             "text": "Hello world.",
             "segments": self.segments,
             "language": self.language,

@@ -77,6 +77,12 @@ def test_loud_audio_is_speech_whatever_the_detector_says() -> None:
     assert speech_samples(VoiceActivityGate(16_000, 3).feed(0, loud)) == 16_000
 
 
+def test_a_constant_in_the_samples_is_not_loudness() -> None:
+    noise = np.random.default_rng(1).normal(0, 20, 160_000)
+    offset = (noise + 1500).astype(np.int16)
+    assert speech_samples(VoiceActivityGate(16_000, 2).feed(0, offset)[50:]) == 0
+
+
 def test_room_noise_is_silence() -> None:
     noise = np.random.default_rng(2).normal(0, 32_768 * 10 ** (-45 / 20), 160_000)
     windows = VoiceActivityGate(16_000, 2).feed(0, noise.astype(np.int16))

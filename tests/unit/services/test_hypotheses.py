@@ -13,6 +13,7 @@ from orchestration.services.hypotheses import (
     whole_words,
 )
 from orchestration.services.ports import HypothesisWord
+from orchestration.transcript.words import join_words
 
 CHUNK_MS = 4000
 
@@ -48,6 +49,16 @@ def test_characters_of_a_language_without_spaces_stay_apart() -> None:
     heard = [WordPiece("我", 0.0, 0.2, 0.9), WordPiece(" iPhone", 0.2, 0.5, 0.9)]
     heard.append(WordPiece("好", 0.5, 0.7, 0.9))
     assert [word.text for word in whole_words(heard, "zh", CHUNK_MS)] == ["我", "iPhone", "好"]
+
+
+def test_a_word_of_another_script_and_a_number_are_one_word_each_in_chinese() -> None:
+    heard = [
+        WordPiece(text, 0.1 * at, 0.1 * at + 0.1, 0.9)
+        for at, text in enumerate(["用", " Chat", "G", "PT", " model", "和", "20", "26", "年"])
+    ]
+    texts = [word.text for word in whole_words(heard, "zh", CHUNK_MS)]
+    assert texts == ["用", "ChatGPT", "model", "和", "2026", "年"]
+    assert join_words(texts, "zh") == "用ChatGPT model和2026年"
 
 
 def test_a_time_that_is_no_number_is_taken_from_the_neighbour() -> None:
@@ -101,6 +112,12 @@ def test_longer_words_get_more_of_a_segment() -> None:
         HypothesisWord("I", 0, 100, UNTIMED_PROBABILITY),
         HypothesisWord("understand", 100, 1100, UNTIMED_PROBABILITY),
     )
+
+
+def test_other_scripts_keep_their_words_in_a_language_without_spaces() -> None:
+    words = split_words("我们用 machine learning 做2026年的3.5倍", "zh")
+    assert words == [*"我们用", "machine", "learning", "做", "2026", "年", "的", "3.5", "倍"]
+    assert join_words(words, "zh") == "我们用machine learning做2026年的3.5倍"
 
 
 def test_punctuation_of_a_language_without_spaces_stays_with_its_character() -> None:

@@ -91,6 +91,14 @@ async def test_a_useless_answer_is_an_engine_error(
         await translation.translate(LINE)
 
 
+async def test_an_error_told_with_200_is_not_silence(
+    service: LivetranslateDouble, whisper: LivetranslateWhisper
+) -> None:
+    service.answer = {"error": "the model is loading"}
+    with pytest.raises(EngineError, match="neither segments nor text"):
+        await whisper.transcribe(TWO_SECONDS)
+
+
 async def test_no_answer_in_time_is_a_timeout(
     service: LivetranslateDouble, translation: LivetranslateTranslation
 ) -> None:

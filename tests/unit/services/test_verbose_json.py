@@ -121,6 +121,38 @@ def test_the_language_asked_for_stands_where_the_answer_has_none() -> None:
     assert parsed({"text": ""}).language == "und"
 
 
+def test_bare_words_of_another_script_stand_apart_in_chinese_as_they_do_in_the_text() -> None:
+    texts = ["用", "machine", "learning", "20", "26", "年"]
+    words: list[JsonValue] = [
+        {"word": text, "start": 0.1 * at, "end": 0.1 * at + 0.1} for at, text in enumerate(texts)
+    ]
+    body: JsonValue = {"text": "用 machine learning 2026年", "language": "zh", "words": words}
+    heard = [word.text for segment in parsed(body).segments for word in segment.words]
+    assert heard == ["用", "machine", "learning", "2026", "年"]
+
+
+@pytest.mark.parametrize("time", [0, 0.0, 3.5, None])
+def test_segments_that_all_have_the_same_time_are_spread_over_the_chunk(time: JsonValue) -> None:
+    texts = ("Good morning.", "Who is there?")
+    segments: list[JsonValue] = [{"text": text, "start": time, "end": time} for text in texts]
+    first, second = parsed({"segments": segments}).segments
+    assert (first.words[0].start_ms, second.words[-1].end_ms) == (0, CHUNK_MS)
+    assert first.words[-1].end_ms == second.words[0].start_ms == CHUNK_MS // 2
+
+
+def test_words_that_all_have_the_same_time_are_spread_over_their_segment() -> None:
+    words: list[JsonValue] = [{"word": text, "start": 0, "end": 0} for text in (" Yes", " no")]
+    segment: JsonValue = {"text": " Yes no", "start": 1, "end": 2, "words": words}
+    (heard,) = parsed({"segments": [segment]}).segments
+    assert [(word.start_ms, word.end_ms) for word in heard.words] == [(1000, 1600), (1600, 2000)]
+
+
+def test_an_answer_longer_than_whisper_can_write_is_refused() -> None:
+    with pytest.raises(MalformedTranscription, match="characters"):
+        parsed({"text": "very " * 100_000})
+    assert parsed({"text": " characteristics" * 448}).segments
+
+
 def test_silence_is_no_segment() -> None:
     assert parsed({"text": "", "segments": [], "words": [], "language": "en"}).segments == ()
 
@@ -176,6 +208,7 @@ def test_impossible_times_are_clipped_to_the_chunk(time: str) -> None:
         "text",
         {},
         {"error": "x"},
+        {"text": None, "error": "out of memory"},
         {"text": 3},
         {"text": "a", "segments": {}},
         {"segments": [3]},

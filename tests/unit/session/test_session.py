@@ -22,7 +22,7 @@ from orchestration.session.inputs import (
     StreamSpec,
 )
 from orchestration.session.status import TRANSITIONS
-from orchestration.session.values import SessionValues
+from orchestration.session.values import ChunkingValues, SessionValues
 from tests.unit.session.meeting import RATE, ZERO_UNIX_MS, Meeting, silence, speech, words
 
 ANA = ParticipantRef("p1", "Ana")
@@ -344,6 +344,17 @@ def test_audio_that_stops_in_mid_speech_is_late_and_cuts_no_word() -> None:
     assert meeting.orders == []
 
 
+def test_who_mutes_the_microphone_with_the_last_word_is_heard_before_speaking_again() -> None:
+    meeting = Meeting.begun(values=SessionValues(force_commit_after_ms=12_000))
+    meeting.play(speech(20))
+    for _ in range(24):
+        meeting.wait(500)
+    meeting.answer(words(("Goodbye.", 100, 1800)))
+
+    assert meeting.lines() == [(None, "Goodbye.")]
+    assert meeting.fates() == (20 * RATE // 10, 20 * RATE // 10, 0, 0, 0)
+
+
 def test_words_become_final_though_the_audio_stops_in_mid_speech() -> None:
     meeting = Meeting.begun(values=SessionValues(force_commit_after_ms=12_000))
     meeting.play(speech(42))
@@ -379,6 +390,47 @@ def test_an_answer_that_stops_in_the_middle_of_speech_is_not_believed_to_be_all(
     meeting.end()
     assert [text for _, text in meeting.lines()] == ["Heard this.", "And that."]
     assert meeting.status() == "completed"
+
+
+def test_an_engine_that_knows_no_times_is_not_asked_for_the_same_audio_for_ever() -> None:
+    meeting = Meeting.begun()
+    meeting.play(speech(30) + silence(10))
+    meeting.answer(words(("Good", 0, 0), ("morning.", 0, 0)))
+    assert meeting.orders == []
+    meeting.end()
+    assert meeting.status() == "completed"
+
+
+def test_an_answer_without_words_does_not_tell_the_language_of_the_words_before() -> None:
+    meeting = Meeting.begun()
+    meeting.play(speech(45))
+    meeting.answer(words(("Olá,", 300, 600), ("mundo.", 3600, 3900), language="pt"))
+    meeting.play(silence(10))
+    meeting.answer(words(language="cy"))
+    lines = [segment for step in meeting.steps for segment in step.changes.segments]
+    assert {line.language for line in lines} == {"pt"}
+    assert lines[-1].text.endswith("mundo.")
+
+
+def test_what_the_next_chunk_holds_as_well_is_not_said_to_be_lost() -> None:
+    chunking = ChunkingValues(pause_search_ms=2000)
+    meeting = Meeting.begun(values=SessionValues(chunking=chunking, refused_attempts=1))
+    meeting.play(speech(41))
+    meeting.answer(words(("One", 100, 3900)))
+    # A pause lays the second cut so near to the first that the next chunk holds all that is new.
+    meeting.play(speech(9) + silence(3) + speech(12))
+    order = meeting.fail(EngineRefused("no"))
+    assert not order.chunk.is_final
+    assert [gap for gap in meeting.told("gap") if gap["end"] <= gap["start"]] == []  # type: ignore[operator]
+
+
+def test_a_frame_longer_than_memory_is_heard_whole() -> None:
+    meeting = Meeting.begun(values=SessionValues(buffer_ms=4000))
+    frame = AudioFrame(0, 0, 0, silence(300) + speech(20))
+    meeting.send(frame)
+    meeting.send(EndOfStreams(((0, 0),), -1))
+    assert meeting.fates()[0] == 320 * RATE // 10
+    assert [order.chunk.is_final for order in meeting.orders] == [True]
 
 
 def test_an_answer_without_words_is_believed() -> None:

@@ -1,5 +1,7 @@
 """A stream's language settles; a short or lone answer does not settle it."""
 
+from dataclasses import replace
+
 from orchestration.session.spoken_languages import SpokenLanguages
 from tests.unit.session.meeting import words
 
@@ -19,6 +21,15 @@ def test_two_answers_in_a_row_settle_a_stream_s_language() -> None:
         languages.heard(0, words(*THREE, language=heard))
         assert languages.of(0) == expected
     assert languages.of(1) is None
+
+
+def test_words_that_are_not_believed_settle_nothing() -> None:
+    languages = SpokenLanguages(None)
+    heard = words(*THREE, language="cy")
+    invented = replace(heard.segments[0], no_speech_probability=0.9, average_log_probability=-1.2)
+    for _ in range(3):
+        languages.heard(0, replace(heard, segments=(invented,)))
+    assert languages.of(0) is None
 
 
 def test_short_or_undetermined_answers_settle_nothing() -> None:

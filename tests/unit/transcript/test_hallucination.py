@@ -51,6 +51,17 @@ def test_segments_at_the_thresholds_or_without_figures_are_believed(
     assert filtered.dropped == {}
 
 
+def test_a_loop_is_dropped_though_its_engine_tells_no_figures() -> None:
+    loop = tuple(
+        HypothesisWord(text, 40 * at, 40 * at + 40, 0.5)
+        for at, text in enumerate(("thank", "you", "for", "watching.") * 12)
+    )
+    said = tuple(HypothesisWord("no,", 200 * at, 200 * at + 200, 0.5) for at in range(8))
+    filtered = credible_words(hypothesis(HypothesisSegment(loop), HypothesisSegment(said)))
+    assert filtered.words == said
+    assert filtered.dropped == {"repetition": len(loop)}
+
+
 def test_words_without_text_are_dropped_and_counted_as_empty() -> None:
     blank = HypothesisWord(" ", 400, 500, 0.9)
     filtered = credible_words(
