@@ -1,6 +1,6 @@
 -- The sum of db/migrations, for reading, and for making a database by hand:
 -- psql --set ON_ERROR_STOP=1 --single-transaction --file db/schema.sql DATABASE
--- A test builds both and finds no difference.
+-- Each thing stands here once, in its last form. A test builds both and finds no difference.
 
 CREATE SCHEMA bot_sessions;
 
@@ -42,6 +42,68 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
     ('0026_correlations_of_a_session.sql',
      '74be02fdf9f19084ea4e14701d25c5bfae06e3ea3e9e67d285efa8cb2f56f2a9');
 
+-- Lets an index hold a session's id beside a range of its time.
+CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA bot_sessions;
+
+-- Session time as a half-open range: an unknown end has none, and a moment lasts 1 ns.
+CREATE FUNCTION bot_sessions.session_span(start_ns bigint, end_ns bigint) RETURNS int8range
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN int8range(start_ns, CASE
+        WHEN end_ns > start_ns OR start_ns IS NULL THEN end_ns
+        WHEN end_ns IS NOT NULL THEN start_ns + 1 END);
+
+-- Null for what is over a hundred days from the session's start: a clock that was never set.
+CREATE FUNCTION bot_sessions.bounded_ns(ns numeric) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ns BETWEEN -1e16 AND 1e16 THEN ns::bigint END;
+
+-- By which rules words of a language (ISO 639) are reduced to their stems; others are kept whole.
+CREATE FUNCTION bot_sessions.search_configuration(language_code text) RETURNS regconfig
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE language_code
+        WHEN 'ar' THEN 'pg_catalog.arabic'::regconfig
+        WHEN 'hy' THEN 'pg_catalog.armenian'::regconfig
+        WHEN 'eu' THEN 'pg_catalog.basque'::regconfig
+        WHEN 'ca' THEN 'pg_catalog.catalan'::regconfig
+        WHEN 'da' THEN 'pg_catalog.danish'::regconfig
+        WHEN 'nl' THEN 'pg_catalog.dutch'::regconfig
+        WHEN 'en' THEN 'pg_catalog.english'::regconfig
+        WHEN 'fi' THEN 'pg_catalog.finnish'::regconfig
+        WHEN 'fr' THEN 'pg_catalog.french'::regconfig
+        WHEN 'de' THEN 'pg_catalog.german'::regconfig
+        WHEN 'el' THEN 'pg_catalog.greek'::regconfig
+        WHEN 'hi' THEN 'pg_catalog.hindi'::regconfig
+        WHEN 'hu' THEN 'pg_catalog.hungarian'::regconfig
+        WHEN 'id' THEN 'pg_catalog.indonesian'::regconfig
+        WHEN 'ga' THEN 'pg_catalog.irish'::regconfig
+        WHEN 'it' THEN 'pg_catalog.italian'::regconfig
+        WHEN 'lt' THEN 'pg_catalog.lithuanian'::regconfig
+        WHEN 'ne' THEN 'pg_catalog.nepali'::regconfig
+        WHEN 'nb' THEN 'pg_catalog.norwegian'::regconfig
+        WHEN 'nn' THEN 'pg_catalog.norwegian'::regconfig
+        WHEN 'no' THEN 'pg_catalog.norwegian'::regconfig
+        WHEN 'pt' THEN 'pg_catalog.portuguese'::regconfig
+        WHEN 'ro' THEN 'pg_catalog.romanian'::regconfig
+        WHEN 'ru' THEN 'pg_catalog.russian'::regconfig
+        WHEN 'sr' THEN 'pg_catalog.serbian'::regconfig
+        WHEN 'es' THEN 'pg_catalog.spanish'::regconfig
+        WHEN 'sv' THEN 'pg_catalog.swedish'::regconfig
+        WHEN 'ta' THEN 'pg_catalog.tamil'::regconfig
+        WHEN 'tr' THEN 'pg_catalog.turkish'::regconfig
+        WHEN 'yi' THEN 'pg_catalog.yiddish'::regconfig
+        ELSE 'pg_catalog.simple'::regconfig END;
+
+-- When a line's words were spoken, in session time.
+CREATE FUNCTION bot_sessions.spoken(words jsonb) RETURNS int8multirange
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT coalesce(range_agg(int8range((word ->> 'start_ns')::bigint,
+            greatest((word ->> 'start_ns')::bigint, (word ->> 'end_ns')::bigint))), '{}')
+        FROM jsonb_array_elements(words) word);
+
+CREATE FUNCTION bot_sessions.length_ns(spans int8multirange) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT coalesce(sum(upper(span) - lower(span)), 0)::bigint FROM unnest(spans) span);
+
 -- Sessions of meeting bots: what they sent, what was heard, and who said it.
 --
 -- Session times (…_ns) are nanoseconds since the session's first sample; sample counts are per
@@ -74,13 +136,19 @@ CREATE TABLE bot_sessions.sessions (
     actor_name            text,
     idempotency_hash      bytea NOT NULL,
     created_at            timestamptz NOT NULL DEFAULT now(),
-    updated_at            timestamptz NOT NULL DEFAULT now()
+    updated_at            timestamptz NOT NULL DEFAULT now(),
+    -- Facts before this number have had their effect: their rows and events are stored.
+    facts_told            bigint NOT NULL DEFAULT 0,
+    -- The last fact that the sender announced with its end, -1 for none. Null before that.
+    last_fact             bigint CHECK (last_fact >= -1)
 ) WITH (fillfactor = 80);
 
 CREATE INDEX sessions_newest ON bot_sessions.sessions (created_at DESC, session_id DESC);
 CREATE INDEX sessions_status ON bot_sessions.sessions (status, created_at DESC);
 CREATE INDEX sessions_actor ON bot_sessions.sessions (actor_name);
 CREATE INDEX sessions_meeting ON bot_sessions.sessions (meeting_id);
+-- Sessions past their retention, oldest first.
+CREATE INDEX sessions_ended ON bot_sessions.sessions (end_time) WHERE end_time IS NOT NULL;
 
 CREATE TABLE bot_sessions.streams (
     session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
@@ -165,10 +233,15 @@ CREATE TABLE bot_sessions.audio_files (
     file_hash             text,
     metadata              jsonb NOT NULL DEFAULT '{}',
     created_at            timestamptz NOT NULL DEFAULT now(),
-    updated_at            timestamptz NOT NULL DEFAULT now()
+    updated_at            timestamptz NOT NULL DEFAULT now(),
+    -- Which frames the file holds: the journal shrinks behind them.
+    first_seq             bigint CHECK (first_seq >= 0),
+    last_seq              bigint CHECK (last_seq >= first_seq),
+    first_sample          bigint CHECK (first_sample >= 0),
+    end_sample            bigint CHECK (end_sample > first_sample)
 );
 
-CREATE INDEX audio_files_session ON bot_sessions.audio_files (session_id);
+CREATE UNIQUE INDEX audio_files_stream ON bot_sessions.audio_files (session_id, stream, first_seq);
 
 -- Final segments: transcript_id is the segment's id, unique within its session.
 CREATE TABLE bot_sessions.transcripts (
@@ -197,6 +270,8 @@ CREATE TABLE bot_sessions.transcripts (
     processing_metadata   jsonb NOT NULL DEFAULT '{}',
     created_at            timestamptz NOT NULL DEFAULT now(),
     updated_at            timestamptz NOT NULL DEFAULT now(),
+    search                tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector(
+        bot_sessions.search_configuration(language_code), transcript_text)) STORED,
     PRIMARY KEY (session_id, transcript_id),
     CHECK (start_ns <= end_ns),
     CHECK ((speaker_id IS NULL) = (speaker_name IS NULL))
@@ -206,6 +281,11 @@ CREATE INDEX transcripts_time ON bot_sessions.transcripts
     (session_id, start_ns, stream, transcript_id);
 CREATE INDEX transcripts_audio_file ON bot_sessions.transcripts (audio_file_id)
     WHERE audio_file_id IS NOT NULL;
+CREATE INDEX transcripts_span ON bot_sessions.transcripts
+    USING gist (session_id, bot_sessions.session_span(start_ns, end_ns));
+CREATE INDEX transcripts_google_meet ON bot_sessions.transcripts (session_id)
+    WHERE source_type = 'google_meet';
+CREATE INDEX transcripts_search ON bot_sessions.transcripts USING gin (search);
 
 CREATE TABLE bot_sessions.translations (
     session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
@@ -221,10 +301,14 @@ CREATE TABLE bot_sessions.translations (
     processing_metadata   jsonb NOT NULL DEFAULT '{}',
     created_at            timestamptz NOT NULL DEFAULT now(),
     updated_at            timestamptz NOT NULL DEFAULT now(),
+    search                tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector(
+        bot_sessions.search_configuration(target_language), translated_text)) STORED,
     PRIMARY KEY (session_id, source_transcript_id, target_language),
     FOREIGN KEY (session_id, source_transcript_id)
         REFERENCES bot_sessions.transcripts ON DELETE CASCADE
 );
+
+CREATE INDEX translations_search ON bot_sessions.translations USING gin (search);
 
 -- What a caption and a heard line have to do with each other.
 CREATE TABLE bot_sessions.correlations (
@@ -280,6 +364,9 @@ CREATE TABLE bot_sessions.speaker_intervals (
     PRIMARY KEY (session_id, participant_id, start_ns),
     CHECK (start_ns <= end_ns)
 );
+
+CREATE INDEX speaker_intervals_span ON bot_sessions.speaker_intervals
+    USING gist (session_id, bot_sessions.session_span(start_ns, end_ns));
 
 -- What viewers are told, numbered from 1 without holes.
 CREATE TABLE bot_sessions.events (
@@ -347,6 +434,7 @@ CROSS JOIN LATERAL (
     FROM bot_sessions.correlations WHERE session_id = s.session_id
 ) correlated;
 
+-- Speaking time is that of the words: pauses within lines are none, and time is counted once.
 CREATE VIEW bot_sessions.speaker_statistics AS
 SELECT
     session_id,
@@ -354,7 +442,8 @@ SELECT
     max(speaker_name) AS speaker_name,
     count(*) AS total_segments,
     sum(jsonb_array_length(words)) AS total_words,
-    sum(end_timestamp - start_timestamp) AS total_speaking_time,
+    bot_sessions.length_ns(range_agg(bot_sessions.spoken(words))) / 1e9::double precision
+        AS total_speaking_time,
     avg(speaker_confidence) AS average_confidence,
     min(start_timestamp) AS first_spoke,
     max(end_timestamp) AS last_spoke
@@ -381,21 +470,6 @@ SELECT
     s.created_at
 FROM bot_sessions.sessions s
 JOIN bot_sessions.session_statistics t USING (session_id);
-
--- What an actor that takes over a session needs to tell nothing twice.
-
--- Facts before this number have had their effect: their rows and events are stored.
-ALTER TABLE bot_sessions.sessions ADD COLUMN facts_told bigint NOT NULL DEFAULT 0;
-
--- Which frames a recording's file holds: the journal shrinks behind them.
-ALTER TABLE bot_sessions.audio_files
-    ADD COLUMN first_seq    bigint CHECK (first_seq >= 0),
-    ADD COLUMN last_seq     bigint CHECK (last_seq >= first_seq),
-    ADD COLUMN first_sample bigint CHECK (first_sample >= 0),
-    ADD COLUMN end_sample   bigint CHECK (end_sample > first_sample);
-
-CREATE UNIQUE INDEX audio_files_stream ON bot_sessions.audio_files (session_id, stream, first_seq);
-DROP INDEX bot_sessions.audio_files_session;
 
 -- How good the audio of each chunk was when whisper heard it; samples are the stream's own.
 CREATE TABLE bot_sessions.audio_quality (
@@ -467,32 +541,11 @@ CREATE TABLE bot_sessions.speaker_corrections (
     correction            bigint NOT NULL CHECK (correction >= 0),
     body                  jsonb NOT NULL,
     created_at            timestamptz NOT NULL DEFAULT now(),
+    corrected_by          text NOT NULL DEFAULT 'api',
+    -- Lines that had another name by it.
+    repainted             integer NOT NULL DEFAULT 0 CHECK (repainted >= 0),
     PRIMARY KEY (session_id, correction)
 );
-
--- Everything of a session on one timeline, and by how much sources were corrected against it.
-
--- Lets an index hold a session's id beside a range of its time.
-CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA bot_sessions;
-
--- Session time as a half-open range: an unknown end has none, and a moment lasts 1 ns.
-CREATE FUNCTION bot_sessions.session_span(start_ns bigint, end_ns bigint) RETURNS int8range
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN int8range(start_ns, CASE
-        WHEN end_ns > start_ns OR start_ns IS NULL THEN end_ns
-        WHEN end_ns IS NOT NULL THEN start_ns + 1 END);
-
--- Null for what is over a hundred days from the session's start: a clock that was never set.
-CREATE FUNCTION bot_sessions.bounded_ns(ns numeric) RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN ns BETWEEN -1e16 AND 1e16 THEN ns::bigint END;
-
-CREATE INDEX transcripts_span ON bot_sessions.transcripts
-    USING gist (session_id, bot_sessions.session_span(start_ns, end_ns));
-CREATE INDEX speaker_intervals_span ON bot_sessions.speaker_intervals
-    USING gist (session_id, bot_sessions.session_span(start_ns, end_ns));
-CREATE INDEX transcripts_google_meet ON bot_sessions.transcripts (session_id)
-    WHERE source_type = 'google_meet';
 
 -- Captions on session time, as their senders' clocks say.
 CREATE VIEW bot_sessions.caption_times AS
@@ -589,8 +642,6 @@ CREATE TABLE bot_sessions.settings_versions (
     settings_digest       text NOT NULL
 );
 
--- What each chunk was, search over what was said in all sessions, and what was erased.
-
 -- Chunks that whisper heard or that were given up; how good their audio was is in audio_quality.
 -- Samples are the stream's own.
 CREATE TABLE bot_sessions.chunks (
@@ -610,50 +661,6 @@ CREATE TABLE bot_sessions.chunks (
     PRIMARY KEY (session_id, stream, start_sample)
 );
 
--- By which rules words of a language (ISO 639) are reduced to their stems; others are kept whole.
-CREATE FUNCTION bot_sessions.search_configuration(language_code text) RETURNS regconfig
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE language_code
-        WHEN 'ar' THEN 'pg_catalog.arabic'::regconfig
-        WHEN 'hy' THEN 'pg_catalog.armenian'::regconfig
-        WHEN 'eu' THEN 'pg_catalog.basque'::regconfig
-        WHEN 'ca' THEN 'pg_catalog.catalan'::regconfig
-        WHEN 'da' THEN 'pg_catalog.danish'::regconfig
-        WHEN 'nl' THEN 'pg_catalog.dutch'::regconfig
-        WHEN 'en' THEN 'pg_catalog.english'::regconfig
-        WHEN 'fi' THEN 'pg_catalog.finnish'::regconfig
-        WHEN 'fr' THEN 'pg_catalog.french'::regconfig
-        WHEN 'de' THEN 'pg_catalog.german'::regconfig
-        WHEN 'el' THEN 'pg_catalog.greek'::regconfig
-        WHEN 'hi' THEN 'pg_catalog.hindi'::regconfig
-        WHEN 'hu' THEN 'pg_catalog.hungarian'::regconfig
-        WHEN 'id' THEN 'pg_catalog.indonesian'::regconfig
-        WHEN 'ga' THEN 'pg_catalog.irish'::regconfig
-        WHEN 'it' THEN 'pg_catalog.italian'::regconfig
-        WHEN 'lt' THEN 'pg_catalog.lithuanian'::regconfig
-        WHEN 'ne' THEN 'pg_catalog.nepali'::regconfig
-        WHEN 'nb' THEN 'pg_catalog.norwegian'::regconfig
-        WHEN 'nn' THEN 'pg_catalog.norwegian'::regconfig
-        WHEN 'no' THEN 'pg_catalog.norwegian'::regconfig
-        WHEN 'pt' THEN 'pg_catalog.portuguese'::regconfig
-        WHEN 'ro' THEN 'pg_catalog.romanian'::regconfig
-        WHEN 'ru' THEN 'pg_catalog.russian'::regconfig
-        WHEN 'sr' THEN 'pg_catalog.serbian'::regconfig
-        WHEN 'es' THEN 'pg_catalog.spanish'::regconfig
-        WHEN 'sv' THEN 'pg_catalog.swedish'::regconfig
-        WHEN 'ta' THEN 'pg_catalog.tamil'::regconfig
-        WHEN 'tr' THEN 'pg_catalog.turkish'::regconfig
-        WHEN 'yi' THEN 'pg_catalog.yiddish'::regconfig
-        ELSE 'pg_catalog.simple'::regconfig END;
-
-ALTER TABLE bot_sessions.transcripts ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS
-    (to_tsvector(bot_sessions.search_configuration(language_code), transcript_text)) STORED;
-ALTER TABLE bot_sessions.translations ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS
-    (to_tsvector(bot_sessions.search_configuration(target_language), translated_text)) STORED;
-
-CREATE INDEX transcripts_search ON bot_sessions.transcripts USING gin (search);
-CREATE INDEX translations_search ON bot_sessions.translations USING gin (search);
-
 -- What was erased: how much, and nothing that says of whom.
 CREATE TABLE bot_sessions.erasures (
     erasure_id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -665,9 +672,6 @@ CREATE TABLE bot_sessions.erasures (
     bytes                 bigint NOT NULL CHECK (bytes >= 0),
     erased_at             timestamptz NOT NULL DEFAULT now()
 );
-
--- Sessions past their retention, oldest first.
-CREATE INDEX sessions_ended ON bot_sessions.sessions (end_time) WHERE end_time IS NOT NULL;
 
 -- Sessions that are Google Meet's: what is asked of Meet's records next, and when. Who looks leases
 -- a row by moving due_at ahead, so that one looks at a time, and another when that one dies.
@@ -687,13 +691,6 @@ CREATE TABLE bot_sessions.google_meet_conferences (
 CREATE INDEX google_meet_due ON bot_sessions.google_meet_conferences (due_at)
     WHERE phase IN ('following', 'awaiting');
 
--- Who corrected speakers, every name that participants had, and how long everybody spoke.
-
-ALTER TABLE bot_sessions.speaker_corrections
-    ADD COLUMN corrected_by text NOT NULL DEFAULT 'api',
-    -- Lines that had another name by it.
-    ADD COLUMN repainted    integer NOT NULL DEFAULT 0 CHECK (repainted >= 0);
-
 -- The names that the meeting platform gave a participant, in order.
 CREATE TABLE bot_sessions.participant_names (
     session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
@@ -704,95 +701,12 @@ CREATE TABLE bot_sessions.participant_names (
     PRIMARY KEY (session_id, participant_id, number)
 );
 
-INSERT INTO bot_sessions.participant_names (session_id, participant_id, name, named_at)
-SELECT session_id, participant_id, display_name, created_at FROM bot_sessions.participants;
-
--- When a line's words were spoken, in session time.
-CREATE FUNCTION bot_sessions.spoken(words jsonb) RETURNS int8multirange
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT coalesce(range_agg(int8range((word ->> 'start_ns')::bigint,
-            greatest((word ->> 'start_ns')::bigint, (word ->> 'end_ns')::bigint))), '{}')
-        FROM jsonb_array_elements(words) word);
-
-CREATE FUNCTION bot_sessions.length_ns(spans int8multirange) RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT coalesce(sum(upper(span) - lower(span)), 0)::bigint FROM unnest(spans) span);
-
--- Speaking time is that of the words: pauses within lines are none, and time is counted once.
-CREATE OR REPLACE VIEW bot_sessions.speaker_statistics AS
-SELECT
-    session_id,
-    speaker_id,
-    max(speaker_name) AS speaker_name,
-    count(*) AS total_segments,
-    sum(jsonb_array_length(words)) AS total_words,
-    bot_sessions.length_ns(range_agg(bot_sessions.spoken(words))) / 1e9::double precision
-        AS total_speaking_time,
-    avg(speaker_confidence) AS average_confidence,
-    min(start_timestamp) AS first_spoke,
-    max(end_timestamp) AS last_spoke
-FROM bot_sessions.transcripts
-WHERE speaker_id IS NOT NULL
-GROUP BY session_id, speaker_id;
-
 -- Senders in the order they came to the service, whichever replica they came to.
 CREATE SEQUENCE bot_sessions.connection_numbers;
-
--- The last fact that a session's sender announced with its end, -1 for none. Null before that.
-ALTER TABLE bot_sessions.sessions ADD COLUMN last_fact bigint CHECK (last_fact >= -1);
 
 -- Whose each voice and each line is. A voice is as it is stored. A line's name is the one it has
 -- now; a row of its own that tells by the same method, as Google Meet's entries do, is evidence.
 CREATE VIEW bot_sessions.speaker_correlations AS
-SELECT
-    session_id,
-    -1::bigint AS place,
-    substr(correlation_id, length(session_id) + 2) AS source,
-    correlation_id,
-    NULL::text AS segment_id,
-    google_transcript_id AS caption_id,
-    speaker_id,
-    speaker_name,
-    correlation_confidence::double precision AS confidence,
-    correlation_method AS method,
-    correlation_type AS kind,
-    round(start_timestamp * 1e9)::bigint AS start_ns,
-    round(end_timestamp * 1e9)::bigint AS end_ns,
-    round(timing_offset * 1e9)::bigint AS offset_ns,
-    correlation_metadata AS told,
-    NULL::jsonb AS words,
-    created_at AS at
-FROM bot_sessions.correlations
-WHERE inhouse_transcript_id IS NULL AND speaker_id IS NOT NULL
-UNION ALL
-SELECT
-    t.session_id,
-    t.start_ns,
-    t.transcript_id,
-    t.session_id || ':' || t.transcript_id,
-    t.transcript_id,
-    c.google_transcript_id,
-    t.speaker_id,
-    t.speaker_name,
-    t.speaker_confidence,
-    t.speaker_method,
-    CASE WHEN t.speaker_method IN ('manual', 'own_stream') THEN 'exact'
-        WHEN t.speaker_method IN ('acoustic', 'fallback') THEN 'inferred'
-        ELSE 'interpolated' END,
-    t.start_ns,
-    t.end_ns,
-    coalesce(round(c.timing_offset * 1e9)::bigint, 0),
-    coalesce(c.correlation_metadata, '{}'),
-    t.words,
-    t.updated_at
-FROM bot_sessions.transcripts t
-LEFT JOIN bot_sessions.correlations c
-    ON c.correlation_id = t.session_id || ':' || t.transcript_id
-    AND c.inhouse_transcript_id = t.transcript_id AND c.correlation_method = t.speaker_method
-WHERE t.speaker_id IS NOT NULL;
-
--- A session's rows are found without reading those of others.
-CREATE OR REPLACE VIEW bot_sessions.speaker_correlations AS
 SELECT
     session_id,
     -1::bigint AS place,

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,16 +12,10 @@ from orchestration.errors import ConfigurationError, DatabaseUnavailable
 from orchestration.storage.migrations import Migration, migrate, read_migrations
 from orchestration.storage.pool import connect
 from orchestration.storage.postgres_binaries import installed_programs
-from tests.database import execute, temporary_database, temporary_server
+from tests.database import execute, temporary_database
 
 SCHEMA_FILE = Path(__file__).parents[2] / "db" / "schema.sql"
 RECORDS = "SELECT name || ' ' || sha256 FROM bot_sessions.schema_migrations ORDER BY name"
-
-
-@pytest.fixture(scope="module")
-def server_dsn() -> Iterator[str]:
-    with temporary_server() as dsn:
-        yield dsn
 
 
 @pytest.fixture
@@ -59,6 +53,13 @@ async def test_the_schema_file_is_the_sum_of_the_migrations(server_dsn: str, dsn
         await execute(other, SCHEMA_FILE.read_text(encoding="utf-8"))
         assert dump(other) == dump(dsn)
         assert await column(other, RECORDS) == await column(dsn, RECORDS)
+
+
+def test_the_schema_file_has_each_thing_once_in_its_last_form() -> None:
+    schema = SCHEMA_FILE.read_text(encoding="utf-8")
+    made = re.findall(r"^CREATE .*?(bot_sessions\.\w+|INDEX \w+)", schema, re.MULTILINE)
+    assert len(made) == len(set(made)) > 20
+    assert not re.search(r"^(CREATE OR REPLACE|DROP)|ADD COLUMN", schema, re.MULTILINE)
 
 
 async def test_a_database_made_from_the_schema_file_needs_no_migration(dsn: str) -> None:
