@@ -16,7 +16,8 @@ Combine = Literal["sum", "max"]
 class Metric:
     """One metric: `combine` says what the gauges of several processes of a node make together.
 
-    `buckets` are the histogram's upper bounds, rising, without the infinite one.
+    `buckets` are the histogram's upper bounds, rising, without the infinite one. `while_there` is a
+    gauge with the same labels: what no process sets it for any more is gone, and this with it.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Metric:
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     combine: Combine = "sum"
+    while_there: str = ""
 
 
 CALL_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -137,17 +139,25 @@ STORE_RETRIES = Metric(
 
 # The services behind. The gateway balances for itself: its pools are gateway_NAME.
 
+UPSTREAM_OUTSTANDING = Metric(
+    "orchestration_upstream_outstanding",
+    "gauge",
+    "Requests that a service has not answered yet.",
+    ("pool", "upstream"),
+)
 UPSTREAM_REQUESTS = Metric(
     "orchestration_upstream_requests_total",
     "counter",
     "Requests to a service of a pool, tries included.",
     ("pool", "upstream"),
+    while_there=UPSTREAM_OUTSTANDING.name,
 )
 UPSTREAM_FAILURES = Metric(
     "orchestration_upstream_failures_total",
     "counter",
     "Requests that a service of a pool failed.",
     ("pool", "upstream"),
+    while_there=UPSTREAM_OUTSTANDING.name,
 )
 UPSTREAM_SECONDS = Metric(
     "orchestration_upstream_seconds",
@@ -155,12 +165,7 @@ UPSTREAM_SECONDS = Metric(
     "How long a service took to answer, or to fail.",
     ("pool", "upstream"),
     CALL_BUCKETS_S,
-)
-UPSTREAM_OUTSTANDING = Metric(
-    "orchestration_upstream_outstanding",
-    "gauge",
-    "Requests that a service has not answered yet.",
-    ("pool", "upstream"),
+    while_there=UPSTREAM_OUTSTANDING.name,
 )
 UPSTREAM_LIMIT = Metric(
     "orchestration_upstream_limit",
@@ -180,6 +185,7 @@ UPSTREAM_EJECTIONS = Metric(
     "counter",
     "Times that a service was put out of its pool.",
     ("pool", "upstream"),
+    while_there=UPSTREAM_OUTSTANDING.name,
 )
 RETRIES = Metric(
     "orchestration_upstream_retries_total", "counter", "Second and further tries.", ("pool",)

@@ -19,7 +19,8 @@ class Meter(Protocol):
         ...
 
     def count_to(self, metric: Metric, total: float, *labels: str) -> None:
-        """A counter that something else keeps stands at `total`; a lower one began anew."""
+        """A counter that something else keeps stands at `total`; a lower one began anew, and so did
+        one that a report had others of its metric without."""
         ...
 
     def observe(self, metric: Metric, value: float, *labels: str) -> None:
@@ -66,6 +67,7 @@ class Tally:
         self._histograms: dict[Key, Distribution] = {}
         self._gauges: dict[Key, float] = {}
         self._totals: dict[Key, float] = {}
+        self._totals_now: dict[Key, float] = {}
 
     def count(self, metric: Metric, amount: float = 1, *labels: str) -> None:
         key = metric.name, labels
@@ -73,8 +75,8 @@ class Tally:
 
     def count_to(self, metric: Metric, total: float, *labels: str) -> None:
         key = metric.name, labels
-        before = self._totals.get(key, 0)
-        self._totals[key] = total
+        before = self._totals_now.get(key, self._totals.get(key, 0))
+        self._totals_now[key] = total
         more = total - before if total >= before else total
         if more:
             self.count(metric, more, *labels)
@@ -95,4 +97,7 @@ class Tally:
         """Everything since the last time."""
         report = Report(self._counters, self._histograms, self._gauges)
         self._counters, self._histograms, self._gauges = {}, {}, {}
+        told = {name for name, _ in self._totals_now}
+        untold = {key: total for key, total in self._totals.items() if key[0] not in told}
+        self._totals, self._totals_now = untold | self._totals_now, {}
         return report

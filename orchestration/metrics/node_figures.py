@@ -34,7 +34,11 @@ class _Source:
 
 
 class NodeFigures:
-    """Adds up reports. Counters begin at 0 with it, as Prometheus expects of a restart."""
+    """Adds up reports. Counters begin at 0 with it, as Prometheus expects of a restart.
+
+    What is counted of something that leaves, as of a service of a pool, goes when no process has it
+    any more (`Metric.while_there`), and begins at 0 should it come back.
+    """
 
     def __init__(self) -> None:
         self._counters: dict[Key, float] = {}
@@ -55,11 +59,11 @@ class NodeFigures:
             self._sources[source] = _Source(number, now_ms, report.gauges)
         else:
             known.reported_ms = now_ms
-        self._forget_the_silent(now_ms)
+        self._forget_what_is_gone(now_ms)
 
     def figures(self, now_ms: int) -> Figures:
         """As they stand now."""
-        self._forget_the_silent(now_ms)
+        self._forget_what_is_gone(now_ms)
         gauges: dict[Key, float] = {}
         for source in self._sources.values():
             if now_ms - source.reported_ms >= GAUGES_LAST_MS:
@@ -74,9 +78,16 @@ class NodeFigures:
         histograms = {key: one.copy() for key, one in self._histograms.items()}
         return Figures(dict(self._counters), histograms, gauges)
 
-    def _forget_the_silent(self, now_ms: int) -> None:
+    def _forget_what_is_gone(self, now_ms: int) -> None:
         self._sources = {
             name: source
             for name, source in self._sources.items()
             if now_ms - source.reported_ms < NUMBERS_LAST_MS
         }
+        there = {key for source in self._sources.values() for key in source.gauges}
+        kept: dict[Key, float] | dict[Key, Distribution]
+        for kept in (self._counters, self._histograms):
+            for name, labels in list(kept):
+                gauge = CATALOGUE[name].while_there
+                if gauge and (gauge, labels) not in there:
+                    del kept[name, labels]

@@ -33,6 +33,14 @@ def test_a_metric_is_named_by_prometheus_conventions(metric: Metric) -> None:
 
 
 @EVERY
+def test_what_lasts_as_long_as_a_gauge_has_its_labels(metric: Metric) -> None:
+    if metric.while_there:
+        gauge = CATALOGUE[metric.while_there]
+        assert (gauge.kind, gauge.labels) == ("gauge", metric.labels)
+    assert bool(metric.while_there) == ("upstream" in metric.labels and metric.kind != "gauge")
+
+
+@EVERY
 def test_no_label_has_endlessly_many_values(metric: Metric) -> None:
     assert set(metric.labels) <= CLOSED | BY_SETTINGS
 

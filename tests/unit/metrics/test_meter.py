@@ -6,8 +6,13 @@ from hypothesis import strategies as st
 
 from orchestration.metrics import catalogue
 from orchestration.metrics.catalogue import CATALOGUE, Metric
-from orchestration.metrics.meter import Tally
-from orchestration.metrics.node_figures import GAUGES_LAST_MS, NUMBERS_LAST_MS, NodeFigures
+from orchestration.metrics.meter import Report, Tally
+from orchestration.metrics.node_figures import (
+    GAUGES_LAST_MS,
+    NUMBERS_LAST_MS,
+    Figures,
+    NodeFigures,
+)
 
 WAIT = (catalogue.CHUNK_SECONDS.name, ("wait",))
 FRAMES = (catalogue.FRAMES.name, ())
@@ -106,6 +111,64 @@ def test_a_gauge_of_what_is_gone_is_no_more(metric: Metric) -> None:
         tally.set(metric, 2, *there)
     node.take("one", 2, tally.take(), 0)
     assert node.figures(0).gauges == ({(metric.name, tuple(there)): 2} if metric.labels else {})
+
+
+def report_of(pools: dict[str, int], upstreams: dict[str, int]) -> Report:
+    """A process's first report: requests by service, as its pool keeps them, of those in it; and
+    answers that came from whichever."""
+    tally = Tally()
+    for upstream, requests in pools.items():
+        tally.set(catalogue.UPSTREAM_OUTSTANDING, 0, "whisper", upstream)
+        tally.count_to(catalogue.UPSTREAM_REQUESTS, requests, "whisper", upstream)
+    for upstream, answers in upstreams.items():
+        for _ in range(answers):
+            tally.observe(catalogue.UPSTREAM_SECONDS, 0.1, "whisper", upstream)
+    return tally.take()
+
+
+def requests_by_service(figures: Figures) -> dict[str, float]:
+    name = catalogue.UPSTREAM_REQUESTS.name
+    return {
+        labels[1]: count for (metric, labels), count in figures.counters.items() if metric == name
+    }
+
+
+def test_what_was_counted_of_a_service_goes_when_no_process_has_it_any_more() -> None:
+    node = NodeFigures()
+    node.take("a", 1, report_of({"one": 5, "other": 7}, {"one": 5, "other": 7}), 0)
+    node.take("b", 1, report_of({"one": 1, "other": 1}, {}), 0)
+    node.take("a", 2, report_of({"one": 2}, {"one": 2, "other": 1}), 0)
+    assert requests_by_service(node.figures(0)) == {"one": 8, "other": 8}
+    node.take("b", 2, report_of({"one": 1}, {"other": 1}), 0)
+    figures = node.figures(0)
+    assert requests_by_service(figures) == {"one": 9}
+    assert {labels for _, labels in figures.histograms} == {("whisper", "one")}
+    node.take("b", 3, report_of({"one": 0, "other": 2}, {}), 0)
+    assert requests_by_service(node.figures(0)) == {"one": 9, "other": 2}
+
+
+def test_what_was_counted_of_a_service_outlasts_a_process_until_it_is_forgotten() -> None:
+    node = NodeFigures()
+    node.take("a", 1, report_of({"one": 5}, {}), 0)
+    assert requests_by_service(node.figures(GAUGES_LAST_MS)) == {"one": 5}
+    assert requests_by_service(node.figures(NUMBERS_LAST_MS)) == {}
+
+
+def test_a_total_that_was_away_for_a_report_began_anew() -> None:
+    tally = Tally()
+    steps: list[tuple[dict[str, int], dict[str, int]]] = [
+        ({"one": 3, "other": 5}, {"one": 3, "other": 5}),
+        ({"one": 4}, {"one": 1}),
+        ({"one": 4, "other": 8}, {"other": 8}),
+        # Nothing was looked at.
+        ({}, {}),
+        ({"one": 6}, {"one": 2}),
+    ]
+    for totals, more in steps:
+        for upstream, total in totals.items():
+            tally.count_to(catalogue.UPSTREAM_REQUESTS, total, "whisper", upstream)
+        counted = {labels[1]: amount for (_, labels), amount in tally.take().counters.items()}
+        assert counted == more
 
 
 def test_what_a_node_has_answered_does_not_change_under_its_reader() -> None:
