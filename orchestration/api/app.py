@@ -34,7 +34,7 @@ from orchestration.api.metrics import metrics_router
 from orchestration.api.openai import openai_router
 from orchestration.api.openai_errors import OpenAIErrors
 from orchestration.api.ports import Measures, Sessions
-from orchestration.api.problems import UnexpectedErrors, install_problem_handlers
+from orchestration.api.problems import UnexpectedErrors, for_http_only, install_problem_handlers
 from orchestration.api.prometheus import prometheus_router
 from orchestration.api.reference.document import DocumentedApi
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
@@ -106,6 +106,7 @@ def create_api(
         ],
     )
     install_problem_handlers(app)
+    app.router.default = for_http_only(app.router.not_found)
     routers = (
         *_service_routers(settings, control, archive, measures, parts),
         *_session_routers(settings, sessions, archive, parts),
@@ -199,4 +200,4 @@ def _add_pages(app: FastAPI, web_dir: Path) -> None:
         headers = {"Content-Security-Policy": REFERENCE_POLICY}
         return HTMLResponse(reference_page(app.openapi()), headers=headers)
 
-    app.mount("/static", StaticFiles(directory=web_dir, check_dir=False))
+    app.mount("/static", for_http_only(StaticFiles(directory=web_dir, check_dir=False)))

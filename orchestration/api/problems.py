@@ -123,6 +123,19 @@ def _allowed_methods(app: FastAPI, request: Request) -> str:
     return "" if request.method in allowed else ", ".join(allowed)
 
 
+def for_http_only(app: ASGIApp) -> ASGIApp:
+    """`app`, and what a WebSocket is told that comes to it: nothing is opened there."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            refusal = problem(404, "not_found", "There is no WebSocket at this path.")
+            await refusal(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return answer
+
+
 class UnexpectedErrors:
     """Logs an error that nobody foresaw, once, and answers without its internals."""
 

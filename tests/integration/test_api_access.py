@@ -73,19 +73,24 @@ async def test_a_socket_without_key_is_refused_before_the_upgrade(server: ApiSer
     assert await upgrade_status(server, "?ticket=invented") == 401
 
 
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==",
+}
+
+
 async def test_a_refused_socket_is_told_why_and_no_error_of_the_service(
     server: ApiServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    headers = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==",
-    }
-    status, problem = await server.json("GET", "/ws/live/s1", headers=headers)
+    status, problem = await server.json("GET", "/ws/live/s1", headers=UPGRADE)
     assert (status, problem["code"]) == (401, "not_authenticated")
-    status, problem = await server.json("GET", "/ws/live/none", headers=headers | BEARER)
+    status, problem = await server.json("GET", "/ws/live/none", headers=UPGRADE | BEARER)
     assert (status, problem["code"]) == (404, "unknown_session")
+    for path in ("/ws/none", "/api/sessions", "/static/app.js", "/none/"):
+        status, problem = await server.json("GET", path, headers=UPGRADE | BEARER)
+        assert (status, problem["code"], problem["status"]) == (404, "not_found", 404), path
     assert [one.message for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
