@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from orchestration.storage.embedded import EmbeddedPostgres
-from orchestration.storage.pool import connect
+from orchestration.storage.migrations import migrate
+from orchestration.storage.pool import Pool, connect, connect_pool
 
 
 @contextmanager
@@ -30,6 +31,17 @@ async def temporary_database(
         yield server_dsn.replace("/postgres?", f"/{name}?")
     finally:
         await execute(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@asynccontextmanager
+async def migrated_pool(server_dsn: str, name: str) -> AsyncIterator[tuple[str, Pool]]:
+    """A database with the service's schema that is dropped at the end: its DSN, and a pool of four
+    connections to it."""
+    async with temporary_database(server_dsn, name) as dsn:
+        await migrate(dsn, connect_timeout_s=10)
+        pool = await connect_pool(dsn, min_size=1, max_size=4, connect_timeout_s=10)
+        yield dsn, pool
+        await pool.close()
 
 
 async def execute(dsn: str, statements: str) -> None:

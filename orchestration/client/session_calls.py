@@ -121,7 +121,7 @@ class SessionCalls(Transport):
     async def recording(self, session_id: str, stream: int) -> AsyncIterator[bytes]:
         """A stream's audio as FLAC, piece by piece."""
         path, query = session_path(session_id, "/recording"), {"stream": stream}
-        async for piece in self._pieces(path, query, timeout_s=LONG_ANSWER_TIMEOUT_S):
+        async for piece in self._pieces(path, query=query, timeout_s=LONG_ANSWER_TIMEOUT_S):
             yield piece
 
     async def export_session(self, session_id: str) -> AsyncIterator[bytes]:

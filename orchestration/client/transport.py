@@ -4,8 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 from urllib.parse import quote
 
 import aiohttp
@@ -30,6 +29,18 @@ PIECE_BYTES = 65_536
 RequestBody = bytes | aiohttp.FormData | None
 
 
+class Asked(TypedDict, total=False):
+    """What a request may have beyond its method and path. `timeout_s` is of silence, and the
+    statuses in `accept` are answers too though they tell of a problem."""
+
+    query: dict[str, Any] | None
+    body: JsonObject | None
+    data: RequestBody
+    headers: Mapping[str, str] | None
+    timeout_s: float
+    accept: tuple[int, ...]
+
+
 class Transport:
     """A service at `base_url`, as in `http://127.0.0.1:3000`; use as an async context manager."""
 
@@ -44,12 +55,7 @@ class Transport:
         )
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         if self._http is not None:
             await self._http.close()
 
@@ -89,59 +95,22 @@ class Transport:
             raise RuntimeError("OrchestrationClient is to be used as an async context manager")
         return self._http
 
-    async def _json(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: dict[str, Any] | None = None,
-        body: JsonObject | None = None,
-        data: RequestBody = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
-        accept: tuple[int, ...] = (),
-    ) -> JsonObject:
-        async with self._request(
-            method, path, query=query, body=body, data=data, timeout_s=timeout_s, accept=accept
-        ) as response:
+    async def _json(self, method: str, path: str, **asked: Unpack[Asked]) -> JsonObject:
+        async with self._request(method, path, **asked) as response:
             return await self._body(response)
 
-    async def _text(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: dict[str, Any] | None = None,
-        data: RequestBody = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
-    ) -> str:
-        async with self._request(
-            method, path, query=query, data=data, timeout_s=timeout_s
-        ) as response:
+    async def _text(self, method: str, path: str, **asked: Unpack[Asked]) -> str:
+        async with self._request(method, path, **asked) as response:
             return await response.text("utf-8")
 
-    async def _pieces(
-        self,
-        path: str,
-        query: dict[str, Any] | None = None,
-        *,
-        timeout_s: float = ANSWER_TIMEOUT_S,
-    ) -> AsyncIterator[bytes]:
-        async with self._request("GET", path, query=query, timeout_s=timeout_s) as response:
+    async def _pieces(self, path: str, **asked: Unpack[Asked]) -> AsyncIterator[bytes]:
+        async with self._request("GET", path, **asked) as response:
             async for piece in response.content.iter_chunked(PIECE_BYTES):
                 yield piece
 
     @asynccontextmanager
     async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: dict[str, Any] | None = None,
-        body: JsonObject | None = None,
-        data: RequestBody = None,
-        headers: Mapping[str, str] | None = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
-        accept: tuple[int, ...] = (),
+        self, method: str, path: str, **asked: Unpack[Asked]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         # Encoded already: what a caller's id has in it is read by the service alone.
         url = URL(self.base_url + path, encoded=True)
@@ -149,13 +118,13 @@ class Transport:
             async with self._session.request(
                 method,
                 url,
-                params=_present(query),
-                json=body,
-                data=data,
-                headers=headers,
-                timeout=_timeout(timeout_s),
+                params=_present(asked.get("query")),
+                json=asked.get("body"),
+                data=asked.get("data"),
+                headers=asked.get("headers"),
+                timeout=_timeout(asked.get("timeout_s", ANSWER_TIMEOUT_S)),
             ) as response:
-                if response.status >= 400 and response.status not in accept:
+                if response.status >= 400 and response.status not in asked.get("accept", ()):
                     if response.status == 404 and not response.content_type.endswith("json"):
                         # Another program's: this service says in JSON what it does not have.
                         raise self._unreachable(ValueError("what answers is another program"))

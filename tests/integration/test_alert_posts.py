@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from orchestration.services.alert_desk import AlertDesk
 from orchestration.services.webhooks import LEASE_MS, MOST_TRIES, RETRY_FIRST_MS, retry_ms
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
-from tests.database import execute, temporary_database, temporary_server
+from tests.database import execute, migrated_pool, temporary_database
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four!").decode()
 DISK = Figure("disk_percent", "machine", 97)
@@ -79,19 +79,10 @@ class Clock:
         return self.now_ms
 
 
-@pytest.fixture(scope="module")
-def server_dsn() -> Iterator[str]:
-    with temporary_server() as dsn:
-        yield dsn
-
-
 @pytest.fixture
 async def pool(server_dsn: str) -> AsyncIterator[Pool]:
-    async with temporary_database(server_dsn, "alerts") as dsn:
-        await migrate(dsn, connect_timeout_s=10)
-        opened = await connect_pool(dsn, min_size=1, max_size=2, connect_timeout_s=10)
+    async with migrated_pool(server_dsn, "alerts") as (_, opened):
         yield opened
-        await opened.close()
 
 
 def desk_of(pool: Pool, clock: Clock, *receivers: Receiver) -> AlertDesk:

@@ -1,7 +1,7 @@
 """Times that no clock shows, from a sender, over a real database: a session survives them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +35,12 @@ from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.migrations import migrate
-from orchestration.storage.pool import Pool, connect_pool
+from orchestration.storage.pool import Pool
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
 from orchestration.storage.values import SessionSpec
-from tests.database import temporary_database, temporary_server
+from tests.database import migrated_pool
 from tests.doubles.scripted_engines import ScriptedEngines
 
 READING = Path(__file__).parents[1] / "data" / "reading.flac"
@@ -65,19 +64,10 @@ MAD_CLOCKS: Sequence[Fact] = (
 )
 
 
-@pytest.fixture(scope="module")
-def server_dsn() -> Iterator[str]:
-    with temporary_server() as dsn:
-        yield dsn
-
-
 @pytest.fixture
 async def pool(server_dsn: str) -> AsyncIterator[Pool]:
-    async with temporary_database(server_dsn, "mad") as dsn:
-        await migrate(dsn, connect_timeout_s=10)
-        opened = await connect_pool(dsn, min_size=1, max_size=4, connect_timeout_s=10)
+    async with migrated_pool(server_dsn, "mad") as (_, opened):
         yield opened
-        await opened.close()
 
 
 def one_word(request: TranscriptionRequest) -> Hypothesis:

@@ -1,7 +1,7 @@
 """A running session's audio: from the journal into files, and out again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,13 +24,12 @@ from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.runner import SessionRunner
 from orchestration.session.values import SessionValues
 from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.migrations import migrate
-from orchestration.storage.pool import Pool, connect_pool
+from orchestration.storage.pool import Pool
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
 from orchestration.storage.values import SessionSpec
-from tests.database import temporary_database, temporary_server
+from tests.database import migrated_pool
 
 SESSION = "meeting-1"
 STREAM = StreamSpec(0, PcmFormat("s16le", 16_000, 1), None)
@@ -113,21 +112,12 @@ class Service:
         return sorted(self.settings.recordings_dir.rglob("*.flac"))
 
 
-@pytest.fixture(scope="module")
-def server_dsn() -> Iterator[str]:
-    with temporary_server() as dsn:
-        yield dsn
-
-
 @pytest.fixture
 async def service(server_dsn: str, tmp_path: Path) -> AsyncIterator[Service]:
-    async with temporary_database(server_dsn, "recordings") as dsn:
-        await migrate(dsn, connect_timeout_s=10)
-        pool = await connect_pool(dsn, min_size=1, max_size=4, connect_timeout_s=10)
+    async with migrated_pool(server_dsn, "recordings") as (dsn, pool):
         await PostgresArchive(pool).create_session(SessionSpec(SESSION), b"")
         settings = Settings(data_dir=tmp_path, sessions=SessionPolicy(max_open=1))
         yield Service(settings, dsn, pool, asyncio.Event())
-        await pool.close()
 
 
 def audio(seconds: int) -> bytes:
