@@ -6,6 +6,8 @@ import pytest
 
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
+from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.postgres_journal import PostgresJournal
 from tests.database import execute, temporary_server
 from tests.timed_meeting import StoredMeeting
 
@@ -38,6 +40,16 @@ async def pool(dsn: str) -> AsyncIterator[Pool]:
     opened = await connect_pool(dsn, min_size=1, max_size=4, connect_timeout_s=10)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def archive(pool: Pool) -> PostgresArchive:
+    return PostgresArchive(pool)
+
+
+@pytest.fixture
+def journal(pool: Pool) -> PostgresJournal:
+    return PostgresJournal(pool)
 
 
 @pytest.fixture

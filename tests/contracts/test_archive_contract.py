@@ -3,36 +3,27 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from orchestration.errors import BadRequest, SessionConflict, SessionEnded, UnknownSession
-from orchestration.services.ports import AudioQuality
-from orchestration.storage.archive_ports import QualitySummary, StoredSegment
+from orchestration.storage.archive_ports import QualitySummary
 from orchestration.storage.erasure_ports import RemovedFiles
 from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Pool
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_erasures import TABLES_OF_SESSION
 from orchestration.storage.postgres_journal import PostgresJournal
-from orchestration.storage.values import ChunkRow, JournalFact, QualityRow, SampleRange, SessionSpec
+from orchestration.storage.values import QualityRow, SessionSpec
+from tests.contracts.filled_session import HEARD, create, fill
 from tests.storage_values import (
     clock_change,
     erased,
-    event,
-    frame,
-    interval,
-    participant,
-    progress,
-    segment,
     stream_clock,
-    stream_spec,
     timeline_row,
-    translation,
 )
 
-HEARD = AudioQuality(-20.0, -3.0, 0.0, 25.0, 0.75, 4000, -21.0, 1.0)
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SPEC = SessionSpec(
     "meeting-1",
@@ -42,46 +33,6 @@ SPEC = SessionSpec(
     target_languages=("pt", "es"),
     settings={"chunking": {"chunk_ms": 4000, "ratios": [0.5, None, True]}},
 )
-
-
-@pytest.fixture
-def archive(pool: Pool) -> PostgresArchive:
-    return PostgresArchive(pool)
-
-
-@pytest.fixture
-def journal(pool: Pool) -> PostgresJournal:
-    return PostgresJournal(pool)
-
-
-async def create(archive: PostgresArchive, session_id: str) -> None:
-    await archive.create_session(SessionSpec(session_id), b"")
-
-
-async def fill(archive: PostgresArchive, journal: PostgresJournal, session_id: str) -> None:
-    """Give a session at least one row in each table that the service writes."""
-    await create(archive, session_id)
-    await journal.claim(session_id, "actor")
-    await journal.open_streams(session_id, 1, [stream_spec(0)])
-    await journal.append(session_id, 1, [frame(0), frame(1)], [JournalFact(0, {})])
-    changes = SessionChanges(
-        events=[event(1), event(2)],
-        segments=[segment(1), segment(2)],
-        translations=[translation(1), translation(1, "es", "hola"), translation(2)],
-        participants=[participant()],
-        speaker_intervals=[interval(0, 1)],
-        streams=[progress(1000, SampleRange(1, 2, "capture_skipped"))],
-        qualities=[
-            QualityRow(0, 0, 400, HEARD),
-            QualityRow(0, 400, 900, replace(HEARD, score=0.5)),
-        ],
-        clocks=[stream_clock(80_000)],
-        clock_changes=[clock_change(70_000)],
-        timeline=[timeline_row(60_000, 10**9)],
-        chunks=[ChunkRow(0, 0, 400, "heard", "whisper", "en", 2, 1, 120)],
-        status="active",
-    )
-    await journal.commit(session_id, 1, changes)
 
 
 async def test_a_session_comes_back_as_it_was_created(archive: PostgresArchive) -> None:
@@ -259,132 +210,6 @@ async def test_deleting_removes_every_row_of_the_session_and_no_other(
     assert await rows_by_table(pool, "kept") == before
     with pytest.raises(UnknownSession):
         await archive.session("gone")
-
-
-async def test_a_segment_comes_with_its_translations(
-    archive: PostgresArchive, journal: PostgresJournal
-) -> None:
-    await fill(archive, journal, "s")
-    spanish, portuguese = (translation(1, "es", "hola"), translation(1))
-    assert list(await archive.segments("s")) == [
-        StoredSegment(segment(1), (spanish.translation, portuguese.translation)),
-        StoredSegment(segment(2), (translation(2).translation,)),
-    ]
-
-
-async def test_segments_are_in_order_of_start_whatever_their_stream(
-    archive: PostgresArchive, journal: PostgresJournal
-) -> None:
-    await create(archive, "s")
-    await journal.claim("s", "actor")
-    spoken = [segment(3), segment(1, stream=1), segment(2)]
-    await journal.commit("s", 1, SessionChanges(segments=spoken))
-    starts = [one.segment.start_ns for one in await archive.segments("s")]
-    assert starts == [10**9, 2 * 10**9, 3 * 10**9]
-
-
-@pytest.mark.parametrize(("limit", "kept"), [(1, [2]), (2, [1, 2]), (9, [1, 2])])
-async def test_a_snapshot_has_the_last_segments_and_the_number_of_the_last_event(
-    archive: PostgresArchive, journal: PostgresJournal, limit: int, kept: list[int]
-) -> None:
-    await fill(archive, journal, "s")
-    snapshot = await archive.snapshot("s", limit)
-    assert [one.segment for one in snapshot.segments] == [segment(number) for number in kept]
-    assert snapshot.seq == 2
-    assert snapshot.truncated == (len(kept) < 2)
-    assert snapshot.session.status == "active"
-
-
-async def test_a_snapshot_never_mixes_two_moments(
-    archive: PostgresArchive, journal: PostgresJournal
-) -> None:
-    await create(archive, "s")
-    await journal.claim("s", "actor")
-
-    async def write() -> None:
-        for number in range(1, 40):
-            changes = SessionChanges(
-                events=[event(number)],
-                segments=[segment(number)],
-                translations=[translation(number)],
-                zero_unix_ms=number,
-            )
-            await journal.commit("s", 1, changes)
-
-    writing = asyncio.create_task(write())
-    while not writing.done():
-        snapshot = await archive.snapshot("s", 100)
-        assert len(snapshot.segments) == snapshot.seq == (snapshot.session.zero_unix_ms or 0)
-        assert all(one.translations for one in snapshot.segments)
-    await writing
-
-
-async def test_events_are_read_after_a_number_in_order(
-    archive: PostgresArchive, journal: PostgresJournal
-) -> None:
-    await fill(archive, journal, "s")
-    await journal.commit("s", 1, SessionChanges(events=[event(3), event(4), event(5)]))
-    assert await archive.events("s", 0, 2) == [event(1), event(2)]
-    assert await archive.events("s", 2, 100) == [event(3), event(4), event(5)]
-    assert await archive.events("s", 5, 100) == []
-
-
-async def test_a_number_beyond_what_the_database_counts_is_a_bad_request(
-    archive: PostgresArchive,
-) -> None:
-    await create(archive, "s")
-    with pytest.raises(BadRequest):
-        await archive.events("s", 2**70, 100)
-
-
-async def test_a_recording_is_the_streams_frames_in_order(
-    archive: PostgresArchive, journal: PostgresJournal
-) -> None:
-    await fill(archive, journal, "s")
-    await journal.open_streams("s", 1, [stream_spec(1)])
-    await journal.append("s", 1, [frame(0, stream=1)], [])
-    assert [one async for one in archive.recording("s", 0)] == [frame(0), frame(1)]
-
-
-@pytest.fixture
-async def now(pool: Pool) -> datetime:
-    """The database's own clock, by which it drops what is long expired."""
-    moment: datetime = await pool.fetchval("SELECT now()")
-    return moment
-
-
-async def test_a_ticket_is_good_once(archive: PostgresArchive, now: datetime) -> None:
-    await archive.store_ticket(b"hash", "live", now + timedelta(minutes=1))
-    tries = await asyncio.gather(
-        *(archive.redeem_ticket(b"hash", "live", now, keep=False) for _ in range(4))
-    )
-    assert sorted(tries) == [False, False, False, True]
-
-
-async def test_a_ticket_that_is_kept_is_good_until_it_expires(
-    archive: PostgresArchive, now: datetime
-) -> None:
-    await archive.store_ticket(b"hash", "browser", now + timedelta(minutes=1))
-    for _ in range(2):
-        assert await archive.redeem_ticket(b"hash", "browser", now, keep=True)
-    later = now + timedelta(minutes=1)
-    assert not await archive.redeem_ticket(b"hash", "browser", later, keep=True)
-
-
-async def test_a_ticket_is_good_for_its_kind_alone(archive: PostgresArchive, now: datetime) -> None:
-    await archive.store_ticket(b"hash", "browser", now + timedelta(minutes=1))
-    assert not await archive.redeem_ticket(b"hash", "live", now, keep=False)
-    assert not await archive.redeem_ticket(b"other", "browser", now, keep=False)
-    assert await archive.redeem_ticket(b"hash", "browser", now, keep=False)
-
-
-async def test_tickets_long_expired_are_dropped(
-    archive: PostgresArchive, pool: Pool, now: datetime
-) -> None:
-    await archive.store_ticket(b"old", "live", now - timedelta(days=1))
-    await archive.store_ticket(b"new", "live", now + timedelta(days=1))
-    hashes = await pool.fetch("SELECT ticket_hash FROM bot_sessions.tickets")
-    assert [row["ticket_hash"] for row in hashes] == [b"new"]
 
 
 async def test_a_ping_is_answered(archive: PostgresArchive) -> None:

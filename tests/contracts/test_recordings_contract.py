@@ -27,11 +27,6 @@ def audio_frame(seq: int, stream: int = 0) -> JournalFrame:
 
 
 @pytest.fixture
-def archive(pool: Pool) -> PostgresArchive:
-    return PostgresArchive(pool)
-
-
-@pytest.fixture
 def files(tmp_path: Path) -> ChunkFileStore:
     return ChunkFileStore(tmp_path / "recordings")
 

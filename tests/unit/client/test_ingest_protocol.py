@@ -1,93 +1,34 @@
-import json
-import struct
-from typing import Any
+"""Audio on its way to the service: windows, nacks, gaps, and where it goes on after a break."""
 
 import pytest
 
 from orchestration.audio.pcm import PcmFormat
-from orchestration.client.fact_outbox import HELD_FACTS
-from orchestration.client.ingest_events import AudioSkipped, Complaint, ConnectionLost, Ended
+from orchestration.client.ingest_events import AudioSkipped
 from orchestration.client.ingest_protocol import (
-    PING_INTERVAL_NS,
-    SILENCE_LIMIT_NS,
     IngestProtocol,
 )
 from orchestration.client.outbox import HELD_AUDIO_S
 from orchestration.errors import (
     BadAudio,
-    BadRequest,
-    FrameConflict,
-    OrchestrationError,
-    TakenOver,
-    UnknownSession,
 )
 from orchestration.session.inputs import (
-    CaptionFact,
-    ChatFact,
     ClockFact,
-    ParticipantFact,
     ParticipantRef,
-    SampleMoment,
-    SpeakerFact,
     StreamSpec,
-    UnixMoment,
 )
-
-MS = 1_000_000
-SECOND = 1000 * MS
-MONO_8K = PcmFormat("s16le", 8000, 1)
-FRAME = b"\1\0" * 800
-"""100 ms of the format above."""
-
-
-def bot(*streams: int) -> IngestProtocol:
-    specs = [StreamSpec(stream, MONO_8K) for stream in streams or (0,)]
-    return IngestProtocol(specs, now_ns=0, uniform=lambda: 0.5)
-
-
-def welcome(
-    *positions: tuple[int, int, int], window: int = 100, next_fact: int = 0
-) -> dict[str, Any]:
-    return {
-        "type": "welcome",
-        "epoch": 1,
-        "next_fact": next_fact,
-        "streams": [
-            {"id": stream, "next_seq": seq, "next_sample": sample, "window": window}
-            for stream, seq, sample in positions
-        ],
-    }
-
-
-def ack(upto: int, *, facts: int = -1, window: int = 100, stream: int = 0) -> dict[str, Any]:
-    streams = [{"id": stream, "upto": upto, "window": window}]
-    return {"type": "ack", "streams": streams, "facts": facts}
-
-
-def outgoing(protocol: IngestProtocol, now_ns: int) -> list[bytes | str]:
-    sent = []
-    while (data := protocol.next_outgoing(now_ns)) is not None:
-        sent.append(data)
-    return sent
-
-
-def frames(sent: list[bytes | str]) -> list[tuple[int, int, int]]:
-    """(stream, seq, first_sample) of the audio among what was sent."""
-    audio = [one for one in sent if isinstance(one, bytes)]
-    return [struct.unpack_from(">BBHQQ", one)[2:] for one in audio]
-
-
-def messages(sent: list[bytes | str]) -> list[dict[str, Any]]:
-    return [json.loads(one) for one in sent if isinstance(one, str)]
-
-
-def opened(protocol: IngestProtocol, now_ns: int = 0, window: int = 100) -> IngestProtocol:
-    """The protocol on a fresh session, its hello said and welcomed."""
-    protocol.connected(now_ns)
-    outgoing(protocol, now_ns)
-    positions = [(stream, 0, 0) for stream in protocol.streams]
-    protocol.received(welcome(*positions, window=window), now_ns)
-    return protocol
+from tests.unit.client.ingest_exchange import (
+    FRAME,
+    MONO_8K,
+    MS,
+    SECOND,
+    ack,
+    bot,
+    frames,
+    messages,
+    opened,
+    outgoing,
+    welcome,
+)
 
 
 def test_hello_comes_first_and_audio_waits_for_the_welcome() -> None:
@@ -225,76 +166,6 @@ def test_audio_beyond_what_is_held_becomes_a_gap_of_the_sample_clock() -> None:
     assert frames(outgoing(protocol, 0)) == [(0, HELD_AUDIO_S, (HELD_AUDIO_S + 2) * 8000)]
 
 
-def test_facts_beyond_what_is_held_are_dropped_and_counted() -> None:
-    protocol = bot()
-    chat = ChatFact(0, "p-1", "Ana", "hello", None)
-    taken = [protocol.add_fact(chat) for _ in range(HELD_FACTS + 1)]
-    assert taken == [True] * HELD_FACTS + [False]
-    assert protocol.facts.dropped == 1
-
-
-def test_audio_never_overtakes_a_fact_and_facts_keep_their_rate() -> None:
-    protocol = opened(bot())
-    for number in range(12):
-        protocol.add_fact(SpeakerFact(0, "start", "p-1", "Ana", SampleMoment(0, number)))
-    protocol.add_audio(0, FRAME)
-    sent = outgoing(protocol, 0)
-    assert [one["fact"] for one in messages(sent)] == list(range(10))
-    assert frames(sent) == []
-    assert protocol.wake_ns() == 25 * MS
-    assert [one["fact"] for one in messages(outgoing(protocol, 25 * MS))] == [10]
-    sent = outgoing(protocol, 50 * MS)
-    assert [one["fact"] for one in messages(sent)] == [11]
-    assert frames(sent) == [(0, 0, 0)]
-
-
-def test_unacked_facts_go_again_after_a_reconnect() -> None:
-    protocol = opened(bot())
-    for text in ("a", "b", "c"):
-        protocol.add_fact(ChatFact(0, "p-1", "Ana", text, UnixMoment(7)))
-    outgoing(protocol, 0)
-    protocol.received(ack(-1, facts=0), 0)
-    protocol.connection_lost(0)
-    protocol.connected(SECOND)
-    outgoing(protocol, SECOND)
-    protocol.received(welcome((0, 0, 0), next_fact=1), SECOND)
-    again = messages(outgoing(protocol, SECOND))
-    assert [(one["fact"], one["text"], one["unix_ms"]) for one in again] == [
-        (1, "b", 7),
-        (2, "c", 7),
-    ]
-
-
-def test_facts_have_the_documented_shapes() -> None:
-    protocol = opened(bot())
-    ana = ParticipantRef("p-1", "Ana", "ana@example.org")
-    protocol.add_fact(ParticipantFact(0, "join", ana, None))
-    caption = CaptionFact(0, "p-1", "Ana", "hi", SampleMoment(0, 8), SampleMoment(0, 16))
-    protocol.add_fact(caption)
-    protocol.add_fact(CaptionFact(0, "p-1", "Ana", "hi", UnixMoment(1), UnixMoment(2)))
-    by = {"participant_id": "p-1", "name": "Ana", "text": "hi"}
-    assert messages(outgoing(protocol, 0)) == [
-        {
-            "type": "participant",
-            "fact": 0,
-            "event": "join",
-            "participant": {
-                "id": "p-1",
-                "name": "Ana",
-                "email": "ana@example.org",
-                "is_bot": False,
-            },
-        },
-        {"type": "caption", "fact": 1, "stream": 0, "start_sample": 8, "end_sample": 16, **by},
-        {"type": "caption", "fact": 2, "start_unix_ms": 1, "end_unix_ms": 2, **by},
-    ]
-
-
-def test_a_fact_on_an_unknown_stream_is_refused() -> None:
-    with pytest.raises(BadRequest):
-        bot().add_fact(ClockFact(0, 9, 0, 0))
-
-
 def test_a_stream_opened_late_is_announced_and_its_audio_waits() -> None:
     protocol = opened(bot())
     protocol.open_stream(StreamSpec(1, MONO_8K))
@@ -305,119 +176,6 @@ def test_a_stream_opened_late_is_announced_and_its_audio_waits() -> None:
     position = {"id": 1, "next_seq": 0, "next_sample": 0, "window": 5}
     protocol.received({"type": "stream_open", **position}, 0)
     assert frames(outgoing(protocol, 0)) == [(1, 0, 0)]
-
-
-def test_end_is_said_when_all_is_sent_and_again_after_a_reconnect() -> None:
-    protocol = opened(bot(0, 1), window=1)
-    protocol.add_audio(0, FRAME)
-    protocol.add_audio(0, FRAME)
-    protocol.end()
-    assert messages(outgoing(protocol, 0)) == []
-    protocol.received(ack(0, window=1), 0)
-    end = {
-        "type": "end",
-        "streams": [{"id": 0, "last_seq": 1}, {"id": 1, "last_seq": -1}],
-        "last_fact": -1,
-    }
-    assert messages(outgoing(protocol, 0)) == [end]
-    protocol.connection_lost(0)
-    protocol.connected(SECOND)
-    outgoing(protocol, SECOND)
-    protocol.received(welcome((0, 2, 1600), (1, 0, 0)), SECOND)
-    assert messages(outgoing(protocol, SECOND)) == [end]
-    protocol.received({"type": "ended", "coverage": {"streams": []}}, SECOND)
-    assert protocol.phase == "ended"
-    assert protocol.should_close(SECOND)
-    assert Ended({"streams": []}) in protocol.drain_events()
-
-
-def test_goaway_is_obeyed_within_its_time_and_then_without_waiting() -> None:
-    protocol = opened(bot())
-    protocol.received({"type": "goaway", "reason": "restart", "retry_ms": 4000}, 0)
-    protocol.add_audio(0, FRAME)
-    assert frames(outgoing(protocol, SECOND)) == [(0, 0, 0)]
-    assert not protocol.should_close(SECOND)
-    assert protocol.wake_ns() == 2 * SECOND
-    assert protocol.should_close(2 * SECOND)
-    protocol.connection_lost(2 * SECOND, 1000)
-    assert protocol.connect_at_ns == 2 * SECOND
-
-
-def test_an_idle_connection_is_pinged_and_a_silent_one_given_up() -> None:
-    protocol = opened(bot())
-    assert outgoing(protocol, PING_INTERVAL_NS - 1) == []
-    assert messages(outgoing(protocol, PING_INTERVAL_NS)) == [{"type": "ping", "t": 10_000}]
-    assert not protocol.should_close(SILENCE_LIMIT_NS - 1)
-    assert protocol.should_close(SILENCE_LIMIT_NS)
-
-
-@pytest.mark.parametrize(
-    ("close_code", "error"),
-    [(4004, UnknownSession), (4008, BadAudio), (4009, FrameConflict), (4103, TakenOver)],
-)
-def test_closes_that_a_reconnect_cannot_mend_fail(
-    close_code: int, error: type[OrchestrationError]
-) -> None:
-    protocol = opened(bot())
-    protocol.connection_lost(0, close_code)
-    assert protocol.phase == "failed"
-    assert type(protocol.error) is error
-
-
-@pytest.mark.parametrize("close_code", [None, 1000, 1001, 1006, 1011, 1012, 1013])
-def test_other_closes_bring_the_bot_back(close_code: int | None) -> None:
-    protocol = opened(bot())
-    protocol.drain_events()
-    protocol.connection_lost(0, close_code)
-    assert protocol.drain_events() == [ConnectionLost(close_code, 250 * MS)]
-
-
-def test_a_fatal_error_is_raised_with_its_own_words_and_facts() -> None:
-    protocol = opened(bot())
-    error = {"type": "error", "code": "bad_audio", "message": "Odd bytes.", "fatal": True}
-    protocol.received({**error, "stream": 0}, 0)
-    assert isinstance(protocol.error, BadAudio)
-    assert str(protocol.error) == "Odd bytes."
-    assert protocol.error.facts == {"stream": 0}
-
-
-def test_other_errors_are_told_and_the_bot_goes_on() -> None:
-    protocol = opened(bot())
-    protocol.drain_events()
-    for code, fatal in (("bad_request", False), ("database_unavailable", True)):
-        error = {"type": "error", "code": code, "message": "Oh.", "fatal": fatal}
-        protocol.received(error, 0)
-    assert protocol.drain_events() == [
-        Complaint("bad_request", "Oh."),
-        Complaint("database_unavailable", "Oh."),
-    ]
-    assert protocol.phase == "open"
-
-
-def test_acks_and_welcomes_that_do_not_fit_fail_instead_of_losing_audio() -> None:
-    acked_too_much, forgotten = opened(bot()), opened(bot())
-    acked_too_much.received(ack(5), 0)
-    assert isinstance(acked_too_much.error, FrameConflict)
-    forgotten.add_audio(0, FRAME)
-    outgoing(forgotten, 0)
-    forgotten.received(ack(0), 0)
-    forgotten.connection_lost(0)
-    forgotten.connected(0)
-    forgotten.received(welcome((0, 0, 0)), 0)
-    assert isinstance(forgotten.error, FrameConflict)
-
-
-@pytest.mark.parametrize("message", [None, [], {}, {"type": "ack"}, {"type": "nack", "stream": 9}])
-def test_messages_of_an_unknown_shape_fail_with_a_named_error(message: Any) -> None:
-    protocol = opened(bot())
-    protocol.received(message, 0)
-    assert isinstance(protocol.error, BadRequest)
-
-
-def test_unknown_message_types_are_ignored() -> None:
-    protocol = opened(bot())
-    protocol.received({"type": "weather"}, 0)
-    assert protocol.error is None
 
 
 def test_audio_that_is_not_whole_samples_is_refused() -> None:
