@@ -10,13 +10,17 @@ from enum import StrEnum
 
 import numpy as np
 
+from orchestration.timing.stream_clock_change import new_rate_since
 from orchestration.timing.stream_clock_fit import (
     BIN_NS,
     CELL_NS,
     POOL_CELLS,
+    Points,
     Pool,
+    Rate,
     entries_of,
     fit_rate,
+    quantile,
     scatter,
 )
 from orchestration.timing.stream_clock_levels import (
@@ -31,11 +35,13 @@ from orchestration.timing.units import NS_PER_SECOND
 
 KNOWN_UNTIL_BINS = 60
 """A rate known from before is better than a new one of less than 5 minutes, if its error is."""
-OFFSET_PERCENTILE = 10
+OFFSET_SHARE = 0.1
 OFFSET_BINS = 24
 """Entries that say where a stream stands: of the last 2 minutes. Where a sender changes its device,
 and with it the rate, the offset follows before half of the pool is new."""
-MAX_ENTRIES = POOL_CELLS + 2 * MAX_POINTS
+POOL_STAMPS = POOL_CELLS * CELL_NS // BIN_NS
+"""Stamps that a change of the rate is confirmed by: as many minutes as of arrivals."""
+MAX_ENTRIES = POOL_CELLS + POOL_STAMPS + 2 * MAX_POINTS
 """What a clock holds at most, however long the meeting."""
 
 
@@ -91,22 +97,24 @@ class StreamClock:
         self._known = known
         self._cells: list[Point] = []
         self._newest_ns = self._stamped_bin = -1
-        self._segment = 0
+        self._segment = self._stamps_segment = 0
         self._drift = Drift() if known is None else _drift(known)
-        self._pool = Pool()
+        self._pool = Pool(POOL_CELLS)
+        self._stamps_pool = Pool(POOL_STAMPS)
         self._arrivals = Level()
         self._stamps = Level(STEP_NS)
         self._estimate: ClockEstimate | None = None
 
     def __len__(self) -> int:
         """Entries held: never more than `MAX_ENTRIES`."""
-        return len(self._pool) + len(self._arrivals) + len(self._stamps)
+        series = (self._pool, self._stamps_pool, self._arrivals, self._stamps)
+        return sum(len(one) for one in series)
 
     @property
     def estimate(self) -> ClockEstimate | None:
         """Rate and offset by the last 10 minutes; None before a level is known, some 15 s."""
         if self._estimate is None and self._pool.has(self._segment):
-            self._estimate = _estimate(self._pool, self._segment, self._known)
+            self._estimate = _estimate(self._pool.points(), self._segment, self._known)
         return self._estimate
 
     def arrived(self, end_sample: int, received_ns: int) -> ClockChange | None:
@@ -134,7 +142,11 @@ class StreamClock:
         self._stamped_bin = at_ns // BIN_NS
         was_settled = self._stamps.is_settled
         level = self._stamps.add(Point(at_ns, unix_ms * 1_000_000 - at_ns), Drift())
-        if not was_settled or len(level) < AGREEING:
+        stepped = was_settled and len(level) >= AGREEING
+        self._stamps_segment += stepped
+        for stamp in level:
+            self._stamps_pool.add(self._stamps_segment, stamp.at_ns, stamp.ahead_ns)
+        if not stepped:
             return None
         step_ns, arrivals_ns = self._steps(self._stamps, level[0], self._arrivals)
         if step_ns is None or arrivals_ns is None or abs(arrivals_ns) > STEP_NS:
@@ -165,12 +177,23 @@ class StreamClock:
         self._segment += stepped
         for cell in (cell for point in level for cell in point.cells):
             self._pool.add(self._segment, cell.at_ns, cell.ahead_ns)
+        self._forget_an_old_rate()
         if not stepped:
             return None
         step_ns, stamps_ns = self._steps(self._arrivals, level[0], self._stamps)
         if step_ns is None or abs(step_ns) <= STEP_NS:
             return None
         return self._change(_cause(step_ns, stamps_ns), level[0], step_ns)
+
+    def _forget_an_old_rate(self) -> None:
+        estimate = self.estimate
+        if estimate is None:
+            return
+        rate = Rate(estimate.rate_ppm / 1e6, estimate.rate_error_ppm / 1e6)
+        since_ns = new_rate_since(self._pool.points(), rate, self._stamps_pool.points())
+        if since_ns is not None:
+            self._pool.forget_before(since_ns)
+            self._known = self._estimate = None
 
     def _steps(self, own: Level, first: Point, other: Level) -> tuple[int | None, int | None]:
         """How far the series that came to a new level has stepped, and the other one with it."""
@@ -193,10 +216,10 @@ def _cause(step_ns: int, stamps_step_ns: int | None) -> ChangeKind:
     return ChangeKind.PATH_CHANGE if abs(stamps_step_ns) <= STEP_NS else ChangeKind.UNEXPLAINED
 
 
-def _estimate(pool: Pool, newest: int, known: ClockEstimate | None) -> ClockEstimate:
+def _estimate(points: Points, newest: int, known: ClockEstimate | None) -> ClockEstimate:
     """The rate by all segments, or as it was known; the offset by the newest segment."""
-    entries = entries_of(pool)
-    fitted = fit_rate(pool, entries)
+    entries = entries_of(points)
+    fitted = fit_rate(points, entries)
     rate, rate_error = fitted.rate, fitted.error
     is_new = len(entries.at_ns) < KNOWN_UNTIL_BINS
     if known is not None and is_new and known.rate_error_ppm / 1e6 < rate_error:
@@ -206,7 +229,7 @@ def _estimate(pool: Pool, newest: int, known: ClockEstimate | None) -> ClockEsti
     now[:-OFFSET_BINS] = False
     at_ns = entries.at_ns[now]
     level = entries.ahead_ns[now] - rate * at_ns
-    offset_ns = entries.base_ns + round(float(np.percentile(level, OFFSET_PERCENTILE)))
+    offset_ns = entries.base_ns + round(quantile(level, OFFSET_SHARE))
     error_ns = scatter(level) + rate_error * max(float(np.ptp(at_ns)), BIN_NS)
     return ClockEstimate(rate * 1e6, rate_error * 1e6, offset_ns, round(error_ns))
 

@@ -6,6 +6,7 @@ one that stands on the floor says nearly all: each counts by how far above the f
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,23 +30,41 @@ _Numbers = NDArray[np.int64]
 _Reals = NDArray[np.float64]
 
 
+class Points(NamedTuple):
+    """One of each a point, in order. Between two points of one segment nothing stepped."""
+
+    segments: _Numbers
+    at_ns: _Numbers
+    """Nominal time."""
+    ahead_ns: _Numbers
+    """What a clock is ahead of it."""
+
+    def since(self, at_ns: int) -> "Points":
+        """The points from `at_ns` on."""
+        first = int(np.searchsorted(self.at_ns, at_ns))
+        return Points(*(numbers[first:] for numbers in self))
+
+    def before(self, at_ns: int) -> "Points":
+        """The points up to `at_ns`."""
+        first = int(np.searchsorted(self.at_ns, at_ns))
+        return Points(*(numbers[:first] for numbers in self))
+
+
 class Pool:
-    """The points of a stream's levels, in order: segment, nominal time, and what a clock is ahead.
+    """The points of a series' levels."""
 
-    Between two points of one segment nothing stepped.
-    """
-
-    def __init__(self) -> None:
-        self._held = np.zeros((3, POOL_CELLS), dtype=np.int64)
+    def __init__(self, size: int) -> None:
+        """It holds `size` points, and forgets the oldest."""
+        self._held = np.zeros((3, size), dtype=np.int64)
         self._count = 0
 
     def __len__(self) -> int:
-        """Points held: never more than `POOL_CELLS`."""
+        """Points held: never more than the size."""
         return self._count
 
     def add(self, segment: int, at_ns: int, ahead_ns: int) -> None:
         """Add the newest point; its segment is the newest, or one more."""
-        if self._count == POOL_CELLS:
+        if self._count == self._held.shape[1]:
             self._held[:, :-1] = self._held[:, 1:]
             self._count -= 1
         self._held[:, self._count] = segment, at_ns, ahead_ns
@@ -55,10 +74,15 @@ class Pool:
         """Whether the newest points are of this segment."""
         return self._count > 0 and int(self._held[0, self._count - 1]) == segment
 
-    def points(self) -> tuple[_Numbers, _Numbers, _Numbers]:
-        """Segments, nominal times in ns, and ns ahead, one of each a point."""
-        segments, at_ns, ahead_ns = self._held[:, : self._count]
-        return segments, at_ns, ahead_ns
+    def points(self) -> Points:
+        """What is held, not copied: as it is until the next change."""
+        return Points(*self._held[:, : self._count])
+
+    def forget_before(self, at_ns: int) -> None:
+        """Keep the points from `at_ns` on."""
+        kept = np.array(self.points().since(at_ns))
+        self._count = kept.shape[1]
+        self._held[:, : self._count] = kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,55 +103,92 @@ class Rate:
     error: float
 
 
-def entries_of(pool: Pool) -> Entries:
-    """The least point of each `BIN_NS` of a pool that is not empty."""
-    segments, at_ns, ahead_ns = pool.points()
-    bins = at_ns // BIN_NS
-    order = np.lexsort((ahead_ns, bins))
+def entries_of(points: Points) -> Entries:
+    """The least point of each `BIN_NS`, of one point at least."""
+    bins = points.at_ns // BIN_NS
+    order = np.lexsort((points.ahead_ns, bins))
     _, first = np.unique(bins[order], return_index=True)
     chosen = order[first]
-    base_ns = int(ahead_ns[-1])
+    base_ns = int(points.ahead_ns[-1])
     return Entries(
-        segments[chosen],
-        at_ns[chosen].astype(np.float64),
-        (ahead_ns[chosen] - base_ns).astype(np.float64),
+        points.segments[chosen],
+        points.at_ns[chosen].astype(np.float64),
+        (points.ahead_ns[chosen] - base_ns).astype(np.float64),
         base_ns,
     )
 
 
-def fit_rate(pool: Pool, entries: Entries) -> Rate:
+def fit_rate(points: Points, entries: Entries) -> Rate:
     """The rate that all segments share.
 
-    It begins with Theil and Sen's median of slopes between entries, which bears any third of them
-    to be wrong. Then all points are fitted by least squares, weighted by their point errors e, how
-    far they stand above the least of their segment: exp(-(e / scale)²), after Veitch, Ridoux and
-    Korada, "Robust Synchronization of Absolute and Difference Clocks over Networks" (IEEE/ACM
-    Transactions on Networking 17(2), 2009). The scale is the median point error, so that it
-    follows the noise of path and machine.
+    It begins with that of the entries. Then all points are fitted by least squares, weighted by
+    their point errors e, how far they stand above the least of their segment: exp(-(e / scale)²),
+    after Veitch, Ridoux and Korada, "Robust Synchronization of Absolute and Difference Clocks over
+    Networks" (IEEE/ACM Transactions on Networking 17(2), 2009). The scale is the median point
+    error, so that it follows the noise of path and machine.
     """
-    apart_ns = entries.at_ns[None, :] - entries.at_ns[:, None]
-    together = entries.segments[None, :] == entries.segments[:, None]
-    pairs = (apart_ns >= MIN_PAIR_NS) & together
-    if not pairs.any():
+    pairs = _Pairs(entries)
+    rate = pairs.rate()
+    if rate is None:
         return Rate(0.0, MAX_RATE)
-    apart_ns = apart_ns[pairs]
-    slopes = (entries.ahead_ns[None, :] - entries.ahead_ns[:, None])[pairs] / apart_ns
-    rate = _by_point_errors(pool, entries.base_ns, _clipped(float(np.median(slopes))))
-    level = entries.ahead_ns - rate * entries.at_ns
-    scatter_ns = max(
-        scatter(level[entries.segments == one]) for one in set(entries.segments.tolist())
-    )
-    return Rate(rate, min(MAX_RATE, scatter_ns / float(apart_ns.max())))
+    rate = _by_point_errors(points, entries.base_ns, rate)
+    return Rate(rate, pairs.error_of(rate))
+
+
+def fit_entries(entries: Entries) -> Rate:
+    """The rate by the entries alone: rougher than `fit_rate`, for a fraction of the work."""
+    pairs = _Pairs(entries)
+    rate = pairs.rate()
+    return Rate(0.0, MAX_RATE) if rate is None else Rate(rate, pairs.error_of(rate))
 
 
 def scatter(values: _Reals) -> float:
     """How far nine tenths of the values lie apart at most."""
-    low, high = np.percentile(values, (5, 95))
-    return float(high - low)
+    return quantile(values, 0.95) - quantile(values, 0.05)
 
 
-def _by_point_errors(pool: Pool, base_ns: int, rate: float) -> float:
-    segments, at_numbers, ahead_numbers = pool.points()
+def quantile(values: _Reals, share: float) -> float:
+    """What `share` of the values are below, linear between two of them. NumPy's own takes twenty
+    times as long for so few, and would be most of what a clock costs."""
+    ordered = np.sort(values)
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    low = float(ordered[below])
+    return low + (float(ordered[above]) - low) * (place - below)
+
+
+class _Pairs:
+    """Pairs of entries of one segment, `MIN_PAIR_NS` apart or more."""
+
+    def __init__(self, entries: Entries) -> None:
+        apart_ns = entries.at_ns[None, :] - entries.at_ns[:, None]
+        together = entries.segments[None, :] == entries.segments[:, None]
+        self._entries = entries
+        self._chosen = (apart_ns >= MIN_PAIR_NS) & together
+        self._apart_ns = apart_ns[self._chosen]
+
+    def rate(self) -> float | None:
+        """Theil and Sen's median of slopes, which bears any third of the entries to be wrong.
+
+        None when no two are far enough apart.
+        """
+        if not self._apart_ns.size:
+            return None
+        ahead_ns = self._entries.ahead_ns
+        slopes = (ahead_ns[None, :] - ahead_ns[:, None])[self._chosen] / self._apart_ns
+        return _clipped(quantile(slopes, 0.5))
+
+    def error_of(self, rate: float) -> float:
+        """A bound: how much slope the scatter about a rate allows."""
+        segments = self._entries.segments
+        level = self._entries.ahead_ns - rate * self._entries.at_ns
+        scatter_ns = max(scatter(level[segments == one]) for one in set(segments.tolist()))
+        return min(MAX_RATE, scatter_ns / float(self._apart_ns.max()))
+
+
+def _by_point_errors(points: Points, base_ns: int, rate: float) -> float:
+    segments, at_numbers, ahead_numbers = points
     at_ns = at_numbers.astype(np.float64)
     ahead_ns = (ahead_numbers - base_ns).astype(np.float64)
     starts = np.flatnonzero(np.diff(segments, prepend=segments[0] - 1))
@@ -135,7 +196,7 @@ def _by_point_errors(pool: Pool, base_ns: int, rate: float) -> float:
     for _ in range(ROUNDS):
         level = ahead_ns - rate * at_ns
         errors = level - np.repeat(np.minimum.reduceat(level, starts), sizes)
-        scale = max(LEAST_SCALE_NS, float(np.median(errors)))
+        scale = max(LEAST_SCALE_NS, quantile(errors, 0.5))
         weights = np.exp(-((errors / scale) ** 2))
         totals = np.add.reduceat(weights, starts)
         middles = np.add.reduceat(weights * at_ns, starts) / totals
