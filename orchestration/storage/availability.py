@@ -1,5 +1,10 @@
 """Which failures mean that PostgreSQL is away, and how to say so."""
 
+import os
+import re
+import socket
+import ssl
+
 import asyncpg
 
 from orchestration.errors import DatabaseUnavailable
@@ -26,10 +31,30 @@ UNAVAILABILITY: tuple[type[BaseException], ...] = (
 CONNECT_FAILURES: tuple[type[BaseException], ...] = (*UNAVAILABILITY, ValueError)
 
 
+_ADDRESSES = re.compile(r'host "[^"]*"')
+
+
 def unavailable(error: BaseException) -> DatabaseUnavailable:
-    """The error as the service's own; its message has no password, host or SQL in it."""
-    reason = str(error).splitlines()[0] if str(error) else "it did not answer in time"
+    """The error as the service's own; its message has no password, host or SQL in it, since it is
+    told to whoever asks, also before their key is looked at."""
     return DatabaseUnavailable(
-        f"PostgreSQL cannot be used right now ({type(error).__name__}: {reason}): check that it "
-        "runs and that DATABASE_URL names it."
+        f"PostgreSQL cannot be used right now ({type(error).__name__}: {_reason(error)}): check "
+        "that it runs and that DATABASE_URL names it."
     )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLError):
+        # Its text names the host of a certificate that does not fit.
+        return error.reason or "the encrypted connection failed"
+    if isinstance(error, socket.gaierror):
+        return error.strerror or "its host has no address"
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return "it did not answer in time"
+    if isinstance(error, OSError):
+        # asyncio writes the addresses that it tried into the text.
+        return os.strerror(error.errno) if error.errno else "no connection"
+    if isinstance(error, ValueError):
+        return "its URL cannot be used"
+    text = _ADDRESSES.sub("this host", str(error))
+    return text.splitlines()[0] if text else "it did not answer in time"

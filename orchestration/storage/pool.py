@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -134,8 +134,11 @@ async def database(pool: Pool) -> AsyncIterator[Connection]:
             async with asyncio.timeout(OPERATION_TIMEOUT_S):
                 yield connection
         finally:
-            # Outside the timeout: a release that is cancelled fails where nobody hears it.
-            await pool.release(connection, timeout=RELEASE_TIMEOUT_S)
+            # Outside the timeout: a release that is cancelled fails where nobody hears it. One
+            # that fails has closed the connection, and must not hide what came of the operation:
+            # a task that is cancelled ends by that, and what is stored is no failure.
+            with suppress(*UNAVAILABILITY):
+                await pool.release(connection, timeout=RELEASE_TIMEOUT_S)
     except (asyncpg.DataError, UnicodeEncodeError) as error:
         raise BadRequest("The database cannot hold one of these values.") from error
     except asyncpg.IntegrityConstraintViolationError as error:

@@ -103,6 +103,27 @@ async def test_a_server_that_freezes_holds_nobody_for_ever_and_serves_on_when_it
         await pool.close()
 
 
+async def test_whoever_is_told_to_end_ends_by_that_though_the_server_is_frozen(
+    server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = await open_session(server.start())
+    monkeypatch.setattr(pool_module, "RELEASE_TIMEOUT_S", 0.1)
+    frozen = processes(tmp_path)
+    for process in frozen:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        asked = asyncio.create_task(PostgresArchive(pool).ping())
+        while pool.get_idle_size() == pool.get_size():  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.wait([asked])
+    finally:
+        for process in frozen:
+            os.kill(process.pid, signal.SIGCONT)
+    assert asked.cancelled()
+    pool.terminate()
+
+
 @pytest.mark.parametrize(
     "dsn",
     [
@@ -117,5 +138,6 @@ async def test_a_database_that_cannot_be_reached_is_said_in_one_sentence_without
     with pytest.raises(DatabaseUnavailable, match="check that it runs") as caught:
         await connect_pool(dsn, min_size=0, max_size=1, connect_timeout_s=2)
     assert "\n" not in caught.value.message
+    assert "127.0.0.1" not in caught.value.message
     with pytest.raises(DatabaseUnavailable, match="check that it runs"):
         await migrate(dsn, connect_timeout_s=2)
