@@ -151,10 +151,12 @@ class LocalService:
                 if not database.is_running:
                     log.warning("database_restarts")
                     try:
-                        database.stop()
-                        database.start()
+                        database.restart()
                     except OrchestrationError as error:
                         log.error("database_not_restarted", reason=error.message)
+                    except Exception:
+                        # Whatever it is: it is tried again, or the database would stay away.
+                        log.exception("database_not_restarted")
 
         self._database_watch = threading.Thread(target=watch, name="database-watch", daemon=True)
         self._database_watch.start()

@@ -82,33 +82,52 @@ class EmbeddedPostgres:
             DatabaseUnavailable: the server did not start; the message ends with its last words.
         """
         try:
+            return self._started()
+        except BaseException:
+            self.stop()
+            raise
+
+    def restart(self) -> None:
+        """Start the server again where it was: its DSN stays, also when this fails and is tried
+        again.
+
+        Raises:
+            DatabaseUnavailable, DataDirectoryInUse: as for `start`.
+        """
+        self._stop_server()
+        try:
+            self._started()
+        except BaseException:
+            self._stop_server()
+            raise
+
+    def stop(self) -> None:
+        """Stop the server and wait until it is gone; without one, do nothing."""
+        self._stop_server()
+        if self._runtime is not None:
+            shutil.rmtree(self._runtime, ignore_errors=True)
+            self._runtime_record.unlink(missing_ok=True)
+            self._runtime = None
+
+    def _stop_server(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def _started(self) -> str:
+        try:
             return self._start()
         except OSError as error:
-            self.stop()
             raise DatabaseUnavailable(
                 f"The embedded PostgreSQL cannot use {self._home}: {error.strerror or error}. "
                 "Make the folder writable, choose another data directory, or set DATABASE_URL."
             ) from error
         except subprocess.TimeoutExpired as error:
-            self.stop()
             raise DatabaseUnavailable(
                 "The embedded PostgreSQL did not make its data folder within "
                 f"{INITDB_TIMEOUT_S} s: the disk or the machine is too busy. Start again, or set "
                 "DATABASE_URL."
             ) from error
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """Stop the server and wait until it is gone; without one, do nothing."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-        if self._runtime is not None:
-            shutil.rmtree(self._runtime, ignore_errors=True)
-            self._runtime_record.unlink(missing_ok=True)
-            self._runtime = None
 
     def _start(self) -> str:
         account = unprivileged_account()
@@ -156,6 +175,7 @@ class EmbeddedPostgres:
             return programs
         runtime = self._runtime_dir()
         runtime.chmod(0o711)
+        shutil.rmtree(runtime / "programs", ignore_errors=True)
         copied = copy_programs(programs, runtime / "programs")
         if not can_run(copied, account):
             raise DatabaseUnavailable(
@@ -213,7 +233,8 @@ class EmbeddedPostgres:
         folder = self._cluster
         if len(os.fsencode(folder / SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
             folder = self._runtime_dir() / "s"
-            folder.symlink_to(self._cluster)
+            if not folder.is_symlink():
+                folder.symlink_to(self._cluster)
         host = quote(str(folder), safe="/")
         return f"postgresql://{SUPERUSER}@/postgres?host={host}&port=5432"
 
@@ -222,9 +243,12 @@ class EmbeddedPostgres:
         if self._runtime is None:
             self._runtime = Path(tempfile.mkdtemp(prefix=RUNTIME_PREFIX))
             self._runtime_record.write_text(str(self._runtime))
+        self._runtime.mkdir(mode=0o700, exist_ok=True)
         return self._runtime
 
     def _remove_runtime_of_killed_service(self) -> None:
+        if self._runtime is not None:
+            return  # It is our own.
         try:
             left = Path(self._runtime_record.read_text())
             if left.name.startswith(RUNTIME_PREFIX) and left.lstat().st_uid == os.geteuid():

@@ -246,6 +246,30 @@ def test_a_path_too_long_for_a_socket_is_no_hindrance(tmp_path: Path) -> None:
         server.stop()
 
 
+@pytest.mark.parametrize("folder", ["data", "/".join(["long name" * 5] * 4)])
+def test_a_server_that_is_started_again_is_where_it_was(
+    folder: str, tmp_path: Path, made_before: Path
+) -> None:
+    data_dir = tmp_path / folder
+    shutil.copytree(made_before / "postgres", data_dir / "postgres")
+    server = EmbeddedPostgres(data_dir)
+    try:
+        dsn = server.start()
+        store_a_row(dsn)
+        postmaster(data_dir).kill()
+        wait_until(lambda: not server.is_running)
+        hidden = (data_dir / "postgres" / "cluster").rename(data_dir / "elsewhere")
+        (data_dir / "postgres" / "cluster").write_text("no folder")
+        with pytest.raises(DatabaseUnavailable):
+            server.restart()
+        (data_dir / "postgres" / "cluster").unlink()
+        hidden.rename(data_dir / "postgres" / "cluster")
+        server.restart()
+        assert kept_row(dsn) == "42"
+    finally:
+        server.stop()
+
+
 @needs_root
 def test_it_runs_as_an_ordinary_user() -> None:
     interpreter = _python_for_everybody()
