@@ -91,7 +91,11 @@ class AccessRules:
         return self._is_own_origin(origin, headers) or origin.lower() in self._allowed_origins
 
     def _is_own_origin(self, origin: str, headers: Headers) -> bool:
-        return urlsplit(origin.lower()).netloc == headers.get("host", "").lower() != ""
+        try:
+            name = urlsplit(origin.lower()).netloc
+        except ValueError:
+            return False
+        return name == headers.get("host", "").lower() != ""
 
     def host_is_right(self, headers: Headers) -> bool:
         """Without a key the service is for this machine, and goes by its names only.

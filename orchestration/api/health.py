@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Sequence
 from typing import Literal
 
 import structlog
@@ -33,7 +35,8 @@ _log = structlog.get_logger(__name__)
 
 
 class HealthView(BaseModel):
-    """The service in short; open to everybody, so it names no addresses."""
+    """The service in short; open to everybody, so it names no addresses: services behind are named
+    by their pool and a number."""
 
     status: Literal["healthy", "degraded", "unhealthy"]
     version: str
@@ -199,12 +202,26 @@ def health_json(report: HealthReport, now_unix_ms: int) -> JsonObject:
     return {
         "status": report.status,
         "version": orchestration.__version__,
-        "services": {service.name: service.status for service in report.services},
+        "services": _statuses(report.services),
         "uptime": max(0, now_unix_ms - report.started_unix_ms) / 1000,
         "healthy_services": statuses.count("healthy"),
         "total_services": len(statuses),
         "timestamp": iso_utc(now_unix_ms),
     }
+
+
+def _statuses(services: Sequence[ServiceHealth]) -> dict[str, JsonValue]:
+    """Each part's status, under a name without an address."""
+    statuses: dict[str, JsonValue] = {}
+    numbers: Counter[str] = Counter()
+    for service in services:
+        name = service.name
+        if service.url is not None and service.url in name:
+            pool = service.pool or "service"
+            numbers[pool] += 1
+            name = f"{pool} {numbers[pool]}"
+        statuses[name] = service.status
+    return statuses
 
 
 def services_json(report: HealthReport, now_unix_ms: int) -> JsonObject:

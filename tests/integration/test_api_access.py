@@ -166,6 +166,7 @@ async def test_an_invented_cookie_is_refused(server: ApiServer, cookie: str) -> 
         ("https://evil.example", 403),
         ("null", 403),
         ("", 403),
+        ("http://[", 403),
     ],
 )
 async def test_pages_of_foreign_origins_may_not_open_sockets(
@@ -178,6 +179,8 @@ async def test_foreign_pages_may_not_write_even_without_a_key(open_server: ApiSe
     foreign = {"Origin": "https://evil.example"}
 
     assert (await open_server.json("POST", "/api/sessions", json={}, headers=foreign))[0] == 403
+    broken = {"Origin": "http://[::1"}
+    assert (await open_server.json("POST", "/api/sessions", json={}, headers=broken))[0] == 403
     assert await upgrade_status(open_server, **foreign) == 403
     assert await upgrade_status(open_server, Origin=f"http://{open_server.host}") == 101
 

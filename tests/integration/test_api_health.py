@@ -1,6 +1,7 @@
 """What the HTTP API says of the service's health, its parts and alerts."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +27,23 @@ async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
 async def test_health_is_503_only_when_unhealthy(
     server: ApiServer, overall: Any, status: int
 ) -> None:
+    url = "http://10.0.0.9"
     services = (
         ServiceHealth("database", "healthy", None, 1000, 2, 0),
-        ServiceHealth("whisper", "unhealthy", "http://10.0.0.9", None, None, 4, "refused"),
+        replace(
+            ServiceHealth(url, "unhealthy", url, None, None, 4, "refused"), pool="transcription"
+        ),
     )
     server.sessions.report = HealthReport(overall, services, 3, 1, 0)
     answer, body = await server.json("GET", "/api/health")
 
     assert (answer, body["status"]) == (status, overall)
-    assert body["services"] == {"database": "healthy", "whisper": "unhealthy"}
+    assert body["services"] == {"database": "healthy", "transcription 1": "unhealthy"}
     assert (body["healthy_services"], body["total_services"]) == (1, 2)
     assert "10.0.0.9" not in str(body)
     _, full = await server.json("GET", "/api/services")
     listed: Any = full["services"]
-    assert listed["whisper"]["consecutive_failures"] == 4
+    assert listed[url]["consecutive_failures"] == 4
     assert listed["database"]["last_check"] == "1970-01-01T00:00:01.000Z"
 
 
