@@ -42,14 +42,50 @@ def run_of(frame: JournalFrame, pcm_format: PcmFormat) -> AudioRun:
     return AudioRun(frame.first_sample, to_s16(frame.payload, pcm_format))
 
 
+class _Target:
+    """A file whose first failed write is kept: raised where libsndfile calls, it would be lost, and
+    what is there would be taken for the whole."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._fault: OSError | None = None
+
+    def write(self, piece: bytes) -> int:
+        if self._fault is None:
+            try:
+                return self._file.write(piece)
+            except OSError as error:
+                self._fault = error
+        return len(piece)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if self._fault is None:
+            try:
+                return self._file.seek(offset, whence)
+            except OSError as error:
+                self._fault = error
+        return offset
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def check(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+
+
 class FlacWriter:
-    """Runs in order to FLAC, from `first_sample` on; gaps between them as silence."""
+    """Runs in order to FLAC, from `first_sample` on; gaps between them as silence.
+
+    All raise OSError or `FlacError` when the target does not take what is written.
+    """
 
     def __init__(self, target: BinaryIO, pcm_format: PcmFormat, first_sample: int = 0) -> None:
         self._channels = pcm_format.channels
         self._position = first_sample
+        self._target = _Target(target)
         self._file = soundfile.SoundFile(
-            target,
+            self._target,
             mode="w",
             samplerate=pcm_format.sample_rate,
             channels=pcm_format.channels,
@@ -61,16 +97,19 @@ class FlacWriter:
         """Append a run, and silence where the capture skipped before it."""
         self._write_silence(run.first_sample - self._position)
         self._file.write(run.values)
+        self._target.check()
         self._position = run.first_sample + len(run.values)
 
     def _write_silence(self, samples: int) -> None:
         while samples > 0:
             block = min(samples, SILENCE_BLOCK_SAMPLES)
             self._file.write(np.zeros((block, self._channels), np.int16))
+            self._target.check()
             samples -= block
 
     def close(self) -> None:
         self._file.close()
+        self._target.check()
 
 
 def decode_flac(content: bytes) -> NDArray[np.int16]:

@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -22,6 +23,11 @@ STEREO = PcmFormat("s16le", 44_100, 2)
 
 def run_at(first_sample: int, values: np.ndarray) -> AudioRun:
     return AudioRun(first_sample, values.astype(np.int16))
+
+
+def full_disk() -> BinaryIO:
+    """A file that takes nothing."""
+    return open("/dev/full", "r+b", buffering=0)
 
 
 async def stream_of(*runs: AudioRun) -> AsyncIterator[AudioRun]:
@@ -58,6 +64,17 @@ async def test_a_work_folder_that_cannot_be_written_is_said(tmp_path: Path) -> N
     (tmp_path / "r").write_text("a file")
     with pytest.raises(Unavailable, match="cannot be put together"):
         await make_recording(stream_of(), STEREO, tmp_path / "r")
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 1_000_000])
+async def test_a_recording_for_which_the_disk_has_no_room_is_said_and_none_is_sent(
+    batch_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "_open_unlinked", lambda directory: full_disk())
+    monkeypatch.setattr(recording, "BATCH_BYTES", batch_bytes)
+    noise = np.random.default_rng(1).integers(-9000, 9000, (9000, 2))
+    with pytest.raises(Unavailable, match="No space left"):
+        await make_recording(stream_of(run_at(0, noise), run_at(9000, noise)), STEREO, tmp_path)
 
 
 async def test_a_recording_that_is_given_up_is_not_closed_under_a_write(
