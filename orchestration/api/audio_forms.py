@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 
 from fastapi import Request
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     BeforeValidator,
@@ -28,7 +29,7 @@ from orchestration.audio.decoding import DecodeLimits
 from orchestration.audio.pcm import PcmFormat, check_format
 from orchestration.errors import BadAudio, BadRequest, BodyTooSlow, TooLarge
 from orchestration.services.decoding import decode
-from orchestration.session.fields import MAX_INTEGER, MAX_STREAM, clean_name
+from orchestration.session.fields import MAX_INTEGER, MAX_STREAM, clean_name, on_one_line
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 
 FORM_OVERHEAD_BYTES = 65_536
@@ -60,11 +61,26 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 """`true` or `false` in a form, in letters of either case."""
 
 
+def _identifier(value: str) -> str:
+    # Refused rather than cleaned, lest two of them become one.
+    if on_one_line(value) != value:
+        message = "Input should be text without control characters or outer spaces"
+        raise PydanticCustomError("identifier", message)
+    return value
+
+
+def _name(value: str) -> str:
+    name = clean_name(value)
+    if not name:
+        raise PydanticCustomError("name", "Input should have a visible character")
+    return name
+
+
 class Participant(BaseModel):
     """Whose voice alone is in the audio."""
 
-    id: str = Field(min_length=1, max_length=200)
-    name: str = Field(min_length=1, max_length=200)
+    id: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_identifier)]
+    name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name)]
 
 
 class UploadConfig(BaseModel):

@@ -29,6 +29,7 @@ from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
 from orchestration.errors import JsonObject, OrchestrationError
 from orchestration.services.decoding import decode
+from orchestration.session.fields import clean_name
 from orchestration.session.inputs import ParticipantRef
 from orchestration.storage.archive_ports import Archive
 from orchestration.storage.values import SessionSpec
@@ -175,7 +176,7 @@ def _order(
         return UploadOrder(name, size, file, None, wanted.session_id, participant)
     spec = SessionSpec(
         session_id=new_session_id(),
-        title=wanted.config.title or name,
+        title=clean_name(wanted.config.title or "") or name,
         language=wanted.language or wanted.config.language,
         target_languages=tuple(dict.fromkeys(wanted.target_languages)),
         settings=overrides,

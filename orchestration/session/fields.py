@@ -23,11 +23,16 @@ Choice = TypeVar("Choice", bound=str)
 
 
 def clean_name(raw: str) -> str:
-    """A name on one line: control characters, line ends and text direction overrides become spaces,
-    runs of white space one space.
+    """A name on one line, in Unicode's normal form C, so that one name is one however it is typed.
 
     Names are shown beside other people's names, where an override or a line end could forge one.
-    Joiners stay: emoji and several scripts need them.
+    """
+    return unicodedata.normalize("NFC", on_one_line(raw))
+
+
+def on_one_line(raw: str) -> str:
+    """Control characters, line ends and text direction overrides become spaces, runs of white space
+    one space. Joiners stay: emoji and several scripts need them.
     """
     visible = (
         " " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or c in _BIDI_CONTROLS else c
@@ -90,7 +95,7 @@ class Fields:
     def identifier(self, name: str) -> str:
         """A name for programs: refused rather than cleaned, lest two of them become one."""
         value = self._text(name, self._max_name_characters, "max_name_characters")
-        if not value or clean_name(value) != value:
+        if not value or on_one_line(value) != value:
             raise self._refusal(name, "must be text without control characters or outer spaces")
         return value
 

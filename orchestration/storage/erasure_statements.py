@@ -42,7 +42,8 @@ SELECT session_id, status FROM bot_sessions.sessions
 WHERE session_id > $1 ORDER BY session_id LIMIT $2
 """
 
-# Whoever is known by any table is known; an email is in three of them alone.
+# Whoever is known by any table is known; an email is in three of them alone. A name may be stored
+# with its accents apart from its letters.
 PERSON_IN_SESSIONS = """
 WITH known (session_id, participant_id, email, name) AS (
     SELECT session_id, participant_id, email, display_name FROM bot_sessions.participants
@@ -66,7 +67,8 @@ WITH known (session_id, participant_id, email, name) AS (
     FROM bot_sessions.speaker_corrections WHERE session_id = ANY ($1) AND body ? 'name'
 ), theirs AS (
     SELECT session_id, array_agg(DISTINCT participant_id) AS participant_ids FROM known
-    WHERE participant_id = $2 OR lower(email) = lower($3) OR lower(name) = lower($4)
+    WHERE participant_id = $2 OR lower(email) = lower($3)
+        OR lower(normalize(name)) = lower(normalize($4))
     GROUP BY session_id
 )
 SELECT t.session_id, t.participant_ids, coalesce(own.streams, '{}') AS own_streams
@@ -80,8 +82,7 @@ ORDER BY t.session_id
 
 # Also who is about to write: their epoch is not the session's any more.
 SHUT_OUT = """
-UPDATE bot_sessions.sessions SET epoch = epoch + 1, updated_at = now()
-WHERE session_id = $1 RETURNING 1
+UPDATE bot_sessions.sessions SET epoch = epoch + 1, updated_at = now() WHERE session_id = $1
 """
 
 LINES_OF_PERSON = """

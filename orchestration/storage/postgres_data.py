@@ -1,5 +1,6 @@
 """What is stored of sessions beyond their transcripts, in PostgreSQL."""
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,6 @@ from orchestration.storage.postgres_listings import EXISTS, PostgresListings
 from orchestration.storage.rows import (
     Row,
     event_from,
-    optional_text,
     participant_from,
     translated_from,
 )
@@ -90,10 +90,10 @@ class PostgresData(PostgresListings):
             try:
                 rows = await connection.fetch(
                     SEARCH,
-                    storable_text(query.text),
+                    _typed(query.text),
                     query.language,
                     query.session_id,
-                    optional_text(query.speaker),
+                    None if query.speaker is None else _typed(query.speaker),
                     query.since,
                     query.until,
                     list(languages),
@@ -116,6 +116,11 @@ class PostgresData(PostgresListings):
             if not rows and await connection.fetchval(EXISTS, session_id) is None:
                 raise unknown_session(session_id)
         return list(rows)
+
+
+def _typed(text: str) -> str:
+    """What somebody types, as lines and names are stored: with accents on their letters."""
+    return storable_text(unicodedata.normalize("NFC", text))
 
 
 def _page(rows: Sequence[Row], limit: int, value_of: Any, *place: str) -> Page[Any]:

@@ -16,6 +16,7 @@ from orchestration.storage.erasure_ports import (
     PersonInSession,
     RemovedFiles,
 )
+from orchestration.storage.journal_statements import LOCK_FOR_CLAIM
 from orchestration.storage.pool import Connection, Pool, database, unknown_session
 from orchestration.storage.rows import Row, optional_text
 
@@ -65,8 +66,11 @@ class PostgresErasures:
     ) -> None:
         session_id = found.session_id
         async with database(self._pool) as connection, connection.transaction():
-            if await connection.fetchval(sql.SHUT_OUT, session_id) is None:
+            # Locked first, as a claim does: who is writing still has the old names, and is waited
+            # for.
+            if await connection.fetchval(LOCK_FOR_CLAIM, session_id) is None:
                 return
+            await connection.execute(sql.SHUT_OUT, session_id)
             changed = await _overwrite(connection, found)
             for table, statement in (
                 ("audio_files", sql.AUDIO_FILES),
@@ -122,10 +126,7 @@ class PostgresErasures:
 async def _remove_rows(connection: Connection, session_id: str) -> Mapping[str, int]:
     """Every row of a session, within the caller's transaction; returns counts by table."""
     # Locked first: an actor that still writes is waited for once, then refused.
-    known = await connection.fetchval(
-        "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1 FOR UPDATE", session_id
-    )
-    if known is None:
+    if await connection.fetchval(LOCK_FOR_CLAIM, session_id) is None:
         raise unknown_session(session_id)
     removed = {}
     for table in TABLES_OF_SESSION:

@@ -1,6 +1,8 @@
 """Erasing sessions and people from PostgreSQL and the disk, proved by what is left."""
 
+import asyncio
 import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -41,9 +43,11 @@ from orchestration.storage.data_ports import SearchQuery
 from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import Person, RemovedFiles
 from orchestration.storage.journal_ports import SessionChanges
+from orchestration.storage.journal_statements import HOLD_EPOCH
 from orchestration.storage.pool import Pool
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.stored_changes import store_changes
 from orchestration.storage.values import (
     CorrectionRow,
     CorrelationRow,
@@ -60,6 +64,7 @@ BEN = ParticipantRef("person-ben", "Ben", "ben@example.org")
 SECRETS = ("person-ana", "Ana Lima", "Ana@example.org", "confidential", "sigilo")
 KEPT = ("person-ben", "Ben", "ben@example.org", "harmless")
 MAPPED = MapSpeaker(CorrectedPerson(ANA.participant_id, ANA.name), speaker_id="label-1")
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 MOMENT = UnixMoment(1_700_000_000_000)
 
 
@@ -249,6 +254,33 @@ async def test_nothing_that_is_left_names_an_erased_person_or_has_their_words(
     assert receipt.rows["transcripts"] == 4
     assert receipt.rows["audio_journal"] == 4
     assert receipt.bytes > 0
+
+
+async def test_who_is_writing_as_a_person_is_erased_brings_no_name_back(shelf: Shelf) -> None:
+    await shelf.meeting("mon")
+    async with shelf.pool.acquire() as connection, connection.transaction():
+        held = await connection.fetchrow(HOLD_EPOCH, "mon", 1)
+        assert held is not None
+        erasing = asyncio.create_task(shelf.erasing.person(Person(name=ANA.name)))
+        while not (await connection.fetchval(WAITING) or erasing.done()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        late = DurableEvent(held["last_event_seq"] + 1, *participant_event("join", ANA, 0))
+        changes = SessionChanges(events=[late])
+        await store_changes(connection, "mon", changes, held["last_event_seq"])
+    await erasing
+    after = await shelf.everything()
+    assert [secret for secret in SECRETS if secret in after] == []
+
+
+async def test_a_name_is_found_however_its_accents_are_typed(shelf: Shelf) -> None:
+    await shelf.meeting("mon")
+    await shelf.pool.execute(
+        "UPDATE bot_sessions.participants SET display_name = $1 WHERE participant_id = $2",
+        unicodedata.normalize("NFD", "Ângela"),
+        ANA.participant_id,
+    )
+    receipt = await shelf.erasing.person(Person(name=unicodedata.normalize("NFC", "ângela")))
+    assert receipt.sessions == 1
 
 
 async def test_what_is_left_of_a_meeting_is_whole(shelf: Shelf) -> None:

@@ -1,5 +1,6 @@
 """Search over what was said in all sessions, in PostgreSQL."""
 
+import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -166,3 +167,10 @@ async def test_search_reads_the_index_and_no_whole_table(
     assert "Bitmap Index Scan on transcripts_search" in plan
     assert "Bitmap Index Scan on translations_search" in plan
     assert "Seq Scan" not in plan
+
+
+async def test_words_and_names_are_found_however_their_accents_are_typed(
+    archive: PostgresArchive,
+) -> None:
+    apart = unicodedata.normalize("NFD", "Häuser")
+    assert await found(archive, apart, language="de") == ["tue:1:de"]

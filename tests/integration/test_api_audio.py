@@ -15,6 +15,7 @@ import pytest
 from yarl import URL
 
 from orchestration.errors import JsonObject
+from orchestration.session.inputs import ParticipantRef
 from orchestration.storage.archive_ports import QualitySummary
 from tests.data.make_files import FORMATS, tone_file
 from tests.doubles.api_server import ApiServer, api_server
@@ -110,6 +111,19 @@ async def test_json_that_is_nested_without_end_is_refused_wherever_it_is(
     )
     for status, problem in (as_config, as_chunk, as_participant):
         assert (status, problem["code"]) == (400, "bad_request")
+
+
+async def test_names_that_come_with_audio_are_cleaned_as_all_others_are(server: ApiServer) -> None:
+    await server.session()
+    forged = {"id": "p1", "name": " Ana\u202e\nBen\0 "}
+    assert (await send_chunk(server, 0, pcm(0), participant=forged))[0] == 200
+    spec = (await server.archive.streams("s1"))[0].spec
+    assert spec.participant == ParticipantRef("p1", "Ana Ben")
+    for fault in ({"id": "p\n1", "name": "Ana"}, {"id": "p1", "name": "\u202e"}):
+        status, problem = await send_chunk(server, 0, pcm(0), stream=1, participant=fault)
+        assert (status, problem["code"]) == (400, "bad_request")
+    _, result = await upload(server, config=json.dumps({"title": "One\n\u202etwo"}))
+    assert server.archive.of(str(result["session_id"])).row.spec.title == "One two"
 
 
 async def test_progress_comes_as_server_sent_events(server: ApiServer) -> None:

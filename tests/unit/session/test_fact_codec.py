@@ -1,6 +1,7 @@
 """Facts: wire form to values and back."""
 
 import json
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -154,3 +155,11 @@ def test_a_long_name_is_refused_with_the_limits_name() -> None:
 
     assert refused.value.facts["limit"] == "max_name_characters"
     assert refused.value.facts["max"] == 200
+
+
+def test_a_name_is_one_however_its_accents_are_typed() -> None:
+    apart = unicodedata.normalize("NFD", "Ângela Conceição")
+    assert clean_name(apart) == "Ângela Conceição"
+    fact = parse_fact(SPEAKER | {"participant_id": apart, "name": apart}, 200)
+    assert isinstance(fact, SpeakerFact)
+    assert (fact.participant_id, fact.name) == (apart, "Ângela Conceição")
