@@ -67,8 +67,9 @@ demo: setup      ## play a four-person meeting and watch its transcript grow
 run: setup       ## start the service; Ctrl-C stops it
 	@$(BIN)/orchestration up $(ARGS)
 
+# Two at a time: much of what they do is waiting for real services.
 test: setup-dev system-packages javascript lint  ## lint, then all tests, the fast ones first
-	$(BIN)/python -m pytest -x $(ARGS)
+	$(BIN)/python -m pytest -x -n 2 $(ARGS)
 
 lint: setup-dev  ## ruff and mypy
 	$(BIN)/ruff check .

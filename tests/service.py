@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestration.storage.child_process import child_command
+
 START_LIMIT_S = 180
 STOP_LIMIT_S = 60
 ORCHESTRATION = [sys.executable, "-m", "orchestration"]
@@ -91,7 +93,10 @@ def _launched(data_dir: Path, variables: Mapping[str, str]) -> "tuple[subprocess
     log = data_dir.parent / f"{data_dir.name}-{variables['PORT']}.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [*ORCHESTRATION, "up"],
+            # A run of tests that is killed leaves no service behind.
+            child_command(
+                [*ORCHESTRATION, "up"], signal_at_parent_death=signal.SIGTERM, account=None
+            ),
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

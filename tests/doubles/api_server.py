@@ -29,15 +29,35 @@ from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
 from tests.doubles.local_settings import LocalSettings
 from tests.doubles.scripted_engines import ScriptedEngines
 
+POLL_S = 0.002
+"""How often a stopping server looks whether its connections are closed."""
+
 
 class _Server(uvicorn.Server):
+    """It stops at once: uvicorn's own looks ten times a second whether it is to, and whether all is
+    closed, which hundreds of tests would wait for."""
+
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.to_stop = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.to_stop.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(POLL_S)
+        await self.lifespan.shutdown()
 
 
 @dataclass
@@ -129,6 +149,6 @@ async def served(
         await server.ready.wait()
         yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.to_stop.set()
         await serving
         listener.close()
