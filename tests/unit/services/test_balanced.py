@@ -243,7 +243,10 @@ def test_a_balancer_without_engines_is_refused() -> None:
 async def test_a_tuned_pool_gives_later_requests_its_new_time_and_tries() -> None:
     engines = [ScriptedEngine(name, hangs=True) for name in ("a", "b", "c")]
     pool = BalancedTranscription(
-        [WeightedEngine(one.name, one) for one in engines], timeout_s=60, tries=3
+        [WeightedEngine(one.name, one) for one in engines],
+        timeout_s=60,
+        tries=3,
+        clock=lambda: 0.0,  # So that a try is given the whole time, and none passes before it.
     )
     under_way = asyncio.create_task(pool.transcribe(CHUNK))
     while not any(one.calls for one in engines):  # noqa: ASYNC110
