@@ -29,7 +29,7 @@ class Client:
 
     async def next(self, event: str) -> Any:
         """The next event of this name; the ones before it are let go."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 name, body = await self.told.get()
                 if name == event:

@@ -81,7 +81,7 @@ async def good_bot(service: Service) -> AsyncIterator[GoodBot]:
         bot.stop()
 
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 POLL_S = 0.05
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 MASK = b"\x11\x22\x33\x44"
 _GONE = (ConnectionResetError, BrokenPipeError)
 

@@ -29,6 +29,6 @@ async def journaled(
 async def waiting_for_a_lock(pool: Pool, statements: int) -> None:
     query = """SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await pool.fetchval(query) != statements:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)

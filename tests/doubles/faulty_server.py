@@ -35,6 +35,7 @@ class FaultyServer:
 
     def __init__(self) -> None:
         self.mode: FaultMode = "ok"
+        self.slow_s = SLOW_S
         self.raw: bytes | None = None
         self.retry_headers = {"Retry-After": str(RETRY_AFTER_S)}
         self.app = web.Application(client_max_size=64 * 1024 * 1024)
@@ -90,7 +91,7 @@ class FaultyServer:
             case "hang":
                 await self._closing.wait()
             case "slow":
-                await asyncio.sleep(SLOW_S)
+                await asyncio.sleep(self.slow_s)
             case "ok":
                 pass
         if self.raw is not None:

@@ -79,6 +79,6 @@ class Scene:
 async def gateway_scene(data_dir: Path) -> AsyncIterator[Scene]:
     async with upstream() as first, upstream() as second:
         pool = [GatewayUpstream(first.url, 3, "their-own-key"), GatewayUpstream(second.url, 1)]
-        gateway = HttpGateway({"whisper": pool}, timeout_s=2, tries=3)
+        gateway = HttpGateway({"whisper": pool}, timeout_s=30, tries=3)
         async with api_server(data_dir, gateway=gateway) as api:
             yield Scene(api, gateway, first, second)

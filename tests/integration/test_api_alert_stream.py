@@ -32,7 +32,7 @@ def change(number: int) -> AlertChange:
 async def events(answer: aiohttp.ClientResponse, wanted: int) -> list[dict[str, str]]:
     """The next events, as their fields."""
     found: list[dict[str, str]] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(found) < wanted:
             block = await answer.content.readuntil(b"\n\n")
             fields = dict(line.split(": ", 1) for line in block.decode().strip().split("\n"))

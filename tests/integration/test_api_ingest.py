@@ -29,7 +29,7 @@ from tests.integration.ingest_socket import (
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with api_server(tmp_path, ingest={"hello_timeout_s": 0.5}) as running:
+    async with api_server(tmp_path) as running:
         yield running
 
 

@@ -27,7 +27,7 @@ from tests.integration.ingest_socket import (
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with api_server(tmp_path, ingest={"hello_timeout_s": 0.5}) as running:
+    async with api_server(tmp_path) as running:
         yield running
 
 
@@ -41,10 +41,11 @@ async def test_an_unknown_session_is_refused_before_the_upgrade(
     assert refused.value.status == 404
 
 
-async def test_without_hello_the_connection_ends(server: ApiServer) -> None:
-    await server.session()
-    async with server.ingest() as socket:
-        error, code = await failed(socket)
+async def test_without_hello_the_connection_ends(tmp_path: Path) -> None:
+    async with api_server(tmp_path, ingest={"hello_timeout_s": 0.1}) as server:
+        await server.session()
+        async with server.ingest() as socket:
+            error, code = await failed(socket)
 
     assert (error["limit"], code) == ("hello_timeout_s", 4000)
 

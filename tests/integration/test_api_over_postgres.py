@@ -473,7 +473,7 @@ async def test_changed_settings_that_do_not_fit_a_sessions_own_leave_it_as_it_wa
     async with client.ws_connect(f"{service.url}/ws/live/own?after=0") as viewer:
         await viewer.receive_json()
         service.sessions.apply(SessionValues(chunking=ChunkingValues(chunk_ms=3200)))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (event := await viewer.receive_json())["type"] != "alert":
                 pass
         assert event["code"] == "settings_not_applied"
@@ -548,7 +548,7 @@ async def test_lines_of_before_are_translated_to_a_language_that_comes_to_a_runn
         told = [await until(viewer, "translation") for _ in lines]
     assert [one["segment_id"] for one in told] == [one.segment_id for one in lines]
     await service.sessions.end("languages")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await service.sessions.finished.wait()
     transcript = await service.get("/api/sessions/languages/transcript")
     assert transcript["status"] == "completed"

@@ -21,7 +21,7 @@ from orchestration.storage.postgres_binaries import copy_programs, installed_pro
 
 AS_ROOT = os.geteuid() == 0
 NOBODY = 65534
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="another user is needed, and we are not root")
 

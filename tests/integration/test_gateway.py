@@ -192,19 +192,21 @@ async def test_a_request_counts_as_under_way_until_its_answer_is_read(scene: Sce
 
 
 @pytest.mark.parametrize(
-    ("url", "status", "code"),
+    ("url", "timeout_s", "status", "code"),
     [
-        ("/api/whisper/slow", 504, "engine_timeout"),
-        ("/api/whisper/away", 502, "engine_error"),
-        ("/api/translation/x", 404, "unknown_service"),
+        ("/api/whisper/slow", 0.1, 504, "engine_timeout"),
+        ("/api/whisper/away", 30, 502, "engine_error"),
+        ("/api/translation/x", 30, 404, "unknown_service"),
     ],
 )
 async def test_what_does_not_answer_is_a_problem(
-    scene: Scene, url: str, status: int, code: str
+    scene: Scene, url: str, timeout_s: float, status: int, code: str
 ) -> None:
+    scene.gateway.tune(timeout_s=timeout_s, tries=3, eject_after=STREAK)
+
     async def silent(request: web.Request) -> web.StreamResponse:
         if request.path.endswith("slow"):
-            await asyncio.sleep(10)
+            await asyncio.sleep(60)
         elif request.transport is not None:
             request.transport.abort()
         return web.Response()
@@ -243,13 +245,13 @@ async def test_a_viewer_that_leaves_ends_the_request_behind(scene: Scene) -> Non
         response = await client.get(scene.api.url + "/api/whisper/x")
         await response.content.readexactly(100_000)
         response.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await gone.wait()
 
 
 async def test_a_tuned_gateway_waits_and_ejects_by_the_new_rules(scene: Scene) -> None:
     async def silent(_: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(10)
+        await asyncio.sleep(60)
         return web.Response()
 
     scene.first.respond = scene.second.respond = silent

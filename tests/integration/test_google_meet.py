@@ -110,7 +110,7 @@ async def test_attendees_whom_the_bot_misses_join_the_running_session(meeting: M
     await meeting.run()
     now_ms = START_MS + 2 * MINUTE_MS
     assert await meeting.follower.look(now_ms) == 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(await meeting.archive.participants("s")) < 2:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
     people = await meeting.archive.participants("s")

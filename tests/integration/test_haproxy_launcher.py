@@ -17,7 +17,7 @@ from actors.cluster_environment import haproxy_binary
 from actors.haproxy_launcher import BINARY_VARIABLE, FRONTEND_VARIABLE, orphans
 from tests.service import free_port
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 CONFIGURATION = """
 global
     stats socket {folder}/a.sock level admin

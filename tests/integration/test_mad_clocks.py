@@ -114,7 +114,7 @@ async def test_clocks_that_were_never_set_cost_a_session_none_of_its_words(
     for items in batches:
         reply = await runner.push("bot", IngestBatch(items, (ZERO_NS,) * len(items)))
         assert reply.error is None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await finished.wait()
     await runner.stop()
     assert (await archive.session("s")).status == "completed"

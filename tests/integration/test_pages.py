@@ -80,7 +80,7 @@ async def test_the_live_page_takes_up_languages_that_change(page: Path, tmp_path
     async with api_server(tmp_path) as server:
         session = await server.session(target_languages=("pt",))
         following = asyncio.create_task(run_script("follow.mjs", page, server.url, "s1"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (await server.json("GET", "/api/websocket/stats"))[1]["messages_out"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         session.emit("session", {"language": "en", "target_languages": ["es", "pt"]})

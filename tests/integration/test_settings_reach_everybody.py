@@ -70,7 +70,7 @@ class Stage:
 
     async def applied_by(self, version: int, processes: int) -> None:
         """Until so many processes, and all there are, work by a version."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 applied = self.keeper.state().applied
                 if len(applied) == processes and {one.version for one in applied} == {version}:

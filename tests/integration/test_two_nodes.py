@@ -15,7 +15,7 @@ from actors.process_guard import RUN_ID_VARIABLE, end_run, processes_of_run
 from tests.service import environment
 
 ROOT = Path(__file__).parents[2]
-END_LIMIT_S = 15
+END_LIMIT_S = 60
 RUN_LIMIT_S = 240
 
 

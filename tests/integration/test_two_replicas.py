@@ -31,7 +31,7 @@ class Replicas:
 
     async def stats(self) -> list[JsonObject]:
         """Of both, once each knows of the other."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 said = [
                     (await server.json("GET", "/api/websocket/stats"))[1]
@@ -49,7 +49,7 @@ async def uploaded(server: ApiServer, **fields: str) -> tuple[int, JsonObject]:
 
 
 async def finished(server: ApiServer, path: str) -> JsonObject:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             status, job = await server.json("GET", path)
             assert status == 200

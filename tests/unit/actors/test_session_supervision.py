@@ -14,7 +14,7 @@ from actors.session_watch import STUCK_AFTER_PROBES
 from orchestration.config.models import Settings
 from orchestration.errors import Unavailable
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 """For what would otherwise never come."""
 
 Answer = Callable[..., Awaitable[Any]]

@@ -50,7 +50,7 @@ def order(file: WatchedFile | None = None) -> UploadOrder:
 
 
 async def finished(uploads: Uploads, job: UploadJob) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await job.finished.wait()
     await uploads.close()
 
@@ -72,7 +72,7 @@ async def test_a_file_whose_caller_leaves_before_its_session_is_there_is_heard_a
     caller.cancel()
     await asyncio.wait([caller])
     go_on.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await file.was_closed.wait()
     await uploads.close()
     assert (uploads.done, uploads.failed) == (1, 0)
@@ -116,6 +116,6 @@ async def test_a_stopping_service_says_so_to_whoever_waits_for_a_file_to_begin(
     caller = asyncio.create_task(uploads.start(order(), Place()))
     await asked.wait()
     await uploads.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         with pytest.raises(Unavailable):
             await caller

@@ -88,20 +88,20 @@ async def a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     await connect(runner)
     engines.gate.clear()
     await send(runner, *frames(SPOKEN))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not engines.asked:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)
     runner.sample()
     under_way = tally.take()
     engines.gate.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not any(changes.translations for changes in journal.changes):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     engines.error = EngineError("down")
     late = frames(SPOKEN, first_seq=40)
     await send(runner, *late, AudioFrame(0, 90, 90 * FRAME, bytes(2 * FRAME)))
     await send(runner, EndOfStreams(((0, 79),), -1))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await finished.wait()
     await runner.stop()
     ended = tally.take()

@@ -102,7 +102,7 @@ async def test_a_report_whose_answer_is_lost_is_sent_again_and_counted_once(node
     measures = node_measures.NodeMeasures()
     measures.meter.count(catalogue.FRAMES, 7)
     measures.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await node.answered.wait()
 
     assert node.reports >= 3
@@ -122,7 +122,7 @@ async def test_what_is_counted_while_the_dispatcher_is_away_is_not_lost(node: No
 
     sent.sample(fill)
     sent.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await sampled.wait()
         sent.meter.count(catalogue.FRAMES, 2)
         node.away = False
@@ -147,7 +147,7 @@ async def test_reports_go_on_after_an_error_that_nobody_foresaw(
     sent = reports.Reports()
     sent.meter.count(catalogue.FRAMES, 3)
     sent.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await failed.wait()
         await node.answered.wait()
 
@@ -164,7 +164,7 @@ async def test_an_actor_s_next_life_is_counted_and_its_first_is_not(
 ) -> None:
     monkeypatch.setattr(ray, "get_runtime_context", lambda: Context("w1", is_next_life))
     reports.Reports("coordinator").start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await node.answered.wait()
     assert (await node.actor.figures())[1].counters == counted
 
@@ -177,6 +177,6 @@ async def test_figures_that_cannot_be_sampled_keep_no_others_back(node: Node) ->
     sent.meter.count(catalogue.FRAMES, 1)
     sent.sample(fail)
     sent.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await node.answered.wait()
     assert (await node.actor.figures())[1].counters == {FRAMES: 1}

@@ -26,14 +26,14 @@ async def service() -> AsyncIterator[LivetranslateDouble]:
 
 @pytest.fixture
 async def whisper(service: LivetranslateDouble) -> AsyncIterator[LivetranslateWhisper]:
-    engine = LivetranslateWhisper(service.url, timeout_s=0.3)
+    engine = LivetranslateWhisper(service.url)
     yield engine
     await engine.close()
 
 
 @pytest.fixture
 async def translation(service: LivetranslateDouble) -> AsyncIterator[LivetranslateTranslation]:
-    engine = LivetranslateTranslation(service.url, timeout_s=0.3)
+    engine = LivetranslateTranslation(service.url)
     yield engine
     await engine.close()
 
@@ -99,12 +99,12 @@ async def test_an_error_told_with_200_is_not_silence(
         await whisper.transcribe(TWO_SECONDS)
 
 
-async def test_no_answer_in_time_is_a_timeout(
-    service: LivetranslateDouble, translation: LivetranslateTranslation
-) -> None:
+async def test_no_answer_in_time_is_a_timeout(service: LivetranslateDouble) -> None:
     service.mode = "hang"
+    translation = LivetranslateTranslation(service.url, timeout_s=0.1)
     with pytest.raises(EngineTimeout):
         await translation.translate(LINE)
+    await translation.close()
 
 
 async def test_a_line_goes_with_its_languages_and_session(

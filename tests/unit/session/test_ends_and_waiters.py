@@ -34,7 +34,7 @@ from tests.unit.metrics.session_under_measure import (
 )
 from tests.unit.session.meeting import FORMAT, RATE, claim, silence
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 """For what would otherwise never come."""
 
 
