@@ -42,20 +42,24 @@ export class LiveConnection {
     if (this.#closed) return;
     const socket = new WebSocket(url);
     this.#socket = socket;
-    let heard = Date.now();
+    // Since when an answer is awaited, and null while none is. A page in the background is woken
+    // once a minute, so that nothing heard since its last look says nothing.
+    let asked = Date.now();
     let opened = false;
     const pings = setInterval(() => {
-      if (Date.now() - heard > SILENCE_MS) socket.close();
+      if (asked !== null && Date.now() - asked > SILENCE_MS) socket.close();
       else if (socket.readyState === WebSocket.OPEN) {
+        asked ??= Date.now();
         socket.send(JSON.stringify({ type: "ping", t: Date.now() }));
       }
     }, PING_MS);
     socket.onopen = () => {
       opened = true;
+      asked = null;
       this.#handlers.onState("open");
     };
     socket.onmessage = ({ data }) => {
-      heard = Date.now();
+      asked = null;
       this.#failures = 0;
       this.#receive(socket, JSON.parse(data));
     };

@@ -9,6 +9,7 @@ import { TranscriptView } from "./transcript_view.js";
 
 const FATES = ["transcribed", "silent", "pending", "lost"];
 const LAG_WORTH_SAYING_S = 1;
+const FETCH_AGAIN_MS = 5000;
 const ENDED = new Set(["completed", "failed"]);
 const byId = (id) => document.getElementById(id);
 
@@ -19,6 +20,8 @@ export class SessionView {
   #rename;
   #connection;
   #linkTrouble = "";
+  #linesTrouble = "";
+  #fetching = 0;
   #missing = false;
   #closed = false;
 
@@ -55,7 +58,7 @@ export class SessionView {
     if (changed === "all") {
       this.#lines.showAll();
       this.#showExports();
-      if (this.#transcript.truncated) this.#fetchEarlier();
+      this.#fetchEarlier();
     } else if (changed === "pending") this.#lines.showPending();
     else if (Array.isArray(changed)) this.#lines.show(changed);
     if (message.type === "status" && ENDED.has(message.status)) this.#fetchCoverage();
@@ -84,16 +87,27 @@ export class SessionView {
     }
   }
 
+  /** The lines that the last snapshot left out, if it did; tried until they are there. */
   async #fetchEarlier() {
-    try {
-      const { segments } = await request(sessionPath(this.#sessionId, "/transcript?format=json"));
-      if (this.#closed) return;
-      this.#transcript.addEarlier(segments);
-      this.#lines.showAll();
-    } catch (problem) {
-      this.#linkTrouble = `Earlier lines are missing: ${problem.message}`;
-      this.#showState();
+    const fetching = ++this.#fetching;
+    const isOff = () => this.#closed || fetching !== this.#fetching;
+    this.#linesTrouble = "";
+    while (this.#transcript.truncated) {
+      try {
+        const { segments } = await request(sessionPath(this.#sessionId, "/transcript?format=json"));
+        if (isOff()) return;
+        this.#transcript.addEarlier(segments);
+        this.#linesTrouble = "";
+        this.#lines.showAll();
+      } catch (problem) {
+        if (isOff() || problem.status === 404) return;
+        this.#linesTrouble = `Earlier lines are missing: ${problem.message}`;
+        this.#showState();
+        await new Promise((resolve) => setTimeout(resolve, FETCH_AGAIN_MS));
+        if (isOff()) return;
+      }
     }
+    this.#showState();
   }
 
   #showState() {
@@ -108,7 +122,7 @@ export class SessionView {
     pill.replaceChildren(element("span", "dot"), element("span", "", status));
     byId("meta").textContent = this.#meta(session, status, lag);
     const failure = status === "failed" && detail ? detail : "";
-    const notice = this.#linkTrouble || failure || alert;
+    const notice = this.#linkTrouble || failure || this.#linesTrouble || alert;
     byId("notice").textContent = notice;
     byId("notice").hidden = !notice;
     showCoverage(coverage);

@@ -13,6 +13,8 @@ export class Transcript {
   alert = "";
   truncated = false;
   #colours = new Map();
+  /** Names and translations, by line, of lines that a truncated snapshot left out. */
+  #awaited = new Map();
 
   /** Takes a message; returns what changed: "all", "pending", "state", or a list of segments. */
   apply(message) {
@@ -53,8 +55,14 @@ export class Transcript {
   /** Adds final segments that a truncated snapshot left out; what is newer here stays. */
   addEarlier(segments) {
     for (const segment of segments) {
-      if (!this.finals.has(segment.segment_id)) this.finals.set(segment.segment_id, segment);
+      const { segment_id: id } = segment;
+      if (this.finals.has(id)) continue;
+      const { revision, speaker, translations } = this.#awaited.get(id) ?? {};
+      if (revision > segment.revision) Object.assign(segment, { revision, speaker });
+      if (translations) segment.translations = { ...segment.translations, ...translations };
+      this.finals.set(id, segment);
     }
+    this.#awaited.clear();
     this.truncated = false;
   }
 
@@ -93,9 +101,11 @@ export class Transcript {
   #snapshot(message) {
     this.session = message.session ?? {};
     this.status = this.session.status ?? this.status;
+    this.detail = this.session.status_detail ?? "";
     this.truncated = message.truncated;
     this.finals.clear();
     this.pending.clear();
+    this.#awaited.clear();
     for (const segment of message.segments) this.#segment(segment);
     return "all";
   }
@@ -121,20 +131,25 @@ export class Transcript {
   }
 
   #translation({ segment_id: segmentId, language, text, state }) {
-    const segment = this.finals.get(segmentId);
-    if (!segment) return [];
+    const segment = this.finals.get(segmentId) ?? this.#earlier(segmentId);
     segment.translations = { ...segment.translations, [language]: { text, state } };
-    return [segment];
+    return this.finals.has(segmentId) ? [segment] : [];
+  }
+
+  /** What is known of a line that is not here yet. */
+  #earlier(segmentId) {
+    if (!this.truncated) return {};
+    if (!this.#awaited.has(segmentId)) this.#awaited.set(segmentId, {});
+    return this.#awaited.get(segmentId);
   }
 
   #speaker({ speaker, segments }) {
     const changed = [];
     for (const { segment_id: segmentId, revision } of segments) {
-      const segment = this.finals.get(segmentId);
-      if (!segment) continue;
+      const segment = this.finals.get(segmentId) ?? this.#earlier(segmentId);
       segment.speaker = speaker;
       segment.revision = revision;
-      changed.push(segment);
+      if (this.finals.has(segmentId)) changed.push(segment);
     }
     return changed;
   }

@@ -27,15 +27,17 @@ export class TrialAudio {
     byId("stop").addEventListener("click", () => this.#stop());
   }
 
+  /** One at a time: what is heard of two would be shown as one. */
   async #attempt(work) {
-    byId("record").disabled = true;
+    byId("record").disabled = byId("upload").disabled = true;
     try {
       await work();
     } catch (problem) {
-      this.#stop();
+      await this.#stop();
       this.#say(problem.message, true);
     }
     byId("record").disabled = false;
+    byId("upload").disabled = this.#microphone !== null;
   }
 
   async #upload(file) {
@@ -52,28 +54,33 @@ export class TrialAudio {
   }
 
   async #record() {
-    this.#microphone = await Microphone.open();
+    const microphone = (this.#microphone = await Microphone.open());
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify({ title: "Tried from the microphone", ...languages() });
     const session = await request("/api/sessions", { method: "POST", body, headers });
-    this.#sender = await IngestSender.open(session.session_id, this.#microphone.sampleRate, (said) => {
-      this.#stop();
+    const over = async (said) => {
+      await this.#stop();
       this.#say(said, true);
-    });
-    this.#microphone.onSamples = (samples) => this.#sender?.send(samples);
+    };
+    const sender = await IngestSender.open(session.session_id, microphone.sampleRate, over);
+    this.#sender = sender;
+    microphone.onSamples = (samples) => sender.send(samples);
+    microphone.onEnded = () => over("The microphone is gone. What was said is being heard.");
     this.#watch(session.session_id);
     byId("record").hidden = true;
     byId("stop").hidden = false;
     this.#say("Recording.");
   }
 
-  #stop() {
-    this.#microphone?.close();
-    this.#sender?.end();
+  async #stop() {
+    const [microphone, sender] = [this.#microphone, this.#sender];
     this.#microphone = this.#sender = null;
     byId("record").hidden = false;
     byId("stop").hidden = true;
+    byId("upload").disabled = false;
     this.#say("What was said is being heard to its end.");
+    await microphone?.finish();
+    sender?.end();
   }
 
   #watch(sessionId) {

@@ -87,3 +87,25 @@ async def test_the_live_page_takes_up_languages_that_change(page: Path, tmp_path
         session.complete()
         printed = await following
     assert printed == ["open", "snapshot", "session s1 en es,pt", "status", "over 1000"]
+
+
+async def test_names_that_come_before_their_lines_are_on_them(page: Path) -> None:
+    printed = await run_script("earlier.mjs", page, "", "")
+    assert printed == [
+        "3",
+        "Ana B. Line 0.",
+        "Ana C. Line 1.",
+        "Unknown Line 2. Línea. Linha.",
+        "Ana B. Line 3.",
+        "the disk is full",
+    ]
+
+
+async def test_a_page_in_the_background_keeps_a_connection_that_answers(page: Path) -> None:
+    printed = await run_script("background.mjs", page, "", "")
+    assert printed == ["0 open", "5 reconnecting"]
+
+
+async def test_the_last_samples_before_a_stop_are_given_on(page: Path) -> None:
+    printed = await run_script("tenths.mjs", page, "", "")
+    assert printed == ["1600", "1600", "800", "over", "false"]
