@@ -94,6 +94,7 @@ class LiveTranscript:
     def _snapshot(self, message: Mapping[str, Any]) -> None:
         self.session = dict(message.get("session") or {})
         self.status = self.session.get("status", self.status)
+        self.detail = self.session.get("status_detail") or ""
         self.finals.clear()
         self.pending.clear()
         for segment in message["segments"]:

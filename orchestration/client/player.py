@@ -134,7 +134,8 @@ class AudioTrack:
 async def play(bot: BotConnection, tracks: Sequence[AudioTrack], *, speed: float = 1.0) -> None:
     """Feed all tracks from their beginning to their end.
 
-    `speed` is times real time; 0 is as fast as the service takes it. Clock facts count from the
+    `speed` is times real time; 0 is as fast as the service takes it. Nothing is skipped while the
+    service is away: the rest comes late. Clock facts count from the
     moment of the call at the files' own pace, as the clock of a real capture would.
     """
     start_unix_ms = time.time_ns() // 1_000_000
@@ -149,8 +150,8 @@ async def play(bot: BotConnection, tracks: Sequence[AudioTrack], *, speed: float
         for track in tracks:
             if track.finished:
                 continue
-            if speed <= 0:
-                await bot.wait_for_room(track.spec.stream)
+            # A file can wait for a service that is away, whatever its pace.
+            await bot.wait_for_room(track.spec.stream)
             end = frame * FRAME_MS * track.sample_rate // 1000
             payload = track.read_until(end)
             for fact in track.facts_until(track.position, start_unix_ms):

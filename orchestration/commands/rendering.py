@@ -102,37 +102,47 @@ def shown_translations(segment: Mapping[str, Any]) -> list[tuple[str, Mapping[st
 
 
 class PlainPrinter:
-    """For pipes and files: a line for each final segment and each translation, as they come."""
+    """For pipes and files: a line for each final segment and each translation, as they come, and
+    one for each line of before that has another name now."""
 
     def __init__(self, console: Console, transcript: LiveTranscript) -> None:
         self._console = console
         self._transcript = transcript
+        self._printed: dict[str, tuple[str, str]] = {}
+        """Name and words of the lines that are printed."""
+        self._translated: dict[tuple[str, str], str] = {}
 
     def start(self) -> None:
         """Nothing to prepare."""
 
     def update(self, message: Mapping[str, Any], changed: Changed) -> None:
         """Print what the message brought."""
-        if message.get("type") == "snapshot":
-            for segment in self._transcript.finals.values():
-                self._print_segment(segment)
-                for language, one in shown_translations(segment):
-                    self._print_translation(segment, language, one["text"])
-        if changed.segment_id is None:
-            return
-        segment = self._transcript.finals[changed.segment_id]
-        if changed.what == "final":
-            self._print_segment(segment)
-        elif changed.language and segment["translations"][changed.language]["text"]:
-            text = segment["translations"][changed.language]["text"]
-            self._print_translation(segment, changed.language, text)
+        match message.get("type"):
+            case "snapshot":
+                changed_ids = list(self._transcript.finals)
+            case "speaker":
+                changed_ids = [one["segment_id"] for one in message["segments"]]
+            case _:
+                changed_ids = [changed.segment_id] if changed.segment_id else []
+        for segment_id in changed_ids:
+            segment = self._transcript.finals.get(segment_id)
+            if segment is not None:
+                self._print_news(segment_id, segment)
 
-    def _print_segment(self, segment: Mapping[str, Any]) -> None:
-        name = speaker_name(segment) or "Unknown"
-        self._print(f"[{clock_text(float(segment['start']))}] {name}: {segment['text']}")
-
-    def _print_translation(self, segment: Mapping[str, Any], language: str, text: str) -> None:
-        self._print(f"[{clock_text(float(segment['start']))}] ({language}) {text}")
+    def _print_news(self, segment_id: str, segment: Mapping[str, Any]) -> None:
+        """What of a line is not printed yet."""
+        moment = f"[{clock_text(float(segment['start']))}]"
+        name, words = speaker_name(segment) or "Unknown", str(segment["text"])
+        before = self._printed.get(segment_id)
+        if before != (name, words):
+            self._printed[segment_id] = name, words
+            is_renamed = before is not None and before[1] == words
+            self._print(f"{moment} {'now ' if is_renamed else ''}{name}: {words}")
+        for language, one in shown_translations(segment):
+            text = str(one["text"])
+            if self._translated.get((segment_id, language)) != text:
+                self._translated[segment_id, language] = text
+                self._print(f"{moment} ({language}) {text}")
 
     def _print(self, line: str) -> None:
         self._console.print(Text(safe(line)), soft_wrap=True)

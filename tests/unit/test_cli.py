@@ -1,121 +1,19 @@
-import asyncio
 import errno
-import io
 import json
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-from rich.console import Console
 
-from orchestration.cli import main
 from orchestration.client.ingest_events import ConnectionLost, Welcomed
-from orchestration.client.live_transcript import LiveTranscript
 from orchestration.commands.bot import Reporter
-from orchestration.commands.rendering import (
-    LivePrinter,
-    PlainPrinter,
-    clock_text,
-    coverage_line,
-    progress_line,
-    safe,
-)
-from tests.doubles.unreliable_service import UnreliableService, unreliable_service
+from tests.unit.command_line import run, service_in_a_thread
 
 NOWHERE = "http://127.0.0.1:1"
 DATA = Path(__file__).parents[1] / "data"
-
-
-def run(*arguments: str, **environ: str) -> Result:
-    return CliRunner().invoke(main, arguments, env={"ORCHESTRATION_API_KEY": "", **environ})
-
-
-@contextmanager
-def service_in_a_thread() -> Iterator[UnreliableService]:
-    """The command runs a loop of its own, so the service needs another thread."""
-    ready, started = threading.Event(), []
-    stop: list[Any] = []
-
-    async def serve() -> None:
-        async with unreliable_service() as service:
-            done = asyncio.Event()
-            stop.extend((asyncio.get_running_loop(), done))
-            started.append(service)
-            ready.set()
-            await done.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    ready.wait()
-    try:
-        yield started[0]
-    finally:
-        stop[0].call_soon_threadsafe(stop[1].set)
-        thread.join()
-
-
-def segment(number: int, start: float, text: str, state: str = "final") -> dict[str, Any]:
-    return {
-        "segment_id": f"0-{number}",
-        "revision": 0,
-        "state": state,
-        "stream": 0,
-        "start": start,
-        "end": start + 2,
-        "speaker": {"id": "p-1", "name": "Ana", "confidence": 1.0, "method": "temporal"},
-        "language": "en",
-        "text": text,
-        "translations": {},
-    }
-
-
-def translation(seq: int, number: int, text: str) -> dict[str, Any]:
-    return {
-        "type": "translation",
-        "seq": seq,
-        "segment_id": f"0-{number}",
-        "language": "pt",
-        "text": text,
-        "state": "final",
-        "revision": 0,
-    }
-
-
-MEETING: list[dict[str, Any]] = [
-    {
-        "type": "snapshot",
-        "seq": 0,
-        "session": {"status": "active", "target_languages": ["pt"]},
-        "segments": [],
-        "truncated": False,
-    },
-    {"type": "segment", "segment": segment(0, 1.0, "Good mor", "pending")},
-    {"type": "segment", "seq": 1, "segment": segment(0, 1.0, "Good morning.")},
-    translation(2, 0, "Bom dia."),
-    {"type": "segment", "seq": 3, "segment": segment(1, 65.5, "\x1b[2JBye.")},
-    {"type": "status", "seq": 4, "status": "completed", "detail": None},
-]
-COVERAGE = {
-    "streams": [
-        {
-            "id": 0,
-            "sample_rate": 8000,
-            "duration": 80_000,
-            "transcribed": 60_000,
-            "silent": 16_000,
-            "pending": 0,
-            "lost": 4000,
-            "lost_by_reason": {"capture_skipped": 4000},
-        }
-    ]
-}
 
 
 @pytest.mark.parametrize(
@@ -286,17 +184,6 @@ def test_status_shows_parts_and_sessions() -> None:
         assert text in result.stdout
 
 
-def test_watch_without_a_terminal_prints_finals_and_translations() -> None:
-    with service_in_a_thread() as service:
-        service.live_parts = [(MEETING, 1000)]
-        service.answers["GET", "/api/sessions/s1/coverage"] = (200, COVERAGE)
-        result = run("watch", "s1", "--url", service.url)
-    assert result.stdout == "[0:01] Ana: Good morning.\n[0:01] (pt) Bom dia.\n[1:05] Ana: [2JBye.\n"
-    assert result.stderr == (
-        "completed: 10.0 s of audio: 7.5 s transcribed, 2.0 s silent, 0.0 s pending, 0.5 s lost\n"
-    )
-
-
 def test_a_bots_outage_is_said_once_and_so_is_its_end() -> None:
     said: list[str] = []
     report = Reporter(said.append)
@@ -337,64 +224,3 @@ def test_bot_plays_a_file_with_its_speakers_and_tells_where_to_look(tmp_path: Pa
     rate = clocks[1]["sample"] // 5
     assert [clock["sample"] for clock in clocks] == [n * 5 * rate for n in range(len(clocks))]
     assert clocks[1]["unix_ms"] - clocks[0]["unix_ms"] == 5000
-
-
-def test_a_terminal_shows_pending_text_and_then_the_settled_line() -> None:
-    output = io.StringIO()
-    console = Console(file=output, force_terminal=True, width=100, highlight=False)
-    transcript = LiveTranscript()
-    printer = LivePrinter(console, transcript)
-    printer.start()
-    for message in MEETING[:2]:
-        printer.update(message, transcript.apply(message))
-    assert "Good mor" in output.getvalue()
-    for message in MEETING[2:]:
-        printer.update(message, transcript.apply(message))
-    printer.stop()
-    shown = output.getvalue()
-    assert shown.rindex("Good morning.") < shown.rindex("Bom dia.") < shown.rindex("[2JBye.")
-    assert "\x1b[2JBye" not in shown
-
-
-def test_a_name_found_late_repaints_its_lines() -> None:
-    transcript = LiveTranscript()
-    for message in MEETING:
-        transcript.apply(message)
-    ben = {"id": "p-2", "name": "Ben", "confidence": 0.9, "method": "temporal"}
-    named = {"type": "speaker", "seq": 5, "speaker": ben}
-    transcript.apply({**named, "segments": [{"segment_id": "0-1", "revision": 1}]})
-    assert transcript.speaker_names == ["Ana", "Ben"]
-    colours = [transcript.colour(one) for one in transcript.finals.values()]
-    assert len(set(colours)) == 2
-
-
-def test_a_viewer_takes_up_languages_that_change() -> None:
-    transcript = LiveTranscript()
-    transcript.apply({**MEETING[0], "session": {"title": "Weekly", "target_languages": ["pt"]}})
-    told = {"type": "session", "seq": 1, "language": "en", "target_languages": ["es"]}
-    transcript.apply(told)
-    assert transcript.target_languages == ["es"]
-    assert (transcript.session["title"], transcript.session["language"]) == ("Weekly", "en")
-
-
-def test_a_plain_snapshot_prints_what_was_said_before() -> None:
-    output = io.StringIO()
-    transcript = LiveTranscript()
-    printer = PlainPrinter(Console(file=output, width=40), transcript)
-    said = segment(0, 3725, "Late words that are longer than the terminal is wide.")
-    said["translations"] = {"pt": {"text": "Tarde.", "state": "final"}}
-    message = {**MEETING[0], "segments": [said]}
-    printer.update(message, transcript.apply(message))
-    assert output.getvalue() == (
-        "[1:02:05] Ana: Late words that are longer than the terminal is wide.\n"
-        "[1:02:05] (pt) Tarde.\n"
-    )
-
-
-def test_figures_read_as_people_say_them() -> None:
-    assert [clock_text(seconds) for seconds in (0, 65.9, 3600)] == ["0:00", "1:05", "1:00:00"]
-    assert safe("a\x1b[31m\nb") == "a[31m b"
-    assert safe("10\u202f000\u00a0€\u2028می\u200cکنم") == "10 000 € می\u200cکنم"
-    assert safe("\u202e\x9b1m\x07") == "1m"
-    assert coverage_line(COVERAGE["streams"]).startswith("10.0 s of audio: 7.5 s transcribed")
-    assert progress_line(COVERAGE["streams"]) == "7.5 s transcribed, 2.0 s silent, 0.5 s lost"
