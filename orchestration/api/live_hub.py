@@ -10,7 +10,13 @@ import structlog
 from orchestration.api.connection import CLOSE_DONE, CLOSE_INTERNAL_ERROR
 from orchestration.api.ports import LiveBatch, LiveCursor, SessionLink, Sessions
 from orchestration.api.server_messages import encode_message
-from orchestration.errors import Fenced, LimitReached, OrchestrationError, Unavailable
+from orchestration.errors import (
+    Fenced,
+    JsonObject,
+    LimitReached,
+    OrchestrationError,
+    Unavailable,
+)
 from orchestration.session.events import DurableEvent, PassingEvent
 from orchestration.storage.archive_ports import Archive
 
@@ -24,18 +30,21 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An event encoded once for all viewers; `seq` is absent of passing ones."""
+    """An event encoded once for all viewers; `seq` is absent of passing ones. `ends` is the key of
+    the passing one that it makes untrue."""
 
     text: str
     key: str
     seq: int | None
     is_last: bool = False
+    ends: str | None = None
 
 
 def durable_outgoing(event: DurableEvent) -> Outgoing:
     """A durable event; a final status is the last thing that a viewer hears."""
     is_last = event.type == "status" and event.body.get("status") in LAST_STATUSES
-    return Outgoing(encode_message(event.message()), f"seq {event.seq}", event.seq, is_last)
+    ends = event.ends and f"key {event.ends}"
+    return Outgoing(encode_message(event.message()), f"seq {event.seq}", event.seq, is_last, ends)
 
 
 def passing_outgoing(event: PassingEvent) -> Outgoing:
@@ -63,8 +72,9 @@ class ViewerQueue:
         """Queue an event; never waits."""
         if self._closed or self._too_slow.is_set():
             return
-        if event.key in self._passing:
-            del self._waiting[event.key], self._passing[event.key]
+        for key in (event.key, event.ends):
+            if key is not None and key in self._passing:
+                del self._waiting[key], self._passing[key]
         if len(self._waiting) >= self._max_events:
             if event.seq is None:
                 return
@@ -119,6 +129,7 @@ class SessionFeed:
         self._cursor = LiveCursor(0)
         self._link: SessionLink | None = None
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._newest: dict[str, PassingEvent] = {}
         self.viewers: set[ViewerQueue] = set()
         self.task = asyncio.create_task(self._run())
 
@@ -129,6 +140,12 @@ class SessionFeed:
             UnknownSession, DatabaseUnavailable: of the archive.
         """
         await asyncio.shield(self._ready)
+
+    def join(self, queue: ViewerQueue) -> None:
+        """One more viewer, who is told what holds in passing."""
+        for event in self._newest.values():
+            queue.offer(passing_outgoing(event))
+        self.viewers.add(queue)
 
     async def _run(self) -> None:
         code = CLOSE_DONE
@@ -185,9 +202,19 @@ class SessionFeed:
             if event.seq > self._seq + 1:
                 await self._catch_up(event.seq - 1)
             self._offer_durable(event)
+        if self._cursor.epoch not in (0, batch.cursor.epoch):
+            self._retract_pending()
         for passing in batch.passing:
-            self._offer(passing_outgoing(passing))
+            self._offer_passing(passing)
         self._cursor = replace(batch.cursor, seq=self._seq)
+
+    def _retract_pending(self) -> None:
+        """What one incarnation had pending, the next one hears anew and says nothing of."""
+        for event in list(self._newest.values()):
+            segment = event.body.get("segment") if event.type == "segment" else None
+            if isinstance(segment, dict):
+                retracted: JsonObject = {"segment_id": segment["segment_id"]}
+                self._offer_passing(PassingEvent(event.key, "retract", retracted))
 
     async def _catch_up(self, to_seq: int | None = None) -> None:
         """Read from the archive what the session did not bring, up to `to_seq` or the end."""
@@ -201,7 +228,12 @@ class SessionFeed:
     def _offer_durable(self, event: DurableEvent) -> None:
         if event.seq > self._seq:
             self._seq = event.seq
+            self._newest.pop(event.ends or "", None)
             self._offer(durable_outgoing(event))
+
+    def _offer_passing(self, event: PassingEvent) -> None:
+        self._newest[event.key] = event
+        self._offer(passing_outgoing(event))
 
     def _offer(self, event: Outgoing) -> None:
         for viewer in self.viewers:
@@ -224,7 +256,7 @@ class LiveHub:
         if feed is None or feed.task.done():
             feed = self._feeds[session_id] = SessionFeed(session_id, self._sessions, self._archive)
         queue = ViewerQueue(self._max_events)
-        feed.viewers.add(queue)
+        feed.join(queue)
         try:
             yield feed, queue
         finally:

@@ -57,6 +57,29 @@ class LiveCursor:
         return True
 
 
+class PendingSegments:
+    """What is pending, as the reader was told. Pure."""
+
+    def __init__(self) -> None:
+        self._by_stream: dict[Any, Any] = {}
+
+    def take(self, message: dict[str, Any]) -> None:
+        """A message that the reader sees."""
+        match message:
+            case {"type": "snapshot"}:
+                self._by_stream.clear()
+            case {"type": "segment", "segment": {"state": "pending"} as segment}:
+                self._by_stream[segment.get("stream")] = segment.get("segment_id")
+            case {"type": "segment", "segment": {"stream": stream}}:
+                self._by_stream.pop(stream, None)
+
+    def retracted(self) -> list[JsonObject]:
+        """That nothing of it is pending any more."""
+        segment_ids = list(self._by_stream.values())
+        self._by_stream.clear()
+        return [{"type": "retract", "segment_id": segment_id} for segment_id in segment_ids]
+
+
 class LiveHole(Exception):
     """A durable event did not arrive; caught here, where the connection is made anew."""
 
@@ -81,6 +104,7 @@ class LiveWatcher:
         self._session_id = session_id
         self._path = f"/ws/live/{quote(session_id, safe='')}"
         self._cursor = LiveCursor(after)
+        self._pending = PendingSegments()
         self._backoff = Backoff(uniform)
         self._finished = False
         self._seen = False
@@ -109,7 +133,11 @@ class LiveWatcher:
             pings = asyncio.create_task(_ping(socket))
             try:
                 while (message := await _receive(socket)) is not None:
+                    if message.get("type") == "resumed":
+                        for retracted in self._pending.retracted():
+                            yield retracted
                     if self._cursor.admit(message):
+                        self._pending.take(message)
                         yield message
             finally:
                 pings.cancel()
@@ -133,7 +161,8 @@ async def watch(
     """Live messages of a session until it has completed.
 
     The first is a `snapshot`, unless `after` names the last durable event already seen. Each
-    durable event comes exactly once; lost connections are made again and resumed.
+    durable event comes exactly once; lost connections are made again and resumed. What was pending
+    when one was lost is retracted, and told anew if it is pending still.
 
     Raises:
         UnknownSession: no session has this id.

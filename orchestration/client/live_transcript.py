@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 PALETTE_SIZE = 8
+ENDED = ("completed", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class LiveTranscript:
             case "status":
                 self.status = message["status"]
                 self.detail = message.get("detail") or ""
+                if self.status in ENDED:
+                    self.pending.clear()
             case "session":
                 for name in ("language", "target_languages"):
                     self.session[name] = message[name]
@@ -103,7 +106,9 @@ class LiveTranscript:
     def _segment(self, segment: dict[str, Any]) -> Changed:
         stream = segment["stream"]
         if segment["state"] == "pending":
-            self.pending[stream] = segment
+            # One that was on its way while it became final is no news.
+            if segment["segment_id"] not in self.finals:
+                self.pending[stream] = segment
             return Changed("other")
         waiting = self.pending.get(stream)
         if waiting and waiting["end"] <= segment["end"]:

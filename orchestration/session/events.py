@@ -15,6 +15,11 @@ from orchestration.timing.units import NS_PER_MS, NS_PER_SECOND
 from orchestration.transcript.segments import Segment, SpeakerName
 
 
+def pending_key(stream: int) -> str:
+    """The key of the passing event that says what of a stream is pending, or that nothing is."""
+    return f"pending:{stream}"
+
+
 @dataclass(frozen=True, slots=True)
 class DurableEvent:
     """A numbered event: `body` is the JSON message without `type` and `seq`."""
@@ -26,6 +31,13 @@ class DurableEvent:
     def message(self) -> JsonObject:
         """The event as it goes over the wire."""
         return {"type": self.type, "seq": self.seq, **self.body}
+
+    @property
+    def ends(self) -> str | None:
+        """The key of the passing event that holds no more: what was pending is final."""
+        segment = self.body.get("segment")
+        stream = segment.get("stream") if isinstance(segment, dict) else None
+        return pending_key(stream) if isinstance(stream, int) else None
 
 
 @dataclass(frozen=True, slots=True)

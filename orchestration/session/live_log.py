@@ -8,7 +8,7 @@ from orchestration.session.exchange import LiveBatch, LiveCursor
 
 
 class LiveLog:
-    """The latest durable events, and the newest passing event of each key.
+    """The latest durable events, and the newest passing event of each key that still holds.
 
     A reader brings its cursor and gets what came after it, so readers are independent of each
     other and of the writer. Durable events beyond `capacity` are dropped from memory: a reader
@@ -29,6 +29,7 @@ class LiveLog:
         for event in durable:
             self._durable.append(event)
             self._last_seq = event.seq
+            self._passing.pop(event.ends or "", None)
         for event_passing in passing:
             self._passing_count += 1
             self._passing[event_passing.key] = (self._passing_count, event_passing)

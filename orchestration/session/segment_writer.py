@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from orchestration.errors import JsonObject
-from orchestration.session.events import segment_json
+from orchestration.session.events import pending_key, segment_json
 from orchestration.session.outbox import Outbox
 from orchestration.session.stream_pipeline import Heard
 from orchestration.timing.clock import SessionClock
@@ -41,11 +41,11 @@ class SegmentWriter:
         if heard.pending:
             self._pending.add(stream)
             pending = segment_json(self._segment(stream, heard.pending), "pending", self._zero_ms())
-            self._outbox.tell_in_passing(f"pending:{stream}", "segment", {"segment": pending})
+            self._outbox.tell_in_passing(pending_key(stream), "segment", {"segment": pending})
         elif stream in self._pending:
             self._pending.discard(stream)
             retracted: JsonObject = {"segment_id": self._next_id(stream)}
-            self._outbox.tell_in_passing(f"pending:{stream}", "retract", retracted)
+            self._outbox.tell_in_passing(pending_key(stream), "retract", retracted)
 
     def add_final(self, stream: int, line: Line, *, corrected: bool) -> None:
         """One final line; `corrected` when it comes after its time, by a repair."""

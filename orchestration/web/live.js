@@ -84,8 +84,8 @@ export class LiveConnection {
   }
 
   #receive(socket, message) {
-    if (this.#closed || message.type === "resumed" || message.type === "pong") return;
-    if (Number.isInteger(message.seq)) {
+    if (this.#closed || message.type === "pong") return;
+    if (Number.isInteger(message.seq) && message.type !== "resumed") {
       if (message.type !== "snapshot" && this.#after !== null) {
         if (message.seq <= this.#after) return;
         if (message.seq > this.#after + 1) {

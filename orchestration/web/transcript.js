@@ -1,6 +1,7 @@
 // A session's transcript as its live messages build it. No DOM here.
 
 const PALETTE_SIZE = 8;
+const ENDED = new Set(["completed", "failed"]);
 
 export class Transcript {
   session = {};
@@ -29,10 +30,16 @@ export class Transcript {
         return this.#translation(message);
       case "speaker":
         return this.#speaker(message);
+      case "resumed":
+        // What is pending still is told anew.
+        this.pending.clear();
+        return "pending";
       case "status":
         this.status = message.status;
         this.detail = message.detail ?? "";
-        return "state";
+        if (!ENDED.has(this.status)) return "state";
+        this.pending.clear();
+        return "pending";
       case "session": {
         const { language, target_languages } = message;
         this.session = { ...this.session, language, target_languages };
@@ -112,7 +119,8 @@ export class Transcript {
 
   #segment(segment) {
     if (segment.state === "pending") {
-      this.pending.set(segment.stream, segment);
+      // One that was on its way while it became final is no news.
+      if (!this.finals.has(segment.segment_id)) this.pending.set(segment.stream, segment);
       return "pending";
     }
     const waiting = this.pending.get(segment.stream);

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from orchestration.errors import DatabaseUnavailable, JsonObject
+from orchestration.session.events import pending_key
 from orchestration.storage.archive_ports import StoredSegment
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
 from tests.doubles.api_server import ApiServer, api_server
@@ -260,6 +261,41 @@ async def test_passing_events_have_no_seq_and_are_not_replayed(server: ApiServer
         await first(socket)
         session.emit_passing("lag", "lag", {"seconds": 1.5})
         assert await first(socket) == {"type": "lag", "seconds": 1.5}
+
+
+def pending(text: str) -> JsonObject:
+    return {"segment": {"segment_id": "s1:0:1", "stream": 0, "state": "pending", "text": text}}
+
+
+async def test_who_comes_later_is_told_what_holds_in_passing_and_no_more_what_is_final(
+    server: ApiServer,
+) -> None:
+    session = await server.session()
+    async with server.live() as one:
+        await first(one)
+        session.emit_passing(pending_key(0), "segment", pending("Shall we"))
+        session.emit_passing("lag", "lag", {"seconds": 1.5})
+        assert [(await first(one))["type"] for _ in range(2)] == ["segment", "lag"]
+        async with server.live() as later:
+            assert (await first(later))["type"] == "snapshot"
+            assert await first(later) == {"type": "segment", **pending("Shall we")}
+            assert (await first(later))["type"] == "lag"
+        session.emit("segment", {"segment": {"segment_id": "s1:0:1", "stream": 0}})
+        await durable(one, 1)
+        async with server.live() as last:
+            assert [(await first(last))["type"] for _ in range(2)] == ["snapshot", "lag"]
+
+
+async def test_what_was_pending_when_an_actor_died_is_retracted(server: ApiServer) -> None:
+    session = await server.session()
+    async with server.live() as socket:
+        await first(socket)
+        session.emit_passing(pending_key(0), "segment", pending("Shall we"))
+        await first(socket)
+        session.restart()
+        session.emit_passing("lag", "lag", {"seconds": 1.5})
+        assert await first(socket) == {"type": "retract", "segment_id": "s1:0:1"}
+        assert (await first(socket))["type"] == "lag"
 
 
 async def test_ping_is_answered_and_unknown_messages_are_let_pass(server: ApiServer) -> None:

@@ -33,6 +33,27 @@ async def test_each_durable_event_comes_once_over_lost_connections_and_holes() -
     assert service.live_queries == [None, "4", "5", "7"]
 
 
+def line(state: str, stream: int, number: int) -> dict[str, Any]:
+    segment = {"segment_id": f"s1:{stream}:{number}", "stream": stream, "state": state}
+    return {"type": "segment", "segment": segment}
+
+
+async def test_what_was_pending_when_a_connection_was_lost_is_retracted() -> None:
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        pending = [line("pending", stream, 0) for stream in range(3)]
+        final, changed = line("final", 1, 0) | {"seq": 4}, line("pending", 2, 1)
+        resumed = {"type": "resumed", "after": 4, "seq": 5}
+        service.live_parts = [
+            ([SNAPSHOT, *pending, final, changed], 1012),
+            ([resumed, status(5)], 1012),
+            ([{**resumed, "after": 5}, status(6, "completed")], 1000),
+        ]
+        watcher = LiveWatcher(client, "s1", uniform=lambda: 0.0)
+        seen = [message async for message in watcher.messages()]
+    retracted = [{"type": "retract", "segment_id": one} for one in ("s1:0:0", "s1:2:1")]
+    assert seen[6:] == [*retracted, status(5), status(6, "completed")]
+
+
 async def test_watching_after_an_event_resumes_behind_it() -> None:
     async with unreliable_service() as service, OrchestrationClient(service.url) as client:
         service.live_parts = [([status(8), status(9, "completed")], 1000)]

@@ -101,6 +101,19 @@ async def test_names_that_come_before_their_lines_are_on_them(page: Path) -> Non
     ]
 
 
+async def test_nothing_is_shown_as_pending_that_is_not(page: Path) -> None:
+    printed = await run_script("pending.mjs", page, "", "")
+    assert printed == [
+        "Shall we",
+        "-",
+        "- Shall we begin?",
+        "I think",
+        "- Shall we begin?",
+        "I thought",
+        "- Shall we begin?",
+    ]
+
+
 async def test_a_page_in_the_background_keeps_a_connection_that_answers(page: Path) -> None:
     printed = await run_script("background.mjs", page, "", "")
     assert printed == ["0 open", "5 reconnecting"]

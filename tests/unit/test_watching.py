@@ -58,6 +58,17 @@ def test_a_name_found_late_repaints_its_lines() -> None:
     assert len(set(colours)) == 2
 
 
+def test_nothing_is_pending_that_is_final_or_of_a_session_that_is_over() -> None:
+    transcript = LiveTranscript()
+    for message in (MEETING[0], MEETING[2], MEETING[1]):
+        transcript.apply(message)
+    assert transcript.pending_in_order() == []
+    transcript.apply({"type": "segment", "segment": segment(1, 65.5, "By", "pending")})
+    assert len(transcript.pending_in_order()) == 1
+    transcript.apply(MEETING[-1])
+    assert transcript.pending_in_order() == []
+
+
 def test_a_viewer_takes_up_languages_that_change() -> None:
     transcript = LiveTranscript()
     transcript.apply({**MEETING[0], "session": {"title": "Weekly", "target_languages": ["pt"]}})

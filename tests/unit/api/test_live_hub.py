@@ -9,7 +9,7 @@ from orchestration.api.live_hub import (
     passing_outgoing,
 )
 from orchestration.errors import LimitReached
-from orchestration.session.events import DurableEvent, PassingEvent
+from orchestration.session.events import DurableEvent, PassingEvent, pending_key
 
 
 def durable(seq: int) -> Outgoing:
@@ -43,6 +43,16 @@ async def test_a_passing_event_replaces_the_one_with_its_key_at_the_end() -> Non
         queue.offer(event)
 
     assert await drain(queue) == [durable(1), passing("pending 0", 2)]
+
+
+async def test_what_is_final_is_no_more_waiting_as_pending() -> None:
+    queue = ViewerQueue(10)
+    final = durable_outgoing(DurableEvent(1, "segment", {"segment": {"stream": 0}}))
+    other = passing(pending_key(1))
+    for event in [passing(pending_key(0)), other, final]:
+        queue.offer(event)
+
+    assert await drain(queue) == [other, final]
 
 
 async def test_a_full_queue_drops_passing_events_before_durable_ones() -> None:
