@@ -19,14 +19,19 @@ const form = document.querySelector("form");
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const said = form.querySelector("p");
+  const key = form.elements.key.value.trim();
+  const wrong = "That is not the key of this service.";
   said.textContent = "";
+  if (!/^[!-~][ -~]*$/.test(key)) {
+    said.textContent = wrong;
+    return;
+  }
   try {
-    const answer = await fetch("/api/sign-in", {
-      method: "POST",
-      headers: { Authorization: "Bearer " + form.elements.key.value.trim() },
-    });
+    const headers = { Authorization: "Bearer " + key };
+    const answer = await fetch("/api/sign-in", { method: "POST", headers });
     if (answer.ok) location.reload();
-    else said.textContent = "That is not the key of this service.";
+    else if (answer.status === 401) said.textContent = wrong;
+    else said.textContent = (await answer.json()).detail;
   } catch {
     said.textContent = "The service does not answer.";
   }

@@ -22,6 +22,7 @@ import aiohttp
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.ingest_events import IngestEvent
 from orchestration.client.ingest_protocol import IngestProtocol
+from orchestration.client.problems import named
 from orchestration.errors import (
     JsonObject,
     LimitReached,
@@ -52,6 +53,7 @@ class BotConnection:
         """`on_event` is called in the connection's task; what it raises ends the connection."""
         self.protocol = IngestProtocol(streams, now_ns=time.monotonic_ns())
         self._client = client
+        self._session_id = session_id
         self._path = f"/ws/ingest/{quote(session_id, safe='')}"
         self._on_event = on_event
         self._wake = asyncio.Event()
@@ -137,7 +139,7 @@ class BotConnection:
             except RETRIED:
                 pass
             except OrchestrationError as refusal:
-                protocol.fail(refusal)
+                protocol.fail(named(refusal, self._session_id))
             protocol.connection_lost(time.monotonic_ns(), close_code)
             await self._announce()
 

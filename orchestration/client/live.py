@@ -12,7 +12,7 @@ import aiohttp
 
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.backoff import Backoff
-from orchestration.client.problems import error_for_close
+from orchestration.client.problems import error_for_close, named
 from orchestration.errors import (
     JsonObject,
     LimitReached,
@@ -119,6 +119,8 @@ class LiveWatcher:
                         self._backoff.reset()
                         self._seen = True
                         yield message
+            except UnknownSession as error:
+                raise named(error, self._session_id) from None
             except (ServiceUnreachable, Unavailable, LimitReached):
                 self._failures += 1
                 if not self._seen and self._failures >= UNREACHABLE_TRIES:
@@ -149,8 +151,6 @@ class LiveWatcher:
             self._finished = True
             return
         fatal = error_for_close(close_code)
-        if isinstance(fatal, UnknownSession):
-            raise UnknownSession(f"There is no session {self._session_id!r}.", fatal.facts)
         if fatal is not None:
             raise fatal
 

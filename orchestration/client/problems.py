@@ -72,6 +72,13 @@ def error_for_problem(http_status: int, problem: JsonObject) -> OrchestrationErr
     return error_for_code(problem.get("code"), str(message or unsaid), facts, fallback)
 
 
+def named(error: OrchestrationError, session_id: str) -> OrchestrationError:
+    """The error, with the session that there is not: a refused WebSocket's has no name."""
+    if not isinstance(error, UnknownSession):
+        return error
+    return UnknownSession(f"There is no session {session_id!r}.", {"session_id": session_id})
+
+
 def error_for_close(close_code: int | None) -> OrchestrationError | None:
     """The error behind a WebSocket close that a reconnect cannot mend; None for the others."""
     known = _BY_CLOSE_CODE.get(close_code or 0)

@@ -16,6 +16,9 @@ export async function request(path, options = {}) {
     throw new Problem(0, "The service does not answer. Trying again …");
   }
   const body = await response.json().catch(() => ({}));
+  if (response.status === 401) {
+    throw new Problem(401, "You are signed out here: reload the page to sign in.");
+  }
   if (!response.ok) {
     const said = body.detail || body.title || `The service answered with status ${response.status}.`;
     const fields = (body.errors ?? []).map(({ field, message }) => `${field}: ${message}`);

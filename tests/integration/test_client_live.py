@@ -1,11 +1,16 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestration.audio.pcm import PcmFormat
 from orchestration.client import live
 from orchestration.client.api import OrchestrationClient
+from orchestration.client.ingest import BotConnection
 from orchestration.client.live import LiveWatcher, watch
 from orchestration.errors import ServiceUnreachable, TakenOver, UnknownSession
+from orchestration.session.inputs import StreamSpec
+from tests.doubles.api_server import api_server
 from tests.doubles.unreliable_service import unreliable_service
 
 
@@ -85,6 +90,16 @@ async def test_a_session_that_there_is_not_is_named() -> None:
         service.live_parts = [([], 4004)]
         with pytest.raises(UnknownSession, match="There is no session 'nobody'"):
             await anext(watch(client, "nobody"))
+
+
+async def test_a_session_whose_sockets_are_refused_is_named(tmp_path: Path) -> None:
+    spec = StreamSpec(0, PcmFormat("s16le", 16_000, 1))
+    async with api_server(tmp_path) as server, OrchestrationClient(server.url) as client:
+        with pytest.raises(UnknownSession, match="There is no session 'nobody'"):
+            await anext(watch(client, "nobody"))
+        async with BotConnection(client, "nobody", [spec]) as bot:
+            with pytest.raises(UnknownSession, match="There is no session 'nobody'"):
+                await bot.end()
 
 
 @pytest.mark.parametrize("last", [[], ["no JSON"]], ids=["silence", "what is no message"])

@@ -1,6 +1,7 @@
 """The pages' modules, run by Node against the service's own WebSockets."""
 
 import asyncio
+import re
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 import orchestration
+from orchestration.api.sign_in_page import SIGN_IN_PAGE
 from orchestration.session.inputs import ClockFact
 from tests.doubles.api_server import api_server
 
@@ -122,3 +124,16 @@ async def test_a_page_in_the_background_keeps_a_connection_that_answers(page: Pa
 async def test_the_last_samples_before_a_stop_are_given_on(page: Path) -> None:
     printed = await run_script("tenths.mjs", page, "", "")
     assert printed == ["1600", "1600", "800", "over", "false"]
+
+
+async def test_who_signs_in_is_told_what_is_wrong(page: Path) -> None:
+    (script,) = re.findall(r"<script>(.*)</script>", SIGN_IN_PAGE, re.DOTALL)
+    (page / "sign_in.js").write_text(script)
+    assert await run_script("sign_in.mjs", page, "", "") == [
+        "(signed in)",
+        "That is not the key of this service.",
+        "That is not the key of this service.",
+        "A client may make 5 requests a second; wait before the next.",
+        "The service does not answer.",
+        "You are signed out here: reload the page to sign in.",
+    ]
