@@ -1,5 +1,8 @@
 // The service's HTTP API, and how a browser opens its WebSockets.
 
+/** A network that went away may say nothing of it, and what waits would wait for ever. */
+const ANSWER_MS = 60_000;
+
 export class Problem extends Error {
   constructor(status, message) {
     super(message);
@@ -9,13 +12,18 @@ export class Problem extends Error {
 
 /** JSON of a GET or POST; a Problem when the service refuses or does not answer. */
 export async function request(path, options = {}) {
-  let response;
+  // A file takes as long as it takes.
+  const signal = options.body instanceof FormData ? null : AbortSignal.timeout(ANSWER_MS);
+  let response, body;
   try {
-    response = await fetch(path, { credentials: "same-origin", ...options });
+    response = await fetch(path, { credentials: "same-origin", signal, ...options });
+    body = await response.json().catch((broken) => {
+      if (response.ok) throw broken;
+      return {};
+    });
   } catch {
     throw new Problem(0, "The service does not answer. Trying again …");
   }
-  const body = await response.json().catch(() => ({}));
   if (response.status === 401) {
     throw new Problem(401, "You are signed out here: reload the page to sign in.");
   }

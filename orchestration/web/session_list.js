@@ -31,8 +31,9 @@ export class SessionList {
 
   async #refresh() {
     try {
-      const { items } = await request(`/api/sessions?limit=${SHOWN}`);
-      this.#say(items.length ? "" : "No sessions yet.");
+      const { items, next_cursor: more } = await request(`/api/sessions?limit=${SHOWN}`);
+      const some = more ? `The newest ${SHOWN} sessions.` : "";
+      this.#say(items.length ? some : "No sessions yet.");
       document.getElementById("layout").classList.toggle("is-empty", !items.length);
       this.#show(items);
     } catch (problem) {

@@ -136,4 +136,6 @@ async def test_who_signs_in_is_told_what_is_wrong(page: Path) -> None:
         "A client may make 5 requests a second; wait before the next.",
         "The service does not answer.",
         "You are signed out here: reload the page to sign in.",
+        "The service does not answer. Trying again …",
+        "The service does not answer. Trying again …",
     ]

@@ -1,5 +1,6 @@
 // What the page that asks for the key says, key by key and answer by answer; and what any other page
-// says whose browser is not signed in any more. The page's own script is `sign_in.js`.
+// says whose browser is not signed in any more, or whose service is away. The page's own script is
+// `sign_in.js`.
 //
 //     node sign_in.mjs FOLDER_OF_THE_PAGE URL SESSION_ID
 
@@ -40,5 +41,14 @@ for (const [key, given] of tries) {
 }
 
 const { request } = await import(`${folder}/api.js`);
+const ask = () => request("/api/sessions", { headers: {} });
 answer = [401, "The service wants its key: Authorization: Bearer KEY."];
-await request("/api/sessions", { headers: {} }).catch(({ message }) => console.log(message));
+await ask().catch(({ message }) => console.log(message));
+
+// An answer that breaks off, and one that never comes.
+globalThis.fetch = async () => ({ ok: true, status: 200, json: async () => JSON.parse("{") });
+await ask().catch(({ message }) => console.log(message));
+AbortSignal.timeout = () => AbortSignal.abort();
+globalThis.fetch = (path, { signal }) =>
+  new Promise((_, reject) => signal.aborted && reject(signal.reason));
+await ask().catch(({ message }) => console.log(message));
