@@ -34,7 +34,12 @@ from orchestration.api.metrics import metrics_router
 from orchestration.api.openai import openai_router
 from orchestration.api.openai_errors import OpenAIErrors
 from orchestration.api.ports import Measures, Sessions
-from orchestration.api.problems import UnexpectedErrors, for_http_only, install_problem_handlers
+from orchestration.api.problems import (
+    UnexpectedErrors,
+    for_http_only,
+    install_problem_handlers,
+    without_a_route,
+)
 from orchestration.api.prometheus import prometheus_router
 from orchestration.api.reference.document import DocumentedApi
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
@@ -106,7 +111,7 @@ def create_api(
         ],
     )
     install_problem_handlers(app)
-    app.router.default = for_http_only(app.router.not_found)
+    app.router.default = without_a_route(app.router)
     routers = (
         *_service_routers(settings, control, archive, measures, parts),
         *_session_routers(settings, sessions, archive, parts),

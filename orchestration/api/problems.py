@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match
+from starlette.routing import Match, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.errors import JsonObject, OrchestrationError
@@ -132,6 +132,26 @@ def for_http_only(app: ASGIApp) -> ASGIApp:
             await refusal(scope, receive, send)
         else:
             await app(scope, receive, send)
+
+    return answer
+
+
+def without_a_route(router: Router) -> ASGIApp:
+    """What is answered where the router has no route: to who comes to a WebSocket's path by plain
+    HTTP, that it is one."""
+    nothing_here = for_http_only(router.not_found)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        upgraded = {**scope, "type": "websocket"}
+        if scope["type"] == "http" and any(
+            route.matches(upgraded)[0] is Match.FULL for route in router.routes
+        ):
+            upgrade = problem(426, "upgrade_required", "This path is a WebSocket's.")
+            # The two belong together (RFC 9110, 7.8).
+            upgrade.headers.update({"Upgrade": "websocket", "Connection": "Upgrade"})
+            await upgrade(scope, receive, send)
+        else:
+            await nothing_here(scope, receive, send)
 
     return answer
 

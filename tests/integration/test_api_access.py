@@ -91,6 +91,8 @@ async def test_a_refused_socket_is_told_why_and_no_error_of_the_service(
     for path in ("/ws/none", "/api/sessions", "/static/app.js", "/none/"):
         status, problem = await server.json("GET", path, headers=UPGRADE | BEARER)
         assert (status, problem["code"], problem["status"]) == (404, "not_found", 404), path
+    status, problem = await server.json("GET", "/ws/live/s1", headers=BEARER)
+    assert (status, problem["code"]) == (426, "upgrade_required")
     assert [one.message for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
