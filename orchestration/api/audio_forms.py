@@ -27,7 +27,7 @@ from orchestration.api.session_ids import SESSION_ID_PATTERN
 from orchestration.api.sessions import MAX_TARGET_LANGUAGES, MAX_TITLE_CHARACTERS, Language
 from orchestration.audio.decoding import DecodeLimits
 from orchestration.audio.pcm import PcmFormat, check_format
-from orchestration.errors import BadAudio, BadRequest, BodyTooSlow, TooLarge
+from orchestration.errors import BadAudio, BadRequest, BodyTooSlow, TooLarge, Unavailable
 from orchestration.services.decoding import decode
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM, clean_name, on_one_line
 from orchestration.session.inputs import ParticipantRef, StreamSpec
@@ -285,7 +285,12 @@ def _validated(model: type[FormT], fields: object) -> FormT:
 
 
 async def in_time(coming: Awaitable[Answer], timeout_s: float) -> Answer:
-    """A body, unless it takes longer than that to come: then BodyTooSlow."""
+    """A body, unless it takes longer than that to come.
+
+    Raises:
+        BodyTooSlow: it did.
+        Unavailable: the disk has no room for it.
+    """
     try:
         async with asyncio.timeout(timeout_s):
             return await coming
@@ -294,3 +299,7 @@ async def in_time(coming: Awaitable[Answer], timeout_s: float) -> Answer:
             f"The body did not come within {timeout_s:g} s.",
             {"limit": "upload_timeout_s", "max": timeout_s},
         ) from None
+    except OSError as error:
+        raise Unavailable(
+            f"There is no place for the body: {error.strerror or error}; send it later."
+        ) from error

@@ -139,7 +139,7 @@ async def open_decoding(
     limits = limits or DecodeLimits()
     file = await asyncio.to_thread(_opened, source)
     try:
-        _check_size(os.fstat(file.fileno()).st_size, limits)
+        _check_size(_size_of(file), limits)
         process = await _spawn(file, limits)
     finally:
         if file is not source:
@@ -177,6 +177,14 @@ def _opened(source: Path | bytes | BinaryIO) -> BinaryIO:
         return copy
     source.seek(0)
     return source
+
+
+def _size_of(file: BinaryIO) -> int:
+    try:
+        # A small upload is in memory until somebody wants its descriptor.
+        return os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise Unavailable(f"There is no place for the file: {error.strerror}.") from error
 
 
 def _check_size(size: int, limits: DecodeLimits) -> None:

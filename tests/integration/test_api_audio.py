@@ -1,7 +1,9 @@
 """Audio by HTTP over the doubles: uploads, jobs, chunks, and their limits."""
 
 import base64
+import io
 import json
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -124,6 +126,24 @@ async def test_names_that_come_with_audio_are_cleaned_as_all_others_are(server: 
         assert (status, problem["code"]) == (400, "bad_request")
     _, result = await upload(server, config=json.dumps({"title": "One\n\u202etwo"}))
     assert server.archive.of(str(result["session_id"])).row.spec.title == "One two"
+
+
+@pytest.mark.parametrize("path", ["/api/audio/upload", "/api/audio/chunk"])
+@pytest.mark.parametrize("size", [len(FLAC), 2_000_000])
+async def test_a_file_for_which_the_disk_has_no_place_is_told_to_come_later(
+    path: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    fields = {} if "upload" in path else {"session_id": "s1", "sequence": "0", "encoding": "file"}
+    (tmp_path / "data").mkdir()
+    async with api_server(tmp_path / "data", audio={"max_chunk_bytes": 3_000_000}) as server:
+        await server.session()
+        data = aiohttp.FormData(fields)
+        data.add_field("file", io.BytesIO(FLAC + bytes(size - len(FLAC))), filename="tone.flac")
+        status, problem = await server.json("POST", path, data=data)
+    if "upload" in path or size > len(FLAC):
+        assert (status, problem["code"]) == (503, "unavailable")
+        assert "There is no place" in str(problem["detail"])
 
 
 async def test_progress_comes_as_server_sent_events(server: ApiServer) -> None:
