@@ -1,5 +1,6 @@
 """Files what ended sessions left in the journal: their actors are gone, and could not write it."""
 
+from collections import deque
 from collections.abc import Container
 from datetime import datetime, timedelta
 
@@ -19,6 +20,8 @@ LEFT_AFTER = timedelta(minutes=1)
 """A session that ended so long ago has no actor any more that would file it."""
 SESSIONS_A_SWEEP = 20
 """Sessions that one sweep tries; the next one goes on behind them."""
+LOOKED_AT_ONCE, LOOKS_A_SWEEP = 500, 100
+"""Sessions that one statement looks at, and statements of a sweep."""
 
 
 class LateFiling:
@@ -28,7 +31,8 @@ class LateFiling:
     def __init__(self, archive: Archive, journal: SessionJournal) -> None:
         self._archive = archive
         self._journal = journal
-        self._after = ""
+        self._found: deque[str] = deque()
+        self._cursor: str | None = None
 
     async def sweep(
         self, now: datetime, files: ChunkFileStore, file_ms: int, open_sessions: Container[str]
@@ -39,12 +43,10 @@ class LateFiling:
         Raises:
             DatabaseUnavailable: the rest is the next call's.
         """
-        found = await self._archive.unfiled_sessions(
-            now - LEFT_AFTER, self._after, SESSIONS_A_SWEEP
-        )
         filed = 0
-        for session_id in found:
-            self._after = session_id
+        await self._look(now - LEFT_AFTER)
+        for _ in range(min(SESSIONS_A_SWEEP, len(self._found))):
+            session_id = self._found.popleft()
             if session_id in open_sessions:
                 continue
             try:
@@ -54,9 +56,20 @@ class LateFiling:
                 log.error("recording_not_filed", session_id=session_id, reason=error.message)
             except (Fenced, UnknownSession):
                 continue  # Somebody opened it meanwhile, who files it, or it is erased.
-        if len(found) < SESSIONS_A_SWEEP:
-            self._after = ""
         return filed
+
+    async def _look(self, ended_before: datetime) -> None:
+        """Find the next sessions, to the end of this round and no further."""
+        if self._found and self._cursor is None:
+            return  # What a round has found comes before the next one.
+        for _ in range(LOOKS_A_SWEEP):
+            if len(self._found) >= SESSIONS_A_SWEEP:
+                return
+            page = await self._archive.unfiled_sessions(ended_before, LOOKED_AT_ONCE, self._cursor)
+            self._found.extend(page.items)
+            self._cursor = page.next_cursor
+            if self._cursor is None:
+                return
 
     async def _file(self, session_id: str, files: ChunkFileStore, file_ms: int) -> None:
         session = await self._archive.session(session_id)

@@ -13,9 +13,9 @@ from orchestration.storage.flac import AudioRun
 
 
 class RecordedAudio(Protocol):
-    """All audio of a session's stream, in order."""
+    """The audio of a session's stream in order, from the run that holds sample `start` on."""
 
-    def audio(self, session_id: str, stream: StreamSpec) -> AsyncIterator[AudioRun]: ...
+    def audio(self, session_id: str, stream: StreamSpec, start: int) -> AsyncIterator[AudioRun]: ...
 
 
 class RecordingReader:
@@ -34,7 +34,7 @@ class RecordingReader:
         """
         mono = np.zeros(end - start, np.int16)
         held = False
-        async for run in self._recorded.audio(self._session_id, stream):
+        async for run in self._recorded.audio(self._session_id, stream, start):
             if run.first_sample >= end:
                 break
             run_end = run.first_sample + len(run.values)

@@ -172,15 +172,18 @@ class Archive(AlertLog, TimingArchive, SpeakerArchive, Protocol):
         """The stream's files in order of time."""
         ...
 
-    async def expired_recordings(self, ended_before: datetime, limit: int) -> Sequence[str]:
-        """Sessions that ended before then and have audio still, in files or journal."""
+    async def expired_recordings(
+        self, ended_before: datetime, look_at: int, cursor: str | None
+    ) -> Page[str]:
+        """Sessions that ended before then and have audio still, in files or journal: of the next
+        `look_at` sessions that ended before, so that there may be none, and more behind them."""
         ...
 
     async def unfiled_sessions(
-        self, ended_before: datetime, after: str, limit: int
-    ) -> Sequence[str]:
-        """Sessions that ended before, in order of id after `after`, with journaled audio that
-        follows their files, or that is from a stream's beginning and in none."""
+        self, ended_before: datetime, look_at: int, cursor: str | None
+    ) -> Page[str]:
+        """Sessions that ended before, with journaled audio that follows their files, or that is
+        from a stream's beginning and in none: of the next `look_at` sessions that there are."""
         ...
 
     async def forget_recording(self, session_id: str) -> None:

@@ -150,16 +150,47 @@ async def database(pool: Pool) -> AsyncIterator[Connection]:
         raise unavailable(error) from error
 
 
-@asynccontextmanager
-async def session_view(pool: Pool, session_id: str) -> AsyncIterator[Connection]:
-    """A connection whose reads all see the same moment of a session that exists."""
-    async with (
-        database(pool) as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        if await connection.fetchval(EXISTS, session_id) is None:
-            raise unknown_session(session_id)
-        yield connection
+class LongReads:
+    """Reads that may take seconds. However many are asked for, they leave one of the pool's
+    connections to everybody else: a bot that comes waits for no search."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._places = asyncio.Semaphore(max(1, pool.get_max_size() - 1))
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """As `database`."""
+        _waiters.count += 1
+        try:
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise unavailable(error) from error
+        finally:
+            _waiters.count -= 1
+        try:
+            async with database(self._pool) as connection:
+                yield connection
+        finally:
+            self._places.release()
+
+    @asynccontextmanager
+    async def view(self) -> AsyncIterator[Connection]:
+        """A connection whose reads all see the same moment."""
+        async with (
+            self.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield connection
+
+    @asynccontextmanager
+    async def session_view(self, session_id: str) -> AsyncIterator[Connection]:
+        """The same, of a session that exists."""
+        async with self.view() as connection:
+            if await connection.fetchval(EXISTS, session_id) is None:
+                raise unknown_session(session_id)
+            yield connection
 
 
 def unknown_session(session_id: str) -> UnknownSession:

@@ -3,7 +3,6 @@
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from datetime import datetime
 
 from orchestration.errors import SessionConflict, SessionEnded
@@ -12,7 +11,8 @@ from orchestration.session.status import TERMINAL, SessionStatus
 from orchestration.storage.archive_ports import Page, QualitySummary, Snapshot, StoredSegment
 from orchestration.storage.cursors import cursor_at, not_given, place_of
 from orchestration.storage.frame_reader import read_frames_after
-from orchestration.storage.pool import Connection, Pool, database, unknown_session
+from orchestration.storage.journal_erasing import empty_journal
+from orchestration.storage.pool import Connection, database, unknown_session
 from orchestration.storage.postgres_alerts import PostgresAlertLog
 from orchestration.storage.postgres_data import PostgresData
 from orchestration.storage.postgres_erasures import PostgresErasures
@@ -176,7 +176,7 @@ class PostgresArchive(
             return await _session(connection, session_id)
 
     async def snapshot(self, session_id: str, limit: int) -> Snapshot:
-        async with _one_view(self._pool) as connection:
+        async with self._reads.view() as connection:
             session = await _session(connection, session_id)
             seq = await connection.fetchval(
                 "SELECT max(seq) FROM bot_sessions.events WHERE session_id = $1", session_id
@@ -186,7 +186,7 @@ class PostgresArchive(
         return Snapshot(session, seq or 0, segments[1:] if truncated else segments, truncated)
 
     async def segments(self, session_id: str) -> Sequence[StoredSegment]:
-        async with _one_view(self._pool) as connection:
+        async with self._reads.view() as connection:
             await _session(connection, session_id)
             return await _segments(connection, session_id, None)
 
@@ -219,19 +219,28 @@ class PostgresArchive(
         rows = await self._rows(session_id, FILES_OF_STREAM, session_id, stream)
         return [file_from(row) for row in rows]
 
-    async def expired_recordings(self, ended_before: datetime, limit: int) -> Sequence[str]:
-        async with database(self._pool) as connection:
-            rows = await connection.fetch(EXPIRED_RECORDINGS, ended_before, limit)
-        return [row["session_id"] for row in rows]
+    async def expired_recordings(
+        self, ended_before: datetime, look_at: int, cursor: str | None
+    ) -> Page[str]:
+        after = (None, None) if cursor is None else _place_of(cursor)
+        async with self._reads.connection() as connection:
+            rows = await connection.fetch(EXPIRED_RECORDINGS, ended_before, *after, look_at)
+        found = [row["session_id"] for row in rows if row["has_audio"]]
+        if len(rows) < look_at:
+            return Page(found, None)
+        return Page(found, cursor_at(rows[-1]["end_time"].isoformat(), rows[-1]["session_id"]))
 
     async def unfiled_sessions(
-        self, ended_before: datetime, after: str, limit: int
-    ) -> Sequence[str]:
-        async with database(self._pool) as connection:
-            rows = await connection.fetch(UNFILED_SESSIONS, ended_before, after, limit)
-        return [row["session_id"] for row in rows]
+        self, ended_before: datetime, look_at: int, cursor: str | None
+    ) -> Page[str]:
+        (after,) = ("",) if cursor is None else place_of(cursor, str)
+        async with self._reads.connection() as connection:
+            rows = await connection.fetch(UNFILED_SESSIONS, ended_before, after, look_at)
+        found = [row["session_id"] for row in rows if row["is_unfiled"]]
+        return Page(found, cursor_at(rows[-1]["session_id"]) if len(rows) == look_at else None)
 
     async def forget_recording(self, session_id: str) -> None:
+        await empty_journal(self._pool, session_id)
         async with database(self._pool) as connection, connection.transaction():
             for table in ("audio_files", "audio_journal"):
                 await connection.execute(
@@ -251,16 +260,6 @@ class PostgresArchive(
             if not rows:
                 await _session(connection, session_id)
         return rows
-
-
-@asynccontextmanager
-async def _one_view(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection whose reads all see the same moment."""
-    async with (
-        database(pool) as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        yield connection
 
 
 async def _session(connection: Connection, session_id: str) -> SessionRow:

@@ -20,7 +20,7 @@ from orchestration.storage.data_ports import (
     StoredQuality,
     StoredTranslation,
 )
-from orchestration.storage.pool import database, unknown_session
+from orchestration.storage.pool import unknown_session
 from orchestration.storage.postgres_listings import EXISTS, PostgresListings
 from orchestration.storage.rows import (
     Row,
@@ -82,7 +82,7 @@ class PostgresData(PostgresListings):
     async def search(self, query: SearchQuery, limit: int, cursor: str | None) -> Page[FoundLine]:
         place = (None,) * 5 if cursor is None else place_of(cursor, int, str, str, str, str)
         languages = (*STEMMED_LANGUAGES, UNSTEMMED) if query.language is None else (query.language,)
-        async with database(self._pool) as connection, connection.transaction(readonly=True):
+        async with self._reads.connection() as connection, connection.transaction(readonly=True):
             await connection.execute(f"SET LOCAL statement_timeout = {SEARCH_TIMEOUT_MS}")
             # The planner does not see the words, guesses how many lines have them, and may read
             # whole tables for it; once for each language.
@@ -111,7 +111,7 @@ class PostgresData(PostgresListings):
 
     async def _listed(self, query: str, session_id: str, *arguments: object) -> list[Row]:
         """Rows of a session that exists."""
-        async with database(self._pool) as connection:
+        async with self._reads.connection() as connection:
             rows = await connection.fetch(query, session_id, *arguments)
             if not rows and await connection.fetchval(EXISTS, session_id) is None:
                 raise unknown_session(session_id)

@@ -16,8 +16,9 @@ from orchestration.storage.erasure_ports import (
     PersonInSession,
     RemovedFiles,
 )
+from orchestration.storage.journal_erasing import empty_journal
 from orchestration.storage.journal_statements import LOCK_FOR_CLAIM
-from orchestration.storage.pool import Connection, Pool, database, unknown_session
+from orchestration.storage.pool import Connection, LongReads, Pool, database, unknown_session
 from orchestration.storage.rows import Row, optional_text
 
 TABLES_OF_SESSION = (
@@ -50,6 +51,7 @@ class PostgresErasures:
     """The erasing of `ErasureArchive`, over a pool."""
 
     _pool: Pool
+    _reads: LongReads
 
     async def begin_erasure(self, kind: ErasureKind) -> int:
         async with database(self._pool) as connection:
@@ -57,6 +59,7 @@ class PostgresErasures:
         return erasure_id
 
     async def erase_session(self, erasure_id: int, session_id: str, files: RemovedFiles) -> None:
+        await self._empty_journal(erasure_id, session_id, None)
         async with database(self._pool) as connection, connection.transaction():
             removed = await _remove_rows(connection, session_id)
             await add_to_receipt(connection, erasure_id, 1, removed, files)
@@ -65,6 +68,7 @@ class PostgresErasures:
         self, erasure_id: int, found: PersonInSession, audio: Sequence[int], files: RemovedFiles
     ) -> None:
         session_id = found.session_id
+        await self._empty_journal(erasure_id, session_id, audio)
         async with database(self._pool) as connection, connection.transaction():
             # Locked first, as a claim does: who is writing still has the old names, and is waited
             # for.
@@ -80,12 +84,21 @@ class PostgresErasures:
                 changed[table] += rows_of(tag)
             await add_to_receipt(connection, erasure_id, 1, changed, files)
 
+    async def _empty_journal(
+        self, erasure_id: int, session_id: str, streams: Sequence[int] | None
+    ) -> None:
+        async def note(connection: Connection, removed: int) -> None:
+            counts = {"audio_journal": removed}
+            await add_to_receipt(connection, erasure_id, 0, counts, RemovedFiles())
+
+        await empty_journal(self._pool, session_id, streams, note)
+
     async def add_files(self, erasure_id: int, files: RemovedFiles) -> None:
         async with database(self._pool) as connection:
             await add_to_receipt(connection, erasure_id, 0, {}, files)
 
     async def person_in(self, person: Person, after: str, limit: int) -> PeoplePage:
-        async with database(self._pool) as connection:
+        async with self._reads.connection() as connection:
             sessions = await connection.fetch(sql.SESSIONS_AFTER, after, limit)
             statuses = {row["session_id"]: row["status"] for row in sessions}
             rows = await connection.fetch(

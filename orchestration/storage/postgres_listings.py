@@ -6,7 +6,7 @@ from orchestration.session.events import TranslatedText
 from orchestration.session.fields import MAX_INTEGER
 from orchestration.storage.archive_ports import Page, SessionStatistics, StoredSegment
 from orchestration.storage.cursors import cursor_at, place_of
-from orchestration.storage.pool import Pool, database, unknown_session
+from orchestration.storage.pool import LongReads, Pool, unknown_session
 from orchestration.storage.recording_statements import FILES_PAGE
 from orchestration.storage.rows import SEGMENT_COLUMNS, file_from, segment_from, translated_from
 from orchestration.storage.stream_clocks import read_changes, read_estimates
@@ -46,12 +46,13 @@ class PostgresListings:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._reads = LongReads(pool)
 
     async def files_page(
         self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
     ) -> Page[RecordedFile]:
         stream, first_seq = (-1, -1) if cursor is None else place_of(cursor, int, int)
-        async with database(self._pool) as connection:
+        async with self._reads.connection() as connection:
             rows = await connection.fetch(
                 FILES_PAGE, session_id, from_ns, to_ns, stream, first_seq, limit + 1
             )
@@ -68,7 +69,7 @@ class PostgresListings:
             (-MAX_INTEGER, -1, "") if cursor is None else place_of(cursor, int, int, str)
         )
         translations: defaultdict[str, list[TranslatedText]] = defaultdict(list)
-        async with database(self._pool) as connection:
+        async with self._reads.connection() as connection:
             rows = await connection.fetch(
                 SEGMENTS_PAGE, session_id, from_ns, to_ns, start_ns, stream, segment_id, limit + 1
             )
@@ -87,7 +88,7 @@ class PostgresListings:
         return Page(items, cursor_at(last.start_ns, last.stream, last.segment_id))
 
     async def statistics(self, session_id: str) -> SessionStatistics:
-        async with database(self._pool) as connection:
+        async with self._reads.connection() as connection:
             row = await connection.fetchrow(STATISTICS, session_id)
             clocks = await read_estimates(connection, session_id)
             changes = await read_changes(connection, session_id, CHANGES_SHOWN)

@@ -8,7 +8,7 @@ from orchestration.session.fields import MAX_INTEGER
 from orchestration.session.inputs import ParticipantRef
 from orchestration.storage import speaker_statements as sql
 from orchestration.storage.cursors import cursor_at, place_of
-from orchestration.storage.pool import Pool, session_view
+from orchestration.storage.pool import LongReads
 from orchestration.storage.rows import Row
 from orchestration.storage.speaker_ports import (
     EVIDENCE_AROUND_NS,
@@ -32,10 +32,10 @@ from orchestration.storage.speaker_ports import (
 class PostgresSpeakers:
     """`SpeakerArchive` over a pool."""
 
-    _pool: Pool
+    _reads: LongReads
 
     async def speakers(self, session_id: str) -> StoredSpeakers:
-        async with session_view(self._pool, session_id) as connection:
+        async with self._reads.session_view(session_id) as connection:
             people = await connection.fetch(sql.ATTENDED, session_id, MAX_SPEAKERS)
             spoken = await connection.fetch(sql.SPOKEN, session_id, SURE_CONFIDENCE)
             labels = await connection.fetch(sql.LABELS, session_id, MAX_SPEAKERS)
@@ -53,7 +53,7 @@ class PostgresSpeakers:
         self, session_id: str, limit: int, cursor: str | None
     ) -> CorrectionPage:
         (after,) = (-1,) if cursor is None else place_of(cursor, int)
-        async with session_view(self._pool, session_id) as connection:
+        async with self._reads.session_view(session_id) as connection:
             rows = await connection.fetch(sql.CORRECTIONS_PAGE, session_id, after, limit + 1)
         items = [StoredCorrection(**dict(row)) for row in rows[:limit]]
         more = len(rows) > limit
@@ -63,7 +63,7 @@ class PostgresSpeakers:
         self, session_id: str, from_ns: int, to_ns: int, limit: int, cursor: str | None
     ) -> CorrelationPage:
         place = (-MAX_INTEGER, "") if cursor is None else place_of(cursor, int, str)
-        async with session_view(self._pool, session_id) as connection:
+        async with self._reads.session_view(session_id) as connection:
             rows = await connection.fetch(
                 sql.CORRELATIONS_PAGE,
                 session_id,
@@ -82,7 +82,7 @@ class PostgresSpeakers:
         return CorrelationPage(items, cursor_at(places[-1], items[-1].correlation_id))
 
     async def correlation_figures(self, session_id: str) -> Sequence[MethodFigures]:
-        async with session_view(self._pool, session_id) as connection:
+        async with self._reads.session_view(session_id) as connection:
             rows = await connection.fetch(sql.METHODS, session_id, SURE_CONFIDENCE)
         return [MethodFigures(**dict(row)) for row in rows]
 

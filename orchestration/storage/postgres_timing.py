@@ -10,9 +10,9 @@ from orchestration.storage.measure_statements import CAPTION_WORDS, MEASURES, PU
 from orchestration.storage.pool import (
     EXISTS,
     Connection,
+    LongReads,
     Pool,
     database,
-    session_view,
     unknown_session,
 )
 from orchestration.storage.rows import Row
@@ -53,6 +53,7 @@ class PostgresTiming:
     """`TimingArchive` over a pool."""
 
     _pool: Pool
+    _reads: LongReads
 
     async def timeline(
         self,
@@ -64,7 +65,7 @@ class PostgresTiming:
         cursor: str | None,
     ) -> TimelinePage:
         place = (-MAX_INTEGER, "", "") if cursor is None else place_of(cursor, int, str, str)
-        async with session_view(self._pool, session_id) as connection:
+        async with self._reads.session_view(session_id) as connection:
             moved = await _corrections_ns(connection, session_id)
             rows = await connection.fetch(
                 TIMELINE,
@@ -102,7 +103,7 @@ class PostgresTiming:
         window: TimeWindow,
         corrections_ns: Mapping[Source, int] | None = None,
     ) -> Sequence[SourceMeasure]:
-        async with session_view(self._pool, session_id) as connection:
+        async with self._reads.session_view(session_id) as connection:
             moved = await _corrections_ns(connection, session_id)
             if corrections_ns is not None:
                 moved = [
@@ -125,7 +126,7 @@ class PostgresTiming:
         return [_measure(row, correction_ns.get(Source(row["source"]), 0)) for row in rows]
 
     async def timing_corrections(self, session_id: str) -> Sequence[AppliedCorrection]:
-        async with session_view(self._pool, session_id) as connection:
+        async with self._reads.session_view(session_id) as connection:
             rows = await connection.fetch(CORRECTIONS, session_id, MAX_CORRECTIONS_TOLD)
         return [
             AppliedCorrection(

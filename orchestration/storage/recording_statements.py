@@ -59,26 +59,50 @@ SHRINK = f"""{GUARD}, stored AS (
 SELECT (SELECT count(*) FROM guard) AS held, (SELECT count(*) FROM gone) AS gone
 """
 
+# Sessions are looked through by the page, so that no statement takes longer the more of them there
+# are. OFFSET 0 keeps what is inside apart: else PostgreSQL may read whole tables for a page.
 EXPIRED_RECORDINGS = """
-SELECT s.session_id FROM bot_sessions.sessions s
-WHERE s.end_time < $1 AND (
-    EXISTS (SELECT FROM bot_sessions.audio_files f WHERE f.session_id = s.session_id)
-    OR EXISTS (SELECT FROM bot_sessions.audio_journal j WHERE j.session_id = s.session_id))
-ORDER BY s.end_time LIMIT $2
+SELECT s.session_id, s.end_time, has_audio FROM (
+    SELECT session_id, end_time FROM bot_sessions.sessions
+    WHERE end_time < $1 AND ($2::timestamptz IS NULL OR (end_time, session_id) > ($2, $3::text))
+    ORDER BY end_time, session_id LIMIT $4
+) s
+CROSS JOIN LATERAL (
+    SELECT EXISTS (SELECT FROM bot_sessions.audio_files f WHERE f.session_id = s.session_id)
+        OR EXISTS (SELECT FROM bot_sessions.audio_journal j WHERE j.session_id = s.session_id)
+        AS has_audio OFFSET 0
+) held
+ORDER BY s.end_time, s.session_id
 """
 
-# A session that was not recorded has lost its streams' beginnings, and is not one of them.
+# A session that was not recorded has lost its streams' beginnings, and is not one of them. A
+# stream's files follow each other: the last one tells how far it is filed.
 UNFILED_SESSIONS = """
-SELECT s.session_id FROM bot_sessions.sessions s
-WHERE s.end_time < $1 AND s.session_id > $2 AND EXISTS (
+SELECT s.session_id, s.end_time < $1 AND EXISTS (
     SELECT FROM bot_sessions.streams st
-    CROSS JOIN LATERAL (SELECT coalesce(max(f.last_seq), -1) AS last_seq
-        FROM bot_sessions.audio_files f
-        WHERE f.session_id = st.session_id AND f.stream = st.stream) filed
-    JOIN bot_sessions.audio_journal j ON j.session_id = st.session_id AND j.stream = st.stream
-        AND j.seq = filed.last_seq + 1
-    WHERE st.session_id = s.session_id)
-ORDER BY s.session_id LIMIT $3
+    LEFT JOIN LATERAL (
+        SELECT f.last_seq FROM bot_sessions.audio_files f
+        WHERE f.session_id = st.session_id AND f.stream = st.stream AND f.first_seq IS NOT NULL
+        ORDER BY f.first_seq DESC LIMIT 1
+    ) filed ON true
+    CROSS JOIN LATERAL (
+        SELECT FROM bot_sessions.audio_journal j
+        WHERE j.session_id = st.session_id AND j.stream = st.stream
+            AND j.seq = coalesce(filed.last_seq, -1) + 1 OFFSET 0
+    ) left_over
+    WHERE st.session_id = s.session_id
+) AS is_unfiled
+FROM (
+    SELECT session_id, end_time FROM bot_sessions.sessions WHERE session_id > $2
+    ORDER BY session_id LIMIT $3
+) s
+ORDER BY s.session_id
+"""
+
+EMPTY_JOURNAL = """
+DELETE FROM bot_sessions.audio_journal WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM bot_sessions.audio_journal
+    WHERE session_id = $1 AND ($2::integer[] IS NULL OR stream = ANY ($2)) LIMIT $3))
 """
 
 # A stream that is not placed yet begins with its session.

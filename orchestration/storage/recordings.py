@@ -14,8 +14,8 @@ from orchestration.storage.flac import AudioRun, run_of
 
 log = structlog.get_logger(__name__)
 
-EXPIRE_BATCH = 100
-"""Sessions whose recordings are looked up at once to be removed."""
+LOOKED_AT_ONCE = 500
+"""Sessions that ended long ago, of which one statement says whether they have audio still."""
 
 
 class Recordings:
@@ -83,22 +83,20 @@ class Recordings:
         """
         ended_before = now - timedelta(days=retention_days)
         expired = 0
-        left: set[str] = set()
+        cursor: str | None = None
         while True:
-            limit = EXPIRE_BATCH + len(left)
-            found = await self._archive.expired_recordings(ended_before, limit)
-            session_ids = [one for one in found if one not in left]
-            if not session_ids:
-                return expired
-            for session_id in session_ids:
+            page = await self._archive.expired_recordings(ended_before, LOOKED_AT_ONCE, cursor)
+            for session_id in page.items:
                 try:
                     await self.remove_files(session_id)
                 except Unavailable as error:
-                    left.add(session_id)
                     log.error("recording_not_expired", session_id=session_id, reason=error.message)
                     continue
                 await self._archive.forget_recording(session_id)
                 expired += 1
+            cursor = page.next_cursor
+            if cursor is None:
+                return expired
 
 
 def _not_whole(session_id: str, seq: int) -> NoRecording:

@@ -7,6 +7,8 @@ import pytest
 
 from orchestration.errors import Fenced, NoRecording, UnknownSession
 from orchestration.session.late_filing import LEFT_AFTER, LateFiling
+from orchestration.session.recording_reader import RecordingReader
+from orchestration.storage import journal_erasing
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.flac import AudioRun
 from orchestration.storage.journal_ports import SessionChanges
@@ -18,6 +20,15 @@ from orchestration.storage.values import JournalFrame, RecordedFile, SessionSpec
 from tests.storage_values import FORMAT, FRAME_SAMPLES, erased, progress, stream_spec
 
 SESSION = "meeting-1"
+FEW_FRAMES_AT_ONCE = """
+CREATE FUNCTION bot_sessions.few_at_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT count(*) FROM gone) > 7 THEN RAISE 'too many frames at once'; END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER few_at_once AFTER DELETE ON bot_sessions.audio_journal
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION bot_sessions.few_at_once()
+"""
 FRAMES = 20
 
 
@@ -241,6 +252,19 @@ async def test_audio_that_is_not_kept_is_no_recording(
         await heard(Recordings(archive, files))
 
 
+async def test_a_stretch_that_is_held_is_read_though_what_came_before_it_is_not(
+    journal: PostgresJournal, archive: PostgresArchive, files: ChunkFileStore
+) -> None:
+    await finalize(journal, 10)
+    await shrink(journal, only_filed=False)
+    reader = RecordingReader(SESSION, Recordings(archive, files))
+    first, end = 12 * FRAME_SAMPLES, 14 * FRAME_SAMPLES
+    heard = await reader.engine_audio(stream_spec(0), first, end)
+    assert heard == audio_frame(12).payload + audio_frame(13).payload
+    with pytest.raises(NoRecording):
+        await reader.engine_audio(stream_spec(0), 9 * FRAME_SAMPLES, end)
+
+
 async def test_an_expired_recording_goes_and_its_session_stays(
     journal: PostgresJournal, archive: PostgresArchive, files: ChunkFileStore, tmp_path: Path
 ) -> None:
@@ -258,19 +282,50 @@ async def test_an_expired_recording_goes_and_its_session_stays(
     assert (await archive.session(SESSION)).status == "completed"
 
 
+async def test_a_journal_of_hours_is_emptied_a_part_at_a_time(
+    journal: PostgresJournal,
+    archive: PostgresArchive,
+    files: ChunkFileStore,
+    pool: Pool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journal_erasing, "ROWS_AT_ONCE", 7)
+    await journal.commit(SESSION, 1, SessionChanges(status="completed"))
+    await archive.create_session(SessionSpec("erased"), b"")
+    await journal.claim("erased", "actor-2")
+    await journal.open_streams("erased", 1, [stream_spec(0)])
+    await journal.append("erased", 1, [audio_frame(seq) for seq in range(FRAMES)], [])
+    month_later = datetime.now(UTC) + timedelta(days=30, hours=1)
+    await pool.execute(FEW_FRAMES_AT_ONCE)
+    try:
+        assert await Recordings(archive, files).expire(month_later, 30) == 1
+        removed = await erased(archive, "erased")
+    finally:
+        await pool.execute("DROP FUNCTION bot_sessions.few_at_once() CASCADE")
+    assert await journaled(journal) == []
+    assert removed["audio_journal"] == FRAMES
+
+
 async def test_audio_that_follows_an_ended_sessions_files_is_found_until_it_is_filed(
     journal: PostgresJournal, archive: PostgresArchive, files: ChunkFileStore
 ) -> None:
     later = datetime.now(UTC) + timedelta(minutes=1)
 
-    async def unfiled(after: str = "", limit: int = 10) -> list[str]:
-        return list(await archive.unfiled_sessions(later, after, limit))
+    async def unfiled(ended_before: datetime = later) -> list[str]:
+        """By pages of one session each."""
+        page = await archive.unfiled_sessions(ended_before, 1, None)
+        found = [*page.items]
+        while page.next_cursor is not None:
+            page = await archive.unfiled_sessions(ended_before, 1, page.next_cursor)
+            found += page.items
+        return found
 
+    await archive.create_session(SessionSpec("before"), b"")
+    await archive.create_session(SessionSpec("zzz"), b"")
     assert await unfiled() == []
     await journal.commit(SESSION, 1, SessionChanges(status="completed"))
-    assert await archive.unfiled_sessions(later - timedelta(hours=1), "", 10) == []
+    assert await unfiled(later - timedelta(hours=1)) == []
     assert await unfiled() == [SESSION]
-    assert (await unfiled(SESSION), await unfiled(limit=0)) == ([], [])
     for stream in (0, 1):
         await file_frames(journal, files, 0, FRAMES - 1, stream)
     assert await unfiled() == [SESSION]
@@ -294,7 +349,7 @@ async def test_a_session_whose_file_cannot_be_written_holds_up_no_other(
 
     assert await LateFiling(archive, journal).sweep(later, files, 60_000, ()) == 1
 
-    assert await archive.unfiled_sessions(later, "", 10) == [SESSION]
+    assert (await archive.unfiled_sessions(later, 10, None)).items == [SESSION]
     assert [one.last_seq for one in await archive.recorded_files("meeting-2", 0)] == [0]
 
 

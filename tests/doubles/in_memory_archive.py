@@ -183,26 +183,29 @@ class InMemoryArchive(
     async def recorded_files(self, session_id: str, stream: int) -> Sequence[RecordedFile]:
         return [file for file in self.of(session_id).files if file.stream == stream]
 
-    async def expired_recordings(self, ended_before: datetime, limit: int) -> Sequence[str]:
-        return [
+    async def expired_recordings(
+        self, ended_before: datetime, look_at: int, cursor: str | None
+    ) -> Page[str]:
+        found = [
             one.row.spec.session_id
             for one in self.stored.values()
             if one.row.ended_at is not None
             and one.row.ended_at < ended_before
             and (one.files or one.frames)
-        ][:limit]
+        ]
+        return Page(found, None)
 
     async def unfiled_sessions(
-        self, ended_before: datetime, after: str, limit: int
-    ) -> Sequence[str]:
-        return sorted(
+        self, ended_before: datetime, look_at: int, cursor: str | None
+    ) -> Page[str]:
+        found = sorted(
             session_id
             for session_id, one in self.stored.items()
-            if session_id > after
-            and one.row.ended_at is not None
+            if one.row.ended_at is not None
             and one.row.ended_at < ended_before
             and any(frame.seq == _next_unfiled(one, frame.stream) for frame in _frames_of(one))
-        )[:limit]
+        )
+        return Page(found, None)
 
     async def forget_recording(self, session_id: str) -> None:
         stored = self.of(session_id)
