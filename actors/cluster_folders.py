@@ -57,13 +57,15 @@ class RunFolders:
         self.lock.close()
 
 
-def open_folders(data_dir: Path) -> RunFolders:
+def open_folders(data_dir: Path, run: str = "run") -> RunFolders:
     """Create or reuse the folders of `data_dir`, and drop what earlier runs left there.
+
+    `run` names the folder below it that holds what belongs to this machine's run.
 
     Raises `DataDirectoryInUse` when another service holds `data_dir`, and `ClusterError` when no
     folder for temporary files has a short enough path.
     """
-    root = data_dir.resolve() / "run"
+    root = data_dir.resolve() / run
     logs = data_dir.resolve() / "logs"
     for folder in (root, logs):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,9 +84,9 @@ def open_folders(data_dir: Path) -> RunFolders:
     )
 
 
-def last_run(data_dir: Path) -> str | None:
+def last_run(data_dir: Path, run: str = "run") -> str | None:
     """The run that holds the folders of `data_dir`, or held them last."""
-    return _read_note(data_dir.resolve() / "run")
+    return _read_note(data_dir.resolve() / run)
 
 
 def _note(root: Path) -> Path:
@@ -119,7 +121,8 @@ def _drop_old_sessions(ray_folder: Path) -> None:
 
 
 def _token_file(path: Path) -> Path:
-    if not path.exists():
+    # Another node that shares the data directory may make it at the same time.
+    with contextlib.suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as token:
             token.write(secrets.token_hex(32))

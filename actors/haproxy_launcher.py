@@ -1,7 +1,7 @@
 """Starts HAProxy in the place that Ray Serve believes to be HAProxy's.
 
 Serve runs what `RAY_SERVE_HAPROXY_BINARY_PATH` names, with the configuration that it has just
-written. Nine things there cannot be set from outside, and are put right here before this process
+written. Ten things there cannot be set from outside, and are put right here before this process
 becomes HAProxy:
 
 - Its statistics and metrics ports bind every interface.
@@ -14,7 +14,7 @@ becomes HAProxy:
   as a proxy does, is believed whom it names.
 - Anybody may list the application's routes.
 - It outlives a killed manager, holding the port that its successor needs. The successor takes
-  over, and no call is cut.
+  over, and no call is cut. Where none comes, as the cluster was stopped, it ends.
 - When it dies itself, Serve needs 10 s to have another. A stand-in serves in the meantime, which
   does not answer on the admin socket, so that Serve goes on to notice.
 
@@ -25,6 +25,7 @@ import contextlib
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,10 @@ _TAKE_OVER = "-sf"
 MEANT_WITHIN_S = 2.0
 """A manager that ends this soon after its HAProxy has ended it. Serve itself ends the manager of a
 dead one only after three probes, a second apart."""
+
+TAKEN_OVER_WITHIN_S = 60.0
+"""An HAProxy whose manager is gone for so long without a successor has nobody who could start one:
+`ray stop` ends all of Serve and leaves HAProxy. The next one would share its port with it."""
 
 
 def closed_configuration(configuration: str, frontend: str) -> str:
@@ -87,16 +92,21 @@ def orphans(configuration: Path) -> list[int]:
 
 
 def stand_in_for(haproxy: int, manager: int, configuration: Path) -> None:
-    """Wait until `haproxy` ends; start another unless that was meant.
+    """Wait until `haproxy` ends; start another unless that was meant. End it when it is left alone.
 
     It was meant when a successor is there, or when the manager, `manager`, ends as well. Both are
     process ids.
     """
     predecessors = set(orphans(configuration))
     haproxy_ends, manager_ends = _end_of(haproxy), _end_of(manager)
-    if haproxy_ends is None or manager_ends is None:
+    if haproxy_ends is None:
         return
-    select.select([haproxy_ends], [], [])
+    if manager_ends is not None:
+        select.select([haproxy_ends, manager_ends], [], [])
+    if not _is_over(haproxy_ends, TAKEN_OVER_WITHIN_S):
+        if not set(orphans(configuration)) - predecessors - {haproxy}:
+            signal.pidfd_send_signal(haproxy_ends, signal.SIGTERM)
+        return
     if set(orphans(configuration)) - predecessors or _is_over(manager_ends, 0):
         return
     stand_in = _stand_in_configuration(configuration)
@@ -121,8 +131,8 @@ def _end_of(process_id: int) -> int | None:
         return None
 
 
-def _is_over(ends: int, timeout_s: float) -> bool:
-    return bool(select.select([ends], [], [], timeout_s)[0])
+def _is_over(ends: int | None, timeout_s: float) -> bool:
+    return ends is None or bool(select.select([ends], [], [], timeout_s)[0])
 
 
 def _watch_over_this_process(configuration: Path) -> None:

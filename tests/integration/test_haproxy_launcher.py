@@ -8,13 +8,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import psutil
 import pytest
 
 from actors import haproxy_launcher
 from actors.cluster_environment import haproxy_binary
-from actors.haproxy_launcher import BINARY_VARIABLE, FRONTEND_VARIABLE, orphans
+from actors.haproxy_launcher import (
+    BINARY_VARIABLE,
+    FRONTEND_VARIABLE,
+    orphans,
+    stand_in_for,
+)
 from tests.service import free_port
 
 LIMIT_S = 60.0
@@ -101,6 +107,10 @@ class Managed:
             and process.pid != self.manager.pid
         ]
 
+    def watch(self) -> None:
+        """Watch over the HAProxy as its launcher does, until there is nothing more to watch for."""
+        stand_in_for(self.process_id, self.manager.pid, self.configuration)
+
     def clean_up(self) -> None:
         self.manager.kill()
         self.manager.communicate()
@@ -155,3 +165,32 @@ def test_none_stands_in_where_the_manager_ends_too(managed: Managed) -> None:
     until(lambda: not managed.watchers())
     until(lambda: not orphans(managed.configuration))
     assert not managed.serves()
+
+
+def test_one_that_nobody_takes_over_ends(managed: Managed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(haproxy_launcher, "TAKEN_OVER_WITHIN_S", 0.1)
+    watched = Thread(target=managed.watch)
+    watched.start()
+    managed.manager.kill()
+    managed.manager.wait()
+    watched.join(LIMIT_S)
+    until(lambda: not orphans(managed.configuration))
+
+
+def test_one_that_its_successor_takes_over_is_left_to_it(
+    managed: Managed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(haproxy_launcher, "TAKEN_OVER_WITHIN_S", 1.0)
+    watched = Thread(target=managed.watch)
+    watched.start()
+    managed.manager.kill()
+    managed.manager.wait()
+    successor = subprocess.Popen(
+        [sys.executable, "-IS", *launcher_arguments(managed.configuration)],
+        env=launcher_environment(managed.port),
+    )
+    watched.join(LIMIT_S)
+    until(lambda: orphans(managed.configuration) == [successor.pid])
+    managed.until_serving()
+    successor.kill()
+    successor.wait()
