@@ -2,28 +2,40 @@
 
 import contextlib
 import os
+import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
+from actors.cluster_ports import LOOPBACK, is_free
 from orchestration.storage.child_process import child_command
+from orchestration.storage.embedded import SOCKET_NAME, SUPERUSER
 
 START_LIMIT_S = 180
 STOP_LIMIT_S = 60
 ORCHESTRATION = [sys.executable, "-m", "orchestration"]
 
 
+PORTS = range(10_000, 20_000)
+"""Below the windows of services and the kernel's ephemeral ports: nobody who connects meanwhile is
+given one of these."""
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, for a server that starts in a while."""
+    return next(port for port in random.sample(PORTS, len(PORTS)) if is_free(LOOPBACK, port))
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files, of folders too that come and go meanwhile."""
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
 
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
@@ -129,6 +141,18 @@ def _await_url(process: "subprocess.Popen[str]", log: Path) -> str:
             return found[1]
     process.wait(START_LIMIT_S)
     raise AssertionError(f"the service did not start:\n{log.read_text()}")
+
+
+def own_database(data_dir: Path) -> str:
+    """The DSN of the PostgreSQL that a service started below its data directory."""
+    home = data_dir.resolve() / "postgres"
+    folder = home / "cluster"
+    with contextlib.suppress(FileNotFoundError):
+        # Where the data directory's path is too long for a socket.
+        folder = Path((home / "runtime_dir").read_text()) / "s"
+    if not (folder / SOCKET_NAME).exists():
+        folder = home / "cluster"
+    return f"postgresql://{SUPERUSER}@/postgres?host={quote(str(folder), safe='/')}&port=5432"
 
 
 def processes_mentioning(text: str) -> list[str]:

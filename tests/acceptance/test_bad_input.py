@@ -19,7 +19,7 @@ from tests.acceptance.raw_client import (
     hello,
     stream,
 )
-from tests.service import RunningService
+from tests.service import RunningService, files_below
 
 READING = Path(__file__).parents[1] / "data" / "reading.flac"
 FRAME = 1600
@@ -89,8 +89,8 @@ def log_lines(running: RunningService, session_id: str) -> list[Json]:
     """What the service logged about connections to a session."""
     return [
         json.loads(line.partition(" -- ")[2])
-        for log in (running.data_dir / "run").rglob("*Ingress*.log")
-        if "session_latest" not in log.parts
+        for log in files_below(running.data_dir / "run")
+        if "Ingress" in log.name and log.suffix == ".log"
         for line in log.read_text().splitlines()
         if " -- {" in line and f'"session_id": "{session_id}' in line
     ]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psutil
 import pytest
@@ -22,11 +21,10 @@ from orchestration.errors import SessionRunning, UnknownSession
 from orchestration.session.events import iso_utc
 from orchestration.session.inputs import ParticipantFact, ParticipantRef, SampleMoment, SpeakerFact
 from orchestration.session.inputs import StreamSpec as Stream
-from orchestration.storage.embedded import SUPERUSER
 from orchestration.storage.pool import connect
 from tests.doubles.google_meet_server import GoogleMeetDouble
 from tests.doubles.whisper_server import Samples, WhisperDouble
-from tests.service import RunningService, service
+from tests.service import RunningService, files_below, own_database, service
 from tests.unit.session.meeting import FORMAT, FRAME, RATE, silence, speech
 
 CODE, CALL = "abc-mnop-xyz", "conferenceRecords/call-1"
@@ -64,9 +62,7 @@ class Stage:
 
     async def rows(self, statement: str, *arguments: Any) -> list[Any]:
         """By the service's own database."""
-        folder = quote(str(self.running.data_dir.resolve() / "postgres" / "cluster"), safe="/")
-        dsn = f"postgresql://{SUPERUSER}@/postgres?host={folder}&port=5432"
-        connection = await connect(dsn, connect_timeout_s=10)
+        connection = await connect(own_database(self.running.data_dir), connect_timeout_s=10)
         try:
             return list(await connection.fetch(statement, *arguments))
         finally:
@@ -264,7 +260,8 @@ async def test_an_erased_person_is_nowhere_and_does_not_come_back(stage: Stage) 
     with zipfile.ZipFile(io.BytesIO(archive)) as whole:
         texts = [whole.read(name) for name in whole.namelist() if not name.endswith(".flac")]
     assert not [text for text in texts if any(trace.encode() in text for trace in TRACES)]
-    logs = [path.read_bytes() for path in stage.running.data_dir.parent.rglob("*.log")]
+    kept = files_below(stage.running.data_dir.parent)
+    logs = [path.read_bytes() for path in kept if path.suffix == ".log"]
     assert logs
     assert not [log for log in logs if any(trace.encode() in log for trace in TRACES)]
 

@@ -12,6 +12,7 @@ from orchestration.client.api import OrchestrationClient
 from orchestration.client.ingest import BotConnection
 from orchestration.client.player import AudioTrack, load_speaker_events, play
 from tests.acceptance.test_meeting import DATA, spoken_text
+from tests.chaos.service_under_test import cpu_s
 from tests.scoring import word_error_rate
 from tests.service import (
     ORCHESTRATION,
@@ -41,7 +42,7 @@ def session_actor_of(running: RunningService) -> psutil.Process:
         and process.info["cmdline"][0].startswith("ray::SessionActor")
         and str(running.data_dir) in str(process.info["environ"])
     ]
-    return max(actors, key=lambda one: sum(one.cpu_times()[:2]))
+    return max(actors, key=cpu_s)
 
 
 async def first_line_of(client: OrchestrationClient, session_id: str) -> None:

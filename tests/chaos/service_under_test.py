@@ -4,12 +4,10 @@ import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import psutil
 
-from orchestration.storage.embedded import SOCKET_NAME, SUPERUSER
-from tests.service import RunningService, free_port, service
+from tests.service import RunningService, free_port, own_database, service
 
 START_TRIES = 20
 START_PAUSE_S = 1.0
@@ -52,14 +50,7 @@ class ServiceUnderTest:
     @property
     def dsn(self) -> str:
         """The service's own database."""
-        home = self.data_dir.resolve() / "postgres"
-        folder = home / "cluster"
-        with contextlib.suppress(FileNotFoundError):
-            # Where the data directory's path is too long for a socket.
-            folder = Path((home / "runtime_dir").read_text()) / "s"
-        if not (folder / SOCKET_NAME).exists():
-            folder = home / "cluster"
-        return f"postgresql://{SUPERUSER}@/postgres?host={quote(str(folder), safe='/')}&port=5432"
+        return own_database(self.data_dir)
 
     def start(self) -> None:
         """Start it, again and again as a supervisor would; blocks until it serves."""
@@ -101,9 +92,9 @@ class ServiceUnderTest:
         found = self.processes(kind)
         if len(found) < 2:
             return found[0] if found else None
-        before = [_cpu_s(process) for process in found]
+        before = [cpu_s(process) for process in found]
         time.sleep(CPU_LOOK_S)
-        spent = [_cpu_s(process) - was for process, was in zip(found, before, strict=True)]
+        spent = [cpu_s(process) - was for process, was in zip(found, before, strict=True)]
         return found[spent.index(max(spent))]
 
     def postmaster(self) -> psutil.Process | None:
@@ -144,7 +135,8 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
-def _cpu_s(process: psutil.Process) -> float:
+def cpu_s(process: psutil.Process) -> float:
+    """What it has used of a core; of one that has ended, nothing."""
     try:
         return sum(process.cpu_times()[:2])
     except psutil.Error:

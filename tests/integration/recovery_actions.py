@@ -83,8 +83,13 @@ def board_of(url: str) -> Any:
         return json.load(answer)
 
 
-def is_well(board: Any) -> bool:
+def is_well(url: str) -> bool:
     """Whether everybody works again, and the monitor has heard of what was done."""
+    try:
+        board = board_of(url)
+    except OSError:
+        # A route without its answer in time is asked again.
+        return False
     done = board["recovery"].get("end_leaked_actor_done", 0)
     return bool(done) and board["services"]["consumers"]["status"] == "healthy"
 
@@ -111,7 +116,7 @@ def main() -> None:
             "leaked": until(lambda: leaked not in names()),
             "hung": until(lambda: not psutil.pid_exists(hung)),
         }
-        recovered = until(lambda: is_well(board_of(urls.api)))
+        recovered = until(lambda: is_well(urls.api))
         board = board_of(urls.api)
         print(json.dumps({"ended": ended, "recovered": recovered, "board": board}), flush=True)
     finally:
