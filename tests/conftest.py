@@ -20,3 +20,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Fast
     from tests.scheduling import FastFirst
 
     return FastFirst(config, log)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    is_one_of_several = hasattr(session.config, "workerinput")
+    if is_one_of_several and session.config.option.maxfail == 1:
+        from tests.scheduling import StopTogether
+
+        session.config.pluginmanager.register(StopTogether(session))
