@@ -67,7 +67,7 @@ demo: setup      ## play a four-person meeting and watch its transcript grow
 run: setup       ## start the service; Ctrl-C stops it
 	@$(BIN)/orchestration up $(ARGS)
 
-# Two at a time: much of what they do is waiting for real services.
+# Two at a time, as much of what they do is waiting for real services; ARGS=-n0 is one at a time.
 test: setup-dev system-packages javascript lint  ## lint, then all tests, the fast ones first
 	$(BIN)/python -m pytest -x -n 2 $(ARGS)
 
