@@ -26,11 +26,17 @@ class Figures:
     gauges: dict[Key, float] = field(default_factory=dict)
 
 
+_ARE_THERE = frozenset(metric.while_there for metric in CATALOGUE.values() if metric.while_there)
+"""Gauges of what figures last as long as: few processes have any."""
+
+
 @dataclass(slots=True)
 class _Source:
     number: int
     reported_ms: int
     gauges: dict[Key, float]
+    has: frozenset[Key]
+    """Of these gauges those that say what is there."""
 
 
 class NodeFigures:
@@ -56,7 +62,8 @@ class NodeFigures:
                     self._histograms[key].add(distribution)
                 else:
                     self._histograms[key] = distribution.copy()
-            self._sources[source] = _Source(number, now_ms, report.gauges)
+            has = frozenset(key for key in report.gauges if key[0] in _ARE_THERE)
+            self._sources[source] = _Source(number, now_ms, report.gauges, has)
         else:
             known.reported_ms = now_ms
         self._forget_what_is_gone(now_ms)
@@ -84,7 +91,7 @@ class NodeFigures:
             for name, source in self._sources.items()
             if now_ms - source.reported_ms < NUMBERS_LAST_MS
         }
-        there = {key for source in self._sources.values() for key in source.gauges}
+        there = frozenset[Key]().union(*(one.has for one in self._sources.values() if one.has))
         kept: dict[Key, float] | dict[Key, Distribution]
         for kept in (self._counters, self._histograms):
             for name, labels in list(kept):
