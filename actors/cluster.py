@@ -19,7 +19,7 @@ from typing import Any
 
 from actors import process_guard
 from actors.cluster_environment import FIXED_ENVIRONMENT, ClusterOptions, prepare_environment
-from actors.cluster_folders import RunFolders, open_folders
+from actors.cluster_folders import RunFolders, open_folders, writing_to
 from actors.cluster_ports import LOOPBACK, PortWindow, claim_ports, require_free
 from orchestration.errors import ClusterError
 
@@ -77,7 +77,9 @@ def start_cluster(options: ClusterOptions) -> Cluster:
         undo.callback(folders.release)
         run_id = os.urandom(16).hex()
         # A run that was killed may still be ending, and hold the port.
-        if killed := folders.begin_run(run_id):
+        with writing_to(options.data_dir):
+            killed = folders.begin_run(run_id)
+        if killed:
             process_guard.end_run(killed, grace_s=0.0)
         ports = claim_ports(avoid=(options.port, options.dashboard_port))
         undo.callback(ports.release)
@@ -116,7 +118,8 @@ def _start_local(
     run_id: str,
     undo: contextlib.ExitStack,
 ) -> Cluster:
-    environment = prepare_environment(options, folders, ports)
+    with writing_to(options.data_dir):
+        environment = prepare_environment(options, folders, ports)
     guard = _start_guard(run_id, folders.shortcut)
     local = _LocalRun(folders, ports, guard, run_id)
     undo.callback(_end_run, local)
@@ -147,7 +150,8 @@ def _join(options: ClusterOptions) -> Cluster:
         # Else Ray asks this machine's public address, where a closed cluster does not listen.
         os.environ.setdefault(*_LOOPBACK_NODE)
     logs = options.data_dir / "logs"
-    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with writing_to(options.data_dir):
+        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     _keep_quiet(logs / "cluster.log", options.log_level)
     import ray
 

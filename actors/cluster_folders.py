@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -57,31 +58,47 @@ class RunFolders:
         self.lock.close()
 
 
+@contextlib.contextmanager
+def writing_to(data_dir: Path) -> Iterator[None]:
+    """Raises `ClusterError` where the block cannot write to `data_dir`."""
+    try:
+        yield
+    except OSError as error:
+        raise ClusterError(
+            f"The data directory {data_dir} cannot be written: {error.strerror or error}. Make it "
+            "writable, make room, or choose another by ORCHESTRATION_DATA_DIR.",
+            {"data_dir": str(data_dir)},
+        ) from error
+
+
 def open_folders(data_dir: Path, run: str = "run") -> RunFolders:
     """Create or reuse the folders of `data_dir`, and drop what earlier runs left there.
 
     `run` names the folder below it that holds what belongs to this machine's run.
 
-    Raises `DataDirectoryInUse` when another service holds `data_dir`, and `ClusterError` when no
-    folder for temporary files has a short enough path.
+    Raises `DataDirectoryInUse` when another service holds `data_dir`, and `ClusterError` when it
+    cannot be written, or no folder for temporary files has a short enough path.
     """
+    with writing_to(data_dir):
+        return _opened(data_dir, run)
+
+
+def _opened(data_dir: Path, run: str) -> RunFolders:
     root = data_dir.resolve() / run
     logs = data_dir.resolve() / "logs"
     for folder in (root, logs):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = _lock(root / "lock")
-    for name in ("h", "tmp"):
-        shutil.rmtree(root / name, ignore_errors=True)
-    for name in ("ray", "h", "tmp"):
-        (root / name).mkdir(mode=0o700, exist_ok=True)
-    _drop_old_sessions(root / "ray")
-    return RunFolders(
-        root=root,
-        shortcut=_shortcut_to(root),
-        token_file=_token_file(data_dir.resolve() / "ray_token"),
-        log_file=logs / "cluster.log",
-        lock=lock,
-    )
+    with contextlib.ExitStack() as undo:
+        lock = undo.enter_context(_lock(root / "lock"))
+        for name in ("h", "tmp"):
+            shutil.rmtree(root / name, ignore_errors=True)
+        for name in ("ray", "h", "tmp"):
+            (root / name).mkdir(mode=0o700, exist_ok=True)
+        _drop_old_sessions(root / "ray")
+        token_file = _token_file(data_dir.resolve() / "ray_token")
+        shortcut = _shortcut_to(root)
+        undo.pop_all()
+    return RunFolders(root, shortcut, token_file, logs / "cluster.log", lock)
 
 
 def last_run(data_dir: Path, run: str = "run") -> str | None:
@@ -94,8 +111,10 @@ def _note(root: Path) -> Path:
 
 
 def _read_note(root: Path) -> str | None:
-    note = _note(root)
-    return note.read_text() if note.exists() else None
+    try:
+        return _note(root).read_text()
+    except OSError:
+        return None
 
 
 def _lock(path: Path) -> TextIO:
@@ -124,8 +143,13 @@ def _token_file(path: Path) -> Path:
     # Another node that shares the data directory may make it at the same time.
     with contextlib.suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as token:
-            token.write(secrets.token_hex(32))
+        try:
+            with os.fdopen(descriptor, "w") as token:
+                token.write(secrets.token_hex(32))
+        except OSError:
+            # The next start would take an empty file for a token.
+            path.unlink(missing_ok=True)
+            raise
     path.chmod(0o600)
     return path
 

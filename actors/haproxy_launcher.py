@@ -13,6 +13,8 @@ becomes HAProxy:
 - Replicas would take HAProxy for the client of every connection. Who comes from the machine itself,
   as a proxy does, is believed whom it names.
 - Anybody may list the application's routes.
+- Browsers have their WebSockets compressed, each for itself: that is memory and CPU for each
+  viewer, and a message of some kilobytes is unpacked to megabytes before its size is looked at.
 - It outlives a killed manager, holding the port that its successor needs. The successor takes
   over, and no call is cut. Where none comes, as the cluster was stopped, it ends.
 - When it dies itself, Serve needs 10 s to have another. A stand-in serves in the meantime, which
@@ -47,7 +49,8 @@ FRONTEND_RULES = """\
     http-request set-header x-request-disconnect-disabled ?1 if { path_beg /ws/ }
     http-request set-header x-request-disconnect-disabled ?1 if { path_beg /socket.io/ }
     http-request set-header x-forwarded-for %[src] unless { src 127.0.0.0/8 ::1 }
-    http-request return status 404 if { path_beg /-/routes }
+    http-request return status 404 if { path,url_dec -i -m beg /-/routes }
+    http-request del-header sec-websocket-extensions
 """
 _TAKE_OVER = "-sf"
 

@@ -1,5 +1,6 @@
 """The launcher with a real HAProxy: a killed one has a stand-in, an ended one has none."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -34,7 +35,7 @@ defaults
     timeout connect 1s
 frontend f
     bind 127.0.0.1:{port}
-    http-request return status 200
+    http-request return status 200 content-type text/plain lf-string "%[req.hdrs]"
 """
 MANAGER = """
 import subprocess, sys
@@ -88,6 +89,15 @@ class Managed:
         except (urllib.error.URLError, ConnectionError):
             return False
 
+    def answer(self, path: str, **headers: str) -> tuple[int, str]:
+        """Status and body; a request that gets through is answered with its own headers."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, answer.read().decode().lower()
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, ""
+
     def until_serving(self) -> None:
         until(self.serves)
 
@@ -113,11 +123,17 @@ class Managed:
 
     def clean_up(self) -> None:
         self.manager.kill()
+        self.kill_orphans()
+        # Its output ends with the last HAProxy that has it.
         self.manager.communicate()
         for process in self.watchers():
             process.kill()
+        self.kill_orphans()
+
+    def kill_orphans(self) -> None:
         for process_id in orphans(self.configuration):
-            os.kill(process_id, 9)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process_id, 9)
 
 
 def until(done: Callable[[], bool]) -> None:
@@ -134,6 +150,20 @@ def managed(tmp_path: Path) -> Iterator[Managed]:
         yield started
     finally:
         started.clean_up()
+
+
+@pytest.mark.parametrize("path", ["/-/routes", "/%2D/route%73", "/-/ROUTES"])
+def test_nobody_lists_the_routes_however_they_ask(managed: Managed, path: str) -> None:
+    assert managed.answer(path) == (404, "")
+    assert managed.answer("/api/health")[0] == 200
+
+
+def test_no_socket_is_compressed(managed: Managed) -> None:
+    offer = {"Sec-WebSocket-Extensions": "permessage-deflate", "Sec-WebSocket-Version": "13"}
+    status, passed = managed.answer("/ws/live/s1", **offer)
+    assert status == 200
+    assert "sec-websocket-version: 13" in passed
+    assert "permessage-deflate" not in passed
 
 
 def test_a_stand_in_serves_for_an_haproxy_that_was_killed(managed: Managed) -> None:
