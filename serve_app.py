@@ -33,10 +33,7 @@ from orchestration.config.service_models import (
 )
 from orchestration.errors import ConfigurationError
 from orchestration.logs import configure_logs
-from orchestration.services.balanced import (
-    BalancedTranscription,
-    BalancedTranslation,
-)
+from orchestration.services.balanced import BalancedTranscription, BalancedTranslation
 from orchestration.services.http_engine import HttpEngine
 from orchestration.services.labelling import Labelling
 from orchestration.services.pool_figures import sample_pool

@@ -13,7 +13,6 @@ from actors.reports import Reports
 from actors.session_watch import SessionWatch
 from actors.settings_follower import SettingsFollower
 from actors.work_watch import WorkWatch
-from orchestration.api.ports import HealthReport
 from orchestration.config.models import Settings
 from orchestration.errors import OrchestrationError
 from orchestration.health.alerts import Alert, AlertBook, Figure
@@ -22,6 +21,7 @@ from orchestration.health.integrations import Integration
 from orchestration.health.loop_lag import LoopLag
 from orchestration.health.part_measures import sample_machine, sample_parts, sample_sessions
 from orchestration.health.recovery import RecoveryReport, recovery_counts, recovery_figures
+from orchestration.health.report import HealthReport
 from orchestration.health.system import MACHINE, system_figures
 from orchestration.logs import configure_logs
 from orchestration.metrics.meter import Meter

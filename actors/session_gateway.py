@@ -7,8 +7,9 @@ from typing import Any
 import ray
 
 from actors.names import COORDINATOR, HEALTH_MONITOR, NAMESPACE, ActorGone, ask
-from orchestration.api.ports import HealthReport, SessionLink
+from orchestration.api.ports import SessionLink
 from orchestration.errors import SessionEnded, Unavailable
+from orchestration.health.report import HealthReport
 from orchestration.session.exchange import (
     IngestBatch,
     IngestReply,

@@ -18,6 +18,7 @@ from orchestration.api.upload_steps import is_whole, may_be_a_file
 from orchestration.config.current import CurrentSettings
 from orchestration.errors import Unavailable, UnknownJob, UnknownSession
 from orchestration.session.fields import MAX_STREAM
+from orchestration.session.status import TERMINAL
 from orchestration.storage.archive_ports import Archive
 from orchestration.storage.values import SessionRow, StreamRow
 
@@ -87,7 +88,7 @@ class UploadResults:
         heard = result.processing_result
         assert heard is not None
         duration = result.audio_metadata.duration
-        is_heard = row.status in ("completed", "failed") or not heard.pending_seconds
+        is_heard = row.status in TERMINAL or not heard.pending_seconds
         error = None if is_whole(mine) or row.status == "failed" else job_problem(_INTERRUPTED)
         done = is_heard and error is None
         status = "completed" if done else "processing"

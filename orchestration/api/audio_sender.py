@@ -7,9 +7,10 @@ import time
 from collections.abc import Sequence
 
 from orchestration.api.connection import Detached
-from orchestration.api.ports import IngestBatch, IngestReply, Notice, Sessions, StreamPosition
+from orchestration.api.ports import Sessions
 from orchestration.api.session_line import SessionLine
 from orchestration.errors import BadAudio
+from orchestration.session.exchange import IngestBatch, IngestReply, Notice, StreamPosition
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
 from orchestration.storage.archive_ports import Archive
 from orchestration.timing.service_clock import ServiceClock

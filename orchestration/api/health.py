@@ -12,15 +12,10 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 import orchestration
-from orchestration.api.ports import (
-    HealthReport,
-    ServiceHealth,
-    ServiceStatus,
-    Sessions,
-    Trend,
-)
+from orchestration.api.ports import Sessions
 from orchestration.errors import JsonObject, JsonValue, OrchestrationError
 from orchestration.health.integrations import IntegrationStatus
+from orchestration.health.report import HealthReport, ServiceHealth, ServiceStatus, Trend
 from orchestration.process_clock import unix_time_ms
 from orchestration.session.events import iso_utc
 

@@ -17,7 +17,6 @@ from orchestration.api.connection import (
     first_of,
 )
 from orchestration.api.ingest_queue import FactRate, IngestQueue
-from orchestration.api.ports import IngestBatch, Notice
 from orchestration.api.server_messages import (
     ack_message,
     encode_message,
@@ -41,6 +40,7 @@ from orchestration.errors import (
     SessionEnded,
     TakenOver,
 )
+from orchestration.session.exchange import IngestBatch, Notice
 from orchestration.session.inputs import EndOfStreams, StreamSpec
 from orchestration.timing.service_clock import ServiceClock
 

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from weakref import WeakSet
 
-from orchestration.api.ports import IngestBatch
+from orchestration.session.exchange import IngestBatch
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact
 
 

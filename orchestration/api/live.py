@@ -18,7 +18,6 @@ from orchestration.api.connection import (
     first_of,
 )
 from orchestration.api.live_hub import (
-    LAST_STATUSES,
     REPLAY_PAGE_EVENTS,
     LiveHub,
     ViewerQueue,
@@ -36,6 +35,7 @@ from orchestration.config.models import LiveSettings, Settings
 from orchestration.errors import BadRequest, JsonObject, JsonValue, OrchestrationError
 from orchestration.session.events import segment_json
 from orchestration.session.fields import MAX_INTEGER
+from orchestration.session.status import TERMINAL
 from orchestration.storage.archive_ports import Archive, Snapshot
 
 _log = structlog.get_logger(__name__)
@@ -167,7 +167,7 @@ class LiveConnection:
             OrchestrationError: what ends the connection.
         """
         row = await self._archive.session(self._session_id)
-        if row.status in LAST_STATUSES:
+        if row.status in TERMINAL:
             await self._viewing.begin()
             return CLOSE_DONE
         with self._hub.watch(self._session_id) as (feed, queue):

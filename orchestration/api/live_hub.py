@@ -1,14 +1,14 @@
 """One event subscription per watched session, fanned out to its viewers in this process."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import structlog
 
 from orchestration.api.connection import CLOSE_DONE, CLOSE_INTERNAL_ERROR
-from orchestration.api.ports import LiveBatch, LiveCursor, SessionLink, Sessions
+from orchestration.api.ports import SessionLink, Sessions
 from orchestration.api.server_messages import encode_message
 from orchestration.errors import (
     Fenced,
@@ -18,12 +18,13 @@ from orchestration.errors import (
     Unavailable,
 )
 from orchestration.session.events import DurableEvent, PassingEvent
+from orchestration.session.exchange import LiveBatch, LiveCursor
+from orchestration.session.status import TERMINAL
 from orchestration.storage.archive_ports import Archive
 
 RETRY_S = 1.0
 """Between tries to reach a session that restarts; its viewers wait."""
 REPLAY_PAGE_EVENTS = 500
-LAST_STATUSES = frozenset({"completed", "failed"})
 
 _log = structlog.get_logger(__name__)
 
@@ -42,7 +43,7 @@ class Outgoing:
 
 def durable_outgoing(event: DurableEvent) -> Outgoing:
     """A durable event; a final status is the last thing that a viewer hears."""
-    is_last = event.type == "status" and event.body.get("status") in LAST_STATUSES
+    is_last = event.type == "status" and event.body.get("status") in TERMINAL
     ends = event.ends and f"key {event.ends}"
     return Outgoing(encode_message(event.message()), f"seq {event.seq}", event.seq, is_last, ends)
 
@@ -188,7 +189,7 @@ class SessionFeed:
                 if not batch.closed:
                     continue
                 row = await self._archive.session(self._session_id)
-                if row.status in LAST_STATUSES:
+                if row.status in TERMINAL:
                     return
             except (Unavailable, Fenced):
                 pass
@@ -265,8 +266,3 @@ class LiveHub:
                 feed.task.cancel()
                 if self._feeds.get(session_id) is feed:
                     del self._feeds[session_id]
-
-    @property
-    def watched(self) -> Sequence[str]:
-        """The sessions with a feed."""
-        return tuple(self._feeds)

@@ -2,10 +2,10 @@
 
 import json
 
-from orchestration.api.ports import IngestReply, Notice, StreamPosition, Welcome
 from orchestration.api.wire import Ping, UnknownMessage
 from orchestration.config.models import IngestSettings
 from orchestration.errors import JsonObject, OrchestrationError
+from orchestration.session.exchange import IngestReply, Notice, StreamPosition, Welcome
 
 
 def encode_message(body: JsonObject) -> str:

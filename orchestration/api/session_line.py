@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from orchestration.api.connection import Detached
 from orchestration.api.coverage import session_coverage
-from orchestration.api.ports import Notice, SessionLink, Sessions, Welcome
+from orchestration.api.ports import SessionLink, Sessions
 from orchestration.errors import Fenced, SessionEnded, Unavailable
+from orchestration.session.exchange import Notice, Welcome
 from orchestration.session.inputs import StreamSpec
 from orchestration.storage.archive_ports import Archive
 

@@ -13,7 +13,7 @@ from orchestration.api.connection import first_of
 from orchestration.api.connections import Connection
 from orchestration.api.health import HealthCache
 from orchestration.api.live import Viewing, parse_after
-from orchestration.api.live_hub import LAST_STATUSES, LiveHub
+from orchestration.api.live_hub import LiveHub
 from orchestration.api.server_messages import encode_message
 from orchestration.api.session_ids import check_session_id
 from orchestration.api.socket_io_audio import SocketIoSender
@@ -30,6 +30,7 @@ from orchestration.process_clock import unix_time_ms
 from orchestration.services.ports import TranslationRequest
 from orchestration.session.engine_calls import Engines
 from orchestration.session.events import iso_utc
+from orchestration.session.status import TERMINAL
 from orchestration.storage.archive_ports import Archive
 
 MAX_REQUESTS_AT_ONCE = 4
@@ -252,7 +253,7 @@ class SocketIoClient:
         )
         try:
             row = await self._services.archive.session(session_id)
-            if row.status in LAST_STATUSES:
+            if row.status in TERMINAL:
                 await viewing.begin()
                 return
             with self._services.hub.watch(session_id) as (feed, queue):

@@ -13,6 +13,7 @@ from orchestration.errors import SessionEnded, TakenOver, Unavailable
 from orchestration.services.decoding import Decoding
 from orchestration.session.fields import MAX_STREAM
 from orchestration.session.inputs import EndOfStreams, StreamSpec
+from orchestration.session.status import TERMINAL
 from orchestration.storage.archive_ports import Archive
 from orchestration.storage.values import StreamRow
 
@@ -110,7 +111,7 @@ async def _is_over(job: UploadJob, archive: Archive) -> bool:
     heard_ms = max(0, job.decoded_ms - pending_ms)
     if heard_ms != job.heard_ms:
         job.step(heard_ms=heard_ms)
-    return row.status in ("completed", "failed")
+    return row.status in TERMINAL
 
 
 async def _is_translated(job: UploadJob, archive: Archive) -> bool:

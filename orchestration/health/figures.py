@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from orchestration.api.ports import ServiceHealth
 from orchestration.health.alerts import Figure
+from orchestration.health.report import ServiceHealth
 
 
 def settings_figures(refused: Mapping[str, bool]) -> tuple[Figure, ...]:

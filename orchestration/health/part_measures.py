@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from orchestration.api.ports import ServiceHealth
 from orchestration.health.alerts import Alert, Figure
+from orchestration.health.report import ServiceHealth
 from orchestration.metrics import catalogue
 from orchestration.metrics.meter import Meter
 

@@ -39,8 +39,6 @@ from orchestration.services.ports import (
     TranslationRequest,
 )
 
-__all__ = ["Balanced", "BalancedTranscription", "BalancedTranslation", "WeightedEngine"]
-
 BACKOFF_BASE_S = 0.1
 BACKOFF_CAP_S = 2.0
 """Before try n (from 1) there is a pause of 0 to min(cap, base * 2 ** n) seconds, uniformly:

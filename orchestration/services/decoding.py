@@ -30,8 +30,6 @@ from orchestration.errors import (
     UnsupportedAudio,
 )
 
-__all__ = ["DecodeLimits", "DecodedAudio", "Decoding", "decode", "open_decoding"]
-
 SCRIPT = Path(decoding.__file__).with_name("decoding_process.py")
 MAX_MESSAGE_BYTES = 1_048_576
 END_S = 1.0

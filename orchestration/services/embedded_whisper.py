@@ -24,8 +24,6 @@ from orchestration.services.ports import (
 )
 from orchestration.services.whisper_models import locate_model
 
-__all__ = ["EmbeddedWhisper", "locate_model"]
-
 TOKENS_PER_S = 20
 SPARE_TOKENS = 24
 MAX_TOKENS = 200

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import mean, median
 from typing import Literal
 
-from orchestration.api.ports import RecentError, ServiceHealth, ServiceStatus, Trend
+from orchestration.health.report import RecentError, ServiceHealth, ServiceStatus, Trend
 from orchestration.services.ports import EngineStatus
 
 FAILURES_UNTIL_UNHEALTHY = 3

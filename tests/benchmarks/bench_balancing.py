@@ -22,7 +22,8 @@ from aiohttp import web
 
 from actors.cluster_environment import haproxy_binary
 from orchestration.errors import EngineError
-from orchestration.services.balanced import BalancedTranscription, WeightedEngine
+from orchestration.services.balanced import BalancedTranscription
+from orchestration.services.pool_members import WeightedEngine
 from orchestration.services.ports import Hypothesis, TranscriptionEngine, TranscriptionRequest
 from orchestration.services.whisper_openai import OpenAIWhisper
 from tests.benchmarks.figures import machine_line, percentile, row

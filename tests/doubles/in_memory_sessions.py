@@ -7,19 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from orchestration.api.ports import (
-    HealthReport,
-    IngestBatch,
-    IngestReply,
-    LiveBatch,
-    LiveCursor,
-    Notice,
-    ServiceHealth,
-    SessionLink,
-    StreamAck,
-    StreamPosition,
-    Welcome,
-)
+from orchestration.api.ports import SessionLink
 from orchestration.errors import (
     BadAudio,
     FrameConflict,
@@ -30,7 +18,18 @@ from orchestration.errors import (
     TakenOver,
     Unavailable,
 )
+from orchestration.health.report import HealthReport, ServiceHealth
 from orchestration.session.events import DurableEvent, PassingEvent
+from orchestration.session.exchange import (
+    IngestBatch,
+    IngestReply,
+    LiveBatch,
+    LiveCursor,
+    Notice,
+    StreamAck,
+    StreamPosition,
+    Welcome,
+)
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.chunk_files import ChunkFileStore

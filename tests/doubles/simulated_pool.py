@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestration.errors import EngineError
-from orchestration.services.balanced import BalancedTranscription, WeightedEngine
+from orchestration.services.balanced import BalancedTranscription
 from orchestration.services.balancing.upstream import UpstreamSnapshot
-from orchestration.services.pool_members import PoolPolicy
+from orchestration.services.pool_members import PoolPolicy, WeightedEngine
 from orchestration.services.ports import (
     EngineDescription,
     EngineStatus,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from orchestration.api import health
-from orchestration.api.ports import HealthReport, ServiceHealth
 from orchestration.health.alerts import Alert
 from orchestration.health.integrations import Integration
+from orchestration.health.report import HealthReport, ServiceHealth
 from orchestration.storage.alert_ports import AlertChange
 from tests.doubles.api_server import ApiServer, api_server
 

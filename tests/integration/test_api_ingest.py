@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from orchestration.api import session_line
-from orchestration.api.ports import Notice
 from orchestration.api.wire import encode_frame
 from orchestration.errors import Fenced
+from orchestration.session.exchange import Notice
 from orchestration.session.inputs import AudioFrame, ClockFact
 from tests.doubles.api_server import ApiServer, api_server
 from tests.integration.ingest_socket import (

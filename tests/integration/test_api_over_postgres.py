@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from orchestration.api.ports import HealthReport, SessionLink
+from orchestration.api.ports import SessionLink
 from orchestration.api.wire import encode_frame
 from orchestration.errors import EngineError, JsonObject, JsonValue
+from orchestration.health.report import HealthReport
 from orchestration.metrics.meter import Tally
 from orchestration.services.ports import (
     Hypothesis,

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestration.api import health, socket_io_client
-from orchestration.api.ports import ServiceStatus
+from orchestration.health.report import ServiceStatus
 from tests.doubles.api_server import ApiServer, api_server
 from tests.socket_io_client import connected
 

@@ -60,6 +60,17 @@ def test_adapters_are_chosen_only_by_the_serve_application() -> None:
     assert choosing == []
 
 
+def test_the_edge_is_imported_by_nothing_behind_it() -> None:
+    importing = [
+        (str(path.relative_to(ROOT)), name)
+        for path in sources("orchestration")
+        if not path.is_relative_to(ROOT / "orchestration" / "api")
+        for name in imports_of(path)
+        if name.startswith("orchestration.api")
+    ]
+    assert importing == []
+
+
 @pytest.mark.parametrize(
     "package", ["audio", "transcript", "speakers", "timing", "services/balancing"]
 )

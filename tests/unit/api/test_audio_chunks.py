@@ -4,9 +4,9 @@ import pytest
 
 from orchestration.api.audio_chunks import ChunkSender
 from orchestration.api.connection import Detached
-from orchestration.api.ports import IngestBatch, IngestReply
 from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import SessionEnded
+from orchestration.session.exchange import IngestBatch, IngestReply
 from orchestration.session.inputs import SampleMoment, SpeakerFact, StreamSpec
 from orchestration.storage.values import SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive

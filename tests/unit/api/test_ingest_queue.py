@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.api.ingest_queue import FactRate, IngestQueue, ingest_backlog
-from orchestration.api.ports import IngestBatch
+from orchestration.session.exchange import IngestBatch
 from orchestration.session.inputs import AudioFrame, EndOfStreams
 
 A_LONG_TIME_S = 3600.0

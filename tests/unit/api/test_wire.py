@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.api.ports import StreamPosition, Welcome
 from orchestration.api.server_messages import error_message, welcome_message
 from orchestration.api.wire import (
     FRAME_HEADER,
@@ -30,6 +29,7 @@ from orchestration.errors import (
     OrchestrationError,
     TooLarge,
 )
+from orchestration.session.exchange import StreamPosition, Welcome
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM
 from orchestration.session.inputs import AudioFrame, EndOfStreams, ParticipantRef, StreamSpec
 

@@ -1,8 +1,8 @@
 """What alert rules get to judge."""
 
-from orchestration.api.ports import ServiceHealth
 from orchestration.health.alerts import Figure
 from orchestration.health.figures import part_figures
+from orchestration.health.report import ServiceHealth
 
 
 def test_a_part_that_answers_has_a_response_time() -> None:

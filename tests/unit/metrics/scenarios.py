@@ -21,12 +21,13 @@ from orchestration.health.part_measures import sample_machine, sample_parts, sam
 from orchestration.health.recovery import RecoveryBook
 from orchestration.health.system import system_figures
 from orchestration.metrics.meter import Report, Tally
-from orchestration.services.balanced import BalancedTranscription, WeightedEngine
+from orchestration.services.balanced import BalancedTranscription
 from orchestration.services.gateway import GatewayRequest, HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
 from orchestration.services.health import HealthBook, Probe
 from orchestration.services.labelling import Labelling
 from orchestration.services.pool_figures import sample_gateway, sample_pool
+from orchestration.services.pool_members import WeightedEngine
 from orchestration.services.ports import (
     Diarization,
     EngineStatus,

@@ -9,9 +9,10 @@ from orchestration.health.part_measures import sample_machine, sample_parts, sam
 from orchestration.metrics import catalogue
 from orchestration.metrics.catalogue import CATALOGUE, Metric
 from orchestration.metrics.meter import Report, Tally
-from orchestration.services.balanced import BalancedTranscription, WeightedEngine
+from orchestration.services.balanced import BalancedTranscription
 from orchestration.services.health import HealthBook, Probe
 from orchestration.services.pool_figures import sample_pool
+from orchestration.services.pool_members import WeightedEngine
 from orchestration.session.status import SessionStatus
 from tests.doubles.scripted_engines import ScriptedEngines
 from tests.unit.metrics.scenarios import (

@@ -18,9 +18,8 @@ from orchestration.services.balanced import (
     BACKOFF_BASE_S,
     BalancedTranscription,
     BalancedTranslation,
-    WeightedEngine,
 )
-from orchestration.services.pool_members import PoolPolicy
+from orchestration.services.pool_members import PoolPolicy, WeightedEngine
 from orchestration.services.ports import (
     EngineDescription,
     EngineStatus,

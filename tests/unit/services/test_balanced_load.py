@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestration.errors import EngineError, EngineRefused
-from orchestration.services.balanced import BalancedTranscription, WeightedEngine
+from orchestration.services.balanced import BalancedTranscription
 from orchestration.services.balancing.breaker import State
 from orchestration.services.balancing.outliers import percentile
+from orchestration.services.pool_members import WeightedEngine
 from orchestration.services.ports import (
     EngineDescription,
     EngineStatus,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.api.ports import RecentError
+from orchestration.health.report import RecentError
 from orchestration.services.health import (
     ERRORS_KEPT,
     FAILURES_UNTIL_UNHEALTHY,
