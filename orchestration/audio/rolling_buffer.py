@@ -5,7 +5,6 @@ from bisect import bisect_right
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestration.audio.sample_ranges import SampleRanges
 from orchestration.errors import BadAudio, LimitReached, OrchestrationError
 
 
@@ -13,8 +12,8 @@ class RollingBuffer:
     """Mono audio at its stream's own rate, appended at the end and discarded from the start.
 
     Appended arrays are kept as they came, in a list sorted by their first sample, so that an
-    append costs nothing but their copy. What capture skipped is remembered as a gap, takes no
-    memory and reads as zeros.
+    append costs nothing but their copy. What capture skipped takes no memory, and reads
+    as zeros.
 
     At most `capacity_samples` are held, gaps not counted. An append that would exceed it raises
     `LimitReached` and changes nothing: the session stops acking, and the sender keeps the audio.
@@ -27,7 +26,7 @@ class RollingBuffer:
         self._firsts: list[int] = []
         self._parts: list[NDArray[np.int16]] = []
         self._held = 0
-        self._gaps = SampleRanges()
+        """Samples that take memory: all appended ones but those of appends wholly discarded."""
 
     @property
     def start(self) -> int:
@@ -38,16 +37,6 @@ class RollingBuffer:
     def end(self) -> int:
         """One past the last sample appended."""
         return self._end
-
-    @property
-    def held_samples(self) -> int:
-        """Samples that take memory: all appended ones but those of appends wholly discarded."""
-        return self._held
-
-    @property
-    def gaps(self) -> tuple[tuple[int, int], ...]:
-        """What capture skipped between start and end, as sorted half-open ranges."""
-        return tuple(self._gaps)
 
     def append(self, first_sample: int, samples: NDArray[np.int16]) -> None:
         """Take a copy of `samples`, shape [n]; a first sample beyond the end leaves a gap.
@@ -66,7 +55,6 @@ class RollingBuffer:
                 f"More than {self._capacity} samples wait to be transcribed; send them later.",
                 {"capacity_samples": self._capacity, "held_samples": self._held},
             )
-        self._gaps.add(self._end, first_sample)
         if len(samples):
             # A copy, lest a short array keep a large message alive.
             self._parts.append(samples.copy())
@@ -101,7 +89,6 @@ class RollingBuffer:
         sample = min(sample, self._end)
         if sample <= self._start:
             return
-        self._gaps.remove(self._start, sample)
         self._start = sample
         # The part around `sample` keeps its memory and counts until it is wholly past.
         gone = bisect_right(self._firsts, sample)

@@ -8,7 +8,6 @@ Imports scipy: only the Transcription deployment runs this, never a session's pr
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import soxr
@@ -30,26 +29,11 @@ ENVELOPE_MS = 1
 SILENCE = 1e-10
 
 
-@dataclass(frozen=True, slots=True)
-class StageCost:
-    """What a stage took for how much audio, both in nanoseconds."""
-
-    stage: str
-    cpu_ns: int
-    audio_ns: int
-
-
-def process(
-    samples: Samples, stages: Sequence[Stage], clock_ns: Callable[[], int]
-) -> tuple[Samples, tuple[StageCost, ...]]:
-    """The samples after all stages, in order. `clock_ns` counts CPU time of this thread."""
-    costs = []
-    audio_ns = len(samples) * 1_000_000_000 // ENGINE_SAMPLE_RATE
+def process(samples: Samples, stages: Sequence[Stage]) -> Samples:
+    """The samples after all stages, in order."""
     for stage in stages:
-        began_ns = clock_ns()
         samples = apply(samples, stage)
-        costs.append(StageCost(stage.name, clock_ns() - began_ns, audio_ns))
-    return samples, tuple(costs)
+    return samples
 
 
 def apply(samples: Samples, stage: Stage) -> Samples:

@@ -118,12 +118,9 @@ class Balanced(Generic[EngineT]):
         return PoolSnapshot(
             self._balancer.snapshot(),
             self._lending.waiting,
-            self._lending.turned_away,
             budget.retries - self._hedges,
             budget.refused,
             budget.saved // RETRY_COST,
-            self._hedges,
-            {one.name: one.last_error for one in self._members.all if one.last_error},
         )
 
     async def check_each(self) -> tuple[EngineStatus, ...]:
@@ -234,14 +231,12 @@ class Balanced(Generic[EngineT]):
         except TimeoutError as error:
             end = self._balancer.failed
             message = f"{grant.name} did not answer within {timeout_s:.3g} s."
-            grant.member.last_error = message
             raise EngineTimeout(message, {"timeout_s": timeout_s}) from error
         except (EngineRefused, UnsupportedLanguagePair):
             end = self._balancer.answered
             raise
-        except EngineError as error:
+        except EngineError:
             end = self._balancer.failed
-            grant.member.last_error = error.message
             raise
         finally:
             if self._meter is not None and end != self._balancer.abandoned:

@@ -51,11 +51,6 @@ class Lending(Generic[EngineT]):
         """Requests that wait."""
         return len(self._admission)
 
-    @property
-    def turned_away(self) -> int:
-        """Requests that were refused because too many waited."""
-        return self._admission.turned_away
-
     def limit(self, max_waiting: int) -> None:
         """So many may wait from now on; those that wait already do so on. Who need not wait any
         longer by other changes of the pool begins."""

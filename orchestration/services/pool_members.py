@@ -52,16 +52,13 @@ class PoolPolicy:
 
 @dataclass(frozen=True, slots=True)
 class PoolSnapshot:
-    """A pool for health and metrics. `last_errors` is by upstream, of those that had any."""
+    """A pool for metrics. `retries` are those that were made, hedged requests left out."""
 
     upstreams: tuple[UpstreamSnapshot, ...]
     waiting: int
-    turned_away: int
     retries: int
     retries_refused: int
     retries_saved: int
-    hedges: int
-    last_errors: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -72,7 +69,6 @@ class Member(Generic[EngineT]):
     engine: EngineT
     under_way: int = 0
     is_leaving: bool = False
-    last_error: str = ""
 
     async def close_if_left(self) -> None:
         if self.is_leaving and not self.under_way:

@@ -1,7 +1,7 @@
 """What one session actor writes, and what it finds when it takes a session."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 from orchestration.errors import JsonObject
@@ -54,24 +54,7 @@ class SessionChanges:
     """Facts before this number have had their effect with these changes."""
 
     def is_empty(self) -> bool:
-        return not (
-            self.events
-            or self.segments
-            or self.translations
-            or self.participants
-            or self.speaker_intervals
-            or self.corrections
-            or self.correlations
-            or self.streams
-            or self.qualities
-            or self.clocks
-            or self.clock_changes
-            or self.timeline
-            or self.chunks
-            or self.status
-            or self.zero_unix_ms
-            or self.facts_told
-        )
+        return not any(getattr(self, one.name) for one in fields(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from orchestration.api.app import create_api
 from orchestration.api.roll_call import RollCall
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
-from orchestration.metrics.local import LocalFigures
 from orchestration.services.gateway import HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySessions
+from tests.doubles.local_figures import LocalFigures
 from tests.doubles.local_settings import LocalSettings
 from tests.doubles.scripted_engines import ScriptedEngines
 

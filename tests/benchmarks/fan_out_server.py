@@ -25,11 +25,11 @@ from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
 from orchestration.errors import JsonObject
 from orchestration.logs import configure_logs
-from orchestration.metrics.local import LocalFigures
 from orchestration.services.gateway import HttpGateway
 from orchestration.storage.values import SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySessions
+from tests.doubles.local_figures import LocalFigures
 from tests.doubles.local_settings import LocalSettings
 from tests.doubles.scripted_engines import ScriptedEngines
 

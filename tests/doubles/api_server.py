@@ -19,13 +19,13 @@ from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
 from orchestration.errors import JsonObject
 from orchestration.logs import configure_logs
-from orchestration.metrics.local import LocalFigures
 from orchestration.services.gateway import HttpGateway
 from orchestration.storage.data_ports import DataArchive
 from orchestration.storage.settings_ports import SettingsStore
 from orchestration.storage.values import SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
 from tests.doubles.in_memory_sessions import InMemorySession, InMemorySessions
+from tests.doubles.local_figures import LocalFigures
 from tests.doubles.local_settings import LocalSettings
 from tests.doubles.scripted_engines import ScriptedEngines
 

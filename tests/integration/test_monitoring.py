@@ -13,8 +13,8 @@ from aiohttp import web
 
 from orchestration.errors import JsonObject
 from orchestration.metrics import catalogue
-from orchestration.metrics.local import LocalFigures
 from tests.doubles.api_server import api_server
+from tests.doubles.local_figures import LocalFigures
 from tests.prometheus import MONITORING, PATIENCE_S, alertmanager, program, prometheus
 from tests.service import free_port
 

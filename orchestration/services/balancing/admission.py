@@ -44,7 +44,6 @@ class Admission:
     def __init__(self, balancer: Balancer, max_waiting: int) -> None:
         self._balancer = balancer
         self._queue = FairQueue[Waiting](max_waiting)
-        self.turned_away = 0
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -59,7 +58,6 @@ class Admission:
         decided = self.start(now_ms)
         if loser is not None:
             loser.verdict = Verdict.TURNED_AWAY
-            self.turned_away += 1
             decided.append(loser)
         return decided
 
