@@ -103,7 +103,7 @@ class EngineCalls:
             text = await self._engines.translate(request)
         except UnsupportedLanguagePair:
             result = "unsupported"
-            self._session.translation_unsupported(request, monotonic_ms())
+            self._session.translations.unsupported(request)
         except OrchestrationError as error:
             self._log.warning(
                 "translation_failed",
@@ -111,10 +111,10 @@ class EngineCalls:
                 target=request.target,
                 reason=error.message,
             )
-            self._session.translation_failed(request, error, monotonic_ms())
+            self._session.translations.failed(request, monotonic_ms())
         else:
             result = "translated"
-            self._session.translated(request, text, "pool", monotonic_ms())
+            self._session.translations.answered(request, text, "pool")
         finally:
             self._meter.line_answered(result, time.monotonic() - began_s)
         self._on_answer()

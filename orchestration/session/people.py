@@ -47,8 +47,6 @@ class PeopleChanges:
     intervals: list[SpeakerIntervalRow] = field(default_factory=list)
     corrections: list[CorrectionRow] = field(default_factory=list)
     correlations: list[CorrelationRow] = field(default_factory=list)
-    events: list[tuple[str, JsonObject]] = field(default_factory=list)
-    """(event type, body) pairs, to be numbered by the session."""
 
 
 class People:
@@ -72,6 +70,7 @@ class People:
         self._max_participants = max_participants
         self._waiting: list[Fact] = []
         self._changes = PeopleChanges()
+        self._events: list[tuple[str, JsonObject]] = []
 
     @property
     def correlator(self) -> Correlator:
@@ -165,7 +164,7 @@ class People:
         self._correlator.own_stream(spec.stream, spec.participant)
         if not replayed and not known:
             self._changes.participants.append(ParticipantRow(spec.participant, None, None))
-            self._changes.events.append(participant_event("join", spec.participant, None))
+            self._events.append(participant_event("join", spec.participant, None))
 
     def take(self, fact: Fact) -> None:
         """Apply one fact."""
@@ -194,8 +193,18 @@ class People:
         """Facts before this number have had their effect; the first that waits has not."""
         return min((fact.fact for fact in self._waiting), default=next_fact)
 
+    def forget_changes(self) -> None:
+        """What changed is stored and told already: the fact was heard before."""
+        self.drain()
+        self.take_events()
+
+    def take_events(self) -> list[tuple[str, JsonObject]]:
+        """(event type, body) pairs since the last call, to be numbered by the session."""
+        events, self._events = self._events, []
+        return events
+
     def drain(self) -> PeopleChanges:
-        """What changed since the last call."""
+        """Rows that changed since the last call."""
         self._changes.correlations += self._labels.news(self._correlator)
         changes, self._changes = self._changes, PeopleChanges()
         return changes
@@ -243,7 +252,7 @@ class People:
                 left_ns=None if joined else at_ns,
             )
         )
-        self._changes.events.append(participant_event(fact.event, fact.participant, at_ns))
+        self._events.append(participant_event(fact.event, fact.participant, at_ns))
 
     def sighted(self, sighting: ParticipantSighting) -> None:
         """The platform's own records tell of somebody; before session zero they are not placed,
@@ -260,9 +269,9 @@ class People:
         )
         self._changes.participants.append(ParticipantRow(ref, joined_ns, left_ns))
         if is_new:
-            self._changes.events.append(participant_event("join", ref, joined_ns))
+            self._events.append(participant_event("join", ref, joined_ns))
         if left_ns is not None:
-            self._changes.events.append(participant_event("leave", ref, left_ns))
+            self._events.append(participant_event("leave", ref, left_ns))
 
     def _meet(self, participant: ParticipantRef) -> bool:
         """Know a participant; False when the session already remembers as many as it may."""

@@ -62,7 +62,7 @@ class Pump:
                     await self._abandon_if_due()
                 await self._rename_stored()
                 incarnation.step_begins()
-                past = self._session.untranslated_after
+                past = self._session.translations.due_past
                 await self._carry_out(self._session.drain(monotonic_ms()))
                 if past is not None:
                     await self._translate_past(past)
@@ -85,7 +85,7 @@ class Pump:
             left = frozenset()
         except Unavailable as error:
             self._incarnation.log.warning("rename_waits", reason=error.message)
-        session.renames_end(left, monotonic_ms())
+        session.renames.end(left, monotonic_ms())
 
     async def _rename_lines_of(self, participant_ids: Sequence[str]) -> None:
         session, after = self._session, None
@@ -108,7 +108,7 @@ class Pump:
         except Unavailable as error:
             self._incarnation.log.warning("translations_wait", reason=error.message)
             return
-        session.translate_past(place, lines, monotonic_ms())
+        session.translations.want_past(place, lines)
         self._incarnation.wake()
 
     async def _carry_out(self, step: SessionStep) -> None:

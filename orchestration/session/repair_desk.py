@@ -13,16 +13,22 @@ NOT_BY_OUTAGE = NEVER_CAPTURED | {EngineRefused.code}
 class RepairDesk:
     """What the session's streams have lost though it was captured."""
 
-    def __init__(self, pipelines: Mapping[int, StreamPipeline]) -> None:
+    def __init__(self, pipelines: Mapping[int, StreamPipeline], max_chunk_ms: int) -> None:
+        """`max_chunk_ms` is how much audio one request takes."""
         self.is_under_way = False
-        """Lost ranges are being heard again."""
+        """Lost ranges are being heard again: the session does not complete before that is over."""
         self._pipelines = pipelines
+        self._max_chunk_ms = max_chunk_ms
         self._outage_lost = False
         self._is_heard = False
 
-    def restored(self, max_chunk_ms: int) -> None:
+    def apply(self, max_chunk_ms: int) -> None:
+        """Requests take so much audio from now on."""
+        self._max_chunk_ms = max_chunk_ms
+
+    def restored(self) -> None:
         """The streams are as they were stored: some of an outage's losses may be among them."""
-        self._outage_lost = bool(self._of(NOT_BY_OUTAGE, max_chunk_ms))
+        self._outage_lost = bool(self._of(NOT_BY_OUTAGE))
 
     def answered(self) -> None:
         """An engine is there."""
@@ -32,18 +38,18 @@ class RepairDesk:
         """A chunk was given up for this error."""
         self._outage_lost |= not isinstance(error, EngineRefused)
 
-    def plan(self, max_chunk_ms: int) -> list[Repair]:
-        """What is lost though it was captured."""
-        return self._of(NEVER_CAPTURED, max_chunk_ms)
+    def plan(self) -> list[Repair]:
+        """What is lost though it was captured, to be heard again."""
+        return self._of(NEVER_CAPTURED)
 
-    def due(self, max_chunk_ms: int) -> list[Repair]:
+    def due(self) -> list[Repair]:
         """What an outage cost, once an engine has answered again; each outage's losses once."""
         if not self._outage_lost or self.is_under_way or not self._is_heard:
             return []
         self._outage_lost = self._is_heard = False
-        return self._of(NOT_BY_OUTAGE, max_chunk_ms)
+        return self._of(NOT_BY_OUTAGE)
 
-    def _of(self, hopeless: frozenset[str], max_chunk_ms: int) -> list[Repair]:
+    def _of(self, hopeless: frozenset[str]) -> list[Repair]:
         return [
             repair
             for stream, pipeline in self._pipelines.items()
@@ -52,7 +58,7 @@ class RepairDesk:
                 pipeline.coverage.lost_ranges,
                 duration=pipeline.coverage.duration,
                 sample_rate=pipeline.spec.format.sample_rate,
-                max_chunk_ms=max_chunk_ms,
+                max_chunk_ms=self._max_chunk_ms,
                 hopeless=hopeless,
             )
         ]

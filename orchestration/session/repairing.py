@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from orchestration.errors import Unavailable
-from orchestration.process_clock import monotonic_ms
 from orchestration.session.engine_calls import EngineCalls
 from orchestration.session.incarnation import Incarnation
 from orchestration.session.repairs import Repair
@@ -22,11 +21,14 @@ class Repairing:
         finish: Callable[[], Awaitable[None]],
     ) -> None:
         """`finish` ends a session again that was open for its repairs alone."""
-        self.is_under_way = False
         self._incarnation = incarnation
         self._session = session
         self._calls = calls
         self._finish = finish
+
+    @property
+    def is_under_way(self) -> bool:
+        return self._session.repairs.is_under_way
 
     def begin(self) -> int:
         """Hear again what was lost though its audio is held; returns how many ranges that is.
@@ -35,25 +37,23 @@ class Repairing:
         """
         if self.is_under_way:
             return 0
-        repairs = self._session.plan_repairs()
+        repairs = self._session.repairs.plan()
         if repairs or self._session.status in TERMINAL:
             self._spawn(repairs)
         return len(repairs)
 
     def begin_due(self) -> None:
         """Hear again what an outage cost, when it is over."""
-        if not self.is_under_way and (repairs := self._session.due_repairs()):
+        if repairs := self._session.repairs.due():
             self._spawn(repairs)
 
     def _spawn(self, repairs: Sequence[Repair]) -> None:
-        self.is_under_way = True
-        self._session.repairs_begin()
+        self._session.repairs.is_under_way = True
         self._incarnation.spawn(self._run(repairs))
 
     async def _run(self, repairs: Sequence[Repair]) -> None:
         await self._calls.repair(repairs)
-        self.is_under_way = False
-        self._session.repairs_end(monotonic_ms())
+        self._session.repairs.is_under_way = False
         self._incarnation.wake()
         if self._session.status in TERMINAL:
             try:

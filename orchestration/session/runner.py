@@ -247,12 +247,12 @@ class SessionRunner:
             "session_id": self.session_id,
             "status": self._status,
             "epoch": self._session.epoch,
-            "lag_ms": self._session.lag_ms,
+            "lag_ms": self._session.figures.lag_ms,
             "streams": len(self._session.ledgers),
             "answers": self._answers,
             "senderless_ms": self._session.senderless_ms(monotonic_ms()),
-            **self._session.queues,
-            **self._session.oddities,
+            **self._session.figures.queues,
+            **self._session.figures.oddities,
         }
 
     def sample(self) -> None:

@@ -213,7 +213,7 @@ class SenderChannel:
         return self._goaway or Notice("idle")
 
     def _ended(self) -> Notice:
-        return Notice("ended", coverage=self._session.coverage_json())
+        return Notice("ended", coverage=self._session.figures.coverage_json())
 
     def _position(self, stream: int) -> StreamPosition:
         ledger = self._session.ledgers[stream]

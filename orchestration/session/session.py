@@ -6,15 +6,15 @@ events to tell afterwards, and requests to send. `now_ms` is a monotonic clock i
 wall-clock times are arguments of their own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestration.audio.chunker import Chunk
 from orchestration.audio.presets import Stage
-from orchestration.errors import JsonObject, OrchestrationError, SessionEnded
+from orchestration.errors import OrchestrationError, SessionEnded
 from orchestration.services.ports import Hypothesis, TranslationRequest
-from orchestration.session import figures
 from orchestration.session.events import PassingEvent
+from orchestration.session.figures import SessionFigures
 from orchestration.session.ingest_ledger import StreamLedger
 from orchestration.session.inputs import (
     AudioFrame,
@@ -36,7 +36,7 @@ from orchestration.session.status import TAKING_AUDIO, TERMINAL, SessionStatus, 
 from orchestration.session.stream_pipeline import StreamPipeline
 from orchestration.session.streams import Streams
 from orchestration.session.transcription import TranscribeOrder, Transcription
-from orchestration.session.translation_desk import PastPlace, TranslationDesk
+from orchestration.session.translation_desk import TranslationDesk
 from orchestration.session.translations import Translations
 from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
@@ -72,10 +72,12 @@ class Session:
         self._streams = Streams(
             self._intake.ledgers, clock, known_clocks, self._outbox, self._people.audio_began
         )
-        self._repairs = RepairDesk(self._streams.pipelines)
+        self.repairs = RepairDesk(self._streams.pipelines, values.chunking.max_chunk_ms)
+        """What is lost though it was captured; when that is heard again, and whether it is."""
         self._facts_told = claim.facts_told
         desk = TranslationDesk(spec.session_id, spec.target_languages, values.translation_attempts)
-        self._translations = Translations(desk, self._outbox)
+        self.translations = Translations(desk, self._outbox)
+        """What is asked of the translation service, and what its answers become."""
         writer = SegmentWriter(
             spec.session_id,
             clock,
@@ -87,6 +89,7 @@ class Session:
         self._transcription = Transcription(
             self._streams, self._people, writer, self._outbox, spec.language, values
         )
+        self.figures = SessionFigures(self.pipelines, self._transcription.qualities, desk)
         self._languages_told = spec.language, spec.target_languages
         if claim.has_untold_languages:
             self._outbox.tell_languages(*self._languages_told)
@@ -125,6 +128,7 @@ class Session:
         self._values = values
         self._transcription.apply(values)
         self._streams.apply(values)
+        self.repairs.apply(values.chunking.max_chunk_ms)
 
     def speak(self, language: str | None, targets: tuple[str, ...]) -> None:
         """Hear this language with the next chunk of each stream, None whichever it is; and have
@@ -133,7 +137,7 @@ class Session:
             self._languages_told = language, targets
             self._outbox.tell_languages(language, targets)
         self._transcription.speak(language)
-        self._translations.desk.aim_at(targets)
+        self.translations.desk.aim_at(targets)
 
     # Connections and streams
 
@@ -202,7 +206,7 @@ class Session:
     def transcribed(self, stream: int, chunk: Chunk, hypothesis: Hypothesis, now_ms: int) -> None:
         """The transcription service answered a chunk. Answers to other chunks are stale."""
         if self._transcription.answered(stream, chunk, hypothesis, now_ms):
-            self._repairs.answered()
+            self.repairs.answered()
             self._advance(now_ms)
 
     def transcription_failed(
@@ -210,41 +214,16 @@ class Session:
     ) -> None:
         """A chunk was not answered: again later, as long as that makes sense."""
         if self._transcription.failed(stream, chunk, error, now_ms):
-            self._repairs.chunk_lost(error)
+            self.repairs.chunk_lost(error)
             self._advance(now_ms)
-
-    def translated(self, request: TranslationRequest, text: str, engine: str, now_ms: int) -> None:
-        """A translation came."""
-        self._translations.answered(request, text, engine)
-        self._advance(now_ms)
-
-    def translation_failed(
-        self, request: TranslationRequest, error: OrchestrationError, now_ms: int
-    ) -> None:
-        """A try of a translation failed."""
-        self._translations.failed(request, now_ms)
-        self._advance(now_ms)
-
-    def translation_unsupported(self, request: TranslationRequest, now_ms: int) -> None:
-        """No engine has this pair: said once, then never asked again."""
-        self._translations.unsupported(request)
-        self._advance(now_ms)
-
-    @property
-    def untranslated_after(self) -> PastPlace | None:
-        """Behind which stored lines those are to be read now that want a translation, if any."""
-        return self._translations.desk.due_past
-
-    def translate_past(
-        self, place: PastPlace, lines: Sequence[tuple[Segment, str]], now_ms: int
-    ) -> None:
-        """The next stored lines, each with a language that it is not translated to."""
-        self._translations.want_past(place, lines)
-        self._advance(now_ms)
 
     def alert(self, level: str, code: str, message: str) -> None:
         """Something that whoever watches the session should know."""
         self._outbox.alert(level, code, message)
+
+    def repaired(self, repair: Repair, hypothesis: Hypothesis) -> None:
+        """A lost range is heard after all: its lines are corrections of the transcript."""
+        self._transcription.repaired(repair, hypothesis)
 
     def language_of(self, stream: int) -> str | None:
         """The language to hear a stream in, None while it is open."""
@@ -277,11 +256,6 @@ class Session:
         """Stored lines of people who have another name than before."""
         self._outbox.repaint(self.renames.repaint(stored))
 
-    def renames_end(self, left: Iterable[str], now_ms: int) -> None:
-        """All lines of those who had another name were read, but for those who are `left`."""
-        self.renames.end(left, now_ms)
-        self._advance(now_ms)
-
     def voices_in(self, stream: int) -> int | None:
         """How many people can be heard in a stream, None while nobody knows."""
         return self._people.voices_in(stream)
@@ -290,29 +264,6 @@ class Session:
         """The platform's own records tell who is there."""
         for sighting in sightings:
             self._people.sighted(sighting)
-
-    # Repairs
-
-    def plan_repairs(self) -> list[Repair]:
-        """What is lost though it was captured, to be heard again."""
-        return self._repairs.plan(self._values.chunking.max_chunk_ms)
-
-    def due_repairs(self) -> list[Repair]:
-        """What an outage cost, once an engine has answered again; each outage's losses once."""
-        return self._repairs.due(self._values.chunking.max_chunk_ms)
-
-    def repairs_begin(self) -> None:
-        """Lost ranges are being heard again: the session does not complete before it is over."""
-        self._repairs.is_under_way = True
-
-    def repaired(self, repair: Repair, hypothesis: Hypothesis) -> None:
-        """A lost range is heard after all: its lines are corrections of the transcript."""
-        self._transcription.repaired(repair, hypothesis)
-
-    def repairs_end(self, now_ms: int) -> None:
-        """What could be heard again has been."""
-        self._repairs.is_under_way = False
-        self._advance(now_ms)
 
     # Time and output
 
@@ -325,7 +276,7 @@ class Session:
         self._transcription.force_stalled_words(now_ms, self._values.force_commit_after_ms)
         if now_ms >= self._next_passing_ms and self.status not in TERMINAL:
             self._next_passing_ms = now_ms + self._values.passing_interval_ms
-            figures.tell_figures(self._outbox, self.pipelines, self._transcription.qualities)
+            self.figures.tell(self._outbox)
         self._advance(now_ms)
 
     @property
@@ -334,38 +285,15 @@ class Session:
         return self._streams.clock.zero_unix_ms
 
     @property
-    def lag_ms(self) -> int:
-        """How far the transcript is behind the audio, over all streams."""
-        return figures.lag_ms(self.pipelines)
-
-    @property
-    def queues(self) -> Mapping[str, int]:
-        """What waits for an engine, calls under way included."""
-        return {
-            "chunks_waiting": sum(one.chunks_waiting for one in self.pipelines.values()),
-            "translations_waiting": self._translations.desk.waiting,
-        }
-
-    @property
-    def oddities(self) -> Mapping[str, int]:
-        """What was left out or mended in this incarnation, over all streams."""
-        return figures.oddities(self.pipelines)
-
-    @property
     def window(self) -> int:
         """Unacked frames a stream may have under way."""
         return self._values.window_frames
 
-    def coverage_json(self) -> JsonObject:
-        """The fate of every sample, stream by stream."""
-        return figures.coverage_json(self.pipelines)
-
     def drain(self, now_ms: int) -> SessionStep:
         """Everything to do since the last call."""
+        self._advance(now_ms)
+        self._tell_of_people()
         people = self._people.drain()
-        for kind, body in people.events:
-            self._outbox.tell(kind, body)
-        self._outbox.repaint(self._people.repainted())
         facts_told = self._people.told_before(self.next_fact)
         changes, passing = self._outbox.drain(
             participants=tuple(people.participants),
@@ -380,7 +308,7 @@ class Session:
             changes = self._streams.with_progress(changes)
         orders = self._transcription.drain()
         self._facts_told = facts_told
-        return SessionStep(changes, passing, orders, tuple(self._translations.desk.due(now_ms)))
+        return SessionStep(changes, passing, orders, tuple(self.translations.desk.due(now_ms)))
 
     # Ends
 
@@ -423,19 +351,19 @@ class Session:
             ledger.next_seq, ledger.next_sample = row.next_seq, row.next_sample
             ledger.last_seq = row.last_seq
             self._people.stream_opened(row.spec, replayed=True)
-        self._repairs.restored(self._values.chunking.max_chunk_ms)
+        self.repairs.restored()
         self._people.restore(claim.corrections, claim.participants)
         for segment in claim.repaintable:
             self._people.became_final(segment)
         if claim.session.spec.target_languages and claim.segment_counts:
-            self._translations.desk.look_back()
+            self.translations.desk.look_back()
 
     def replay_fact(self, fact: Fact) -> None:
         """A journaled fact, heard again after a restart; what it changed is not told again."""
         self._streams.take(fact)
         self._people.take(fact)
         if fact.fact < self._facts_told:
-            self._people.drain()
+            self._people.forget_changes()
 
     def replay_frame(self, frame: JournalFrame, now_unix_ns: int) -> None:
         """A journaled frame beyond the frontier, heard again after a restart."""
@@ -454,25 +382,32 @@ class Session:
         self._transcription.order_next(now_ms)
         if self.status == "ending" and self._is_finished():
             self._streams.all_changed()
-            # Viewers go when they hear of the end: the last names come before it.
+            # Viewers go when they hear of the end: who left, and the last names, come before it.
             self._people.correlator.scan()
-            self._outbox.repaint(self._people.repainted())
+            self._tell_of_people()
             self._status.turn("completed")
-        elif self.status == "active" and self.lag_ms > self._values.delayed_after_ms:
-            self._status.turn("delayed", f"the transcript is {self.lag_ms // 1000} s behind")
-        elif self.status == "delayed" and self.lag_ms < self._values.recovered_below_ms:
+            return
+        lag_ms = self.figures.lag_ms
+        if self.status == "active" and lag_ms > self._values.delayed_after_ms:
+            self._status.turn("delayed", f"the transcript is {lag_ms // 1000} s behind")
+        elif self.status == "delayed" and lag_ms < self._values.recovered_below_ms:
             self._status.turn("active")
+
+    def _tell_of_people(self) -> None:
+        for kind, body in self._people.take_events():
+            self._outbox.tell(kind, body)
+        self._outbox.repaint(self._people.repainted())
 
     def _is_finished(self) -> bool:
         return (
             self._intake.is_complete
-            and self._translations.desk.is_idle
-            and not self._repairs.is_under_way
+            and self.translations.desk.is_idle
+            and not self.repairs.is_under_way
             and not self.renames.wait
             and all(pipeline.is_done for pipeline in self.pipelines.values())
         )
 
     def _became_final(self, segment: Segment) -> None:
         """Final words are to be translated, and tell when somebody was heard."""
-        self._translations.desk.want(segment)
+        self.translations.desk.want(segment)
         self._people.became_final(segment)

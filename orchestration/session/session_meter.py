@@ -79,7 +79,7 @@ class SessionMeter:
                 self._counted_s[fate] = now_s
         if is_over:
             return
-        self._meter.set(catalogue.JOURNAL_LAG_SECONDS, self._session.lag_ms / 1000)
+        self._meter.set(catalogue.JOURNAL_LAG_SECONDS, self._session.figures.lag_ms / 1000)
         for kind, requests in self._under_way.items():
             self._meter.set(catalogue.ENGINE_REQUESTS, requests, kind)
 

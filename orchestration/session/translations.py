@@ -21,6 +21,11 @@ class Translations:
         """A translation came."""
         self._settle(request, TranslatedText(request.target, text, "final"), engine)
 
+    @property
+    def due_past(self) -> PastPlace | None:
+        """Behind which stored lines those are to be read now that want a translation, if any."""
+        return self.desk.due_past
+
     def want_past(self, place: PastPlace, lines: Sequence[tuple[Segment, str]]) -> None:
         """The next earlier lines were read, each with a language that it is not translated to."""
         self.desk.want_past(place, lines, self._outbox.translated)

@@ -161,7 +161,7 @@ class Meeting:
                 one for one in self.stored if one.speaker and one.speaker.speaker_id in renamed
             ]
             self.session.rename_stored(of_them)
-            self.session.renames_end((), self.now_ms)
+            self.session.renames.end((), self.now_ms)
         step = self.session.drain(self.now_ms)
         self.steps.append(step)
         self.events.extend(step.changes.events)

@@ -31,12 +31,12 @@ def asked(meeting: Meeting) -> list[TranslationRequest]:
 
 def look_back(meeting: Meeting) -> None:
     """The lines that are stored without a translation to what the session wants are read."""
-    place = meeting.session.untranslated_after
+    place = meeting.session.translations.due_past
     assert place is not None
     done = {(one.segment_id, one.target) for one in asked(meeting)}
     lines = [one for step in meeting.steps for one in step.changes.segments]
     missing = [(one, "es") for one in lines if (one.segment_id, "es") not in done]
-    meeting.session.translate_past(place, missing, meeting.now_ms)
+    meeting.session.translations.want_past(place, missing)
     meeting.settle()
 
 
@@ -69,10 +69,10 @@ def test_lines_of_before_are_translated_to_a_language_that_comes_behind_those_of
     look_back(meeting)
     under_way = asked(meeting)
     assert [one.segment_id for one in under_way] == [f"weekly:0:{number}" for number in range(4)]
-    assert meeting.session.untranslated_after is None
+    assert meeting.session.translations.due_past is None
     say(meeting)
     for request in under_way:
-        meeting.session.translated(request, "hola", "scripted", meeting.now_ms)
+        meeting.session.translations.answered(request, "hola", "scripted")
     meeting.settle()
     then = [one.segment_id for one in asked(meeting)[4:]]
     assert then == ["weekly:0:6", "weekly:0:4", "weekly:0:5"]
@@ -86,10 +86,10 @@ def test_a_language_that_goes_is_asked_for_no_more() -> None:
     assert len(under_way) == 4
     meeting.session.speak("en", ())
     for request in under_way:
-        meeting.session.translated(request, "olá", "scripted", meeting.now_ms)
+        meeting.session.translations.answered(request, "olá", "scripted")
     meeting.settle()
     assert (asked(meeting), meeting.told("translation")) == (under_way, [])
-    assert meeting.session.untranslated_after is None
+    assert meeting.session.translations.due_past is None
 
 
 def test_a_session_does_not_complete_before_its_lines_have_the_language_that_came() -> None:
@@ -100,7 +100,7 @@ def test_a_session_does_not_complete_before_its_lines_have_the_language_that_cam
     assert meeting.status() == "ending"
     look_back(meeting)
     (request,) = asked(meeting)
-    meeting.session.translated(request, "¿Empezamos?", "scripted", meeting.now_ms)
+    meeting.session.translations.answered(request, "¿Empezamos?", "scripted")
     meeting.settle()
     assert meeting.status() == "completed"
 
@@ -110,12 +110,12 @@ LONG_AGO = [segment(number, language="en") for number in range(5_000)]
 
 def read_back(meeting: Meeting, target: str) -> int:
     """Some of the lines of long ago are read that are not in this language; how many."""
-    place = meeting.session.untranslated_after
+    place = meeting.session.translations.due_past
     if place is None:
         return 0
     first = 0 if place.after is None else [one.segment_id for one in LONG_AGO].index(place.after[2])
     page = LONG_AGO[first + (place.after is not None) :][:PAST_AT_ONCE]
-    meeting.session.translate_past(place, [(one, target) for one in page], meeting.now_ms)
+    meeting.session.translations.want_past(place, [(one, target) for one in page])
     meeting.settle()
     return len(page)
 
@@ -125,28 +125,28 @@ def test_the_lines_of_a_long_meeting_are_read_back_some_at_a_time_each_once() ->
     meeting = Meeting(Session(resumed, SessionValues(), 0))
     translated: list[str] = []
     while read_back(meeting, "es") or len(translated) < len(asked(meeting)):
-        assert meeting.session.queues["translations_waiting"] <= PAST_AT_ONCE * 3 // 2
+        assert meeting.session.figures.queues["translations_waiting"] <= PAST_AT_ONCE * 3 // 2
         for request in asked(meeting)[len(translated) :]:
             translated.append(request.segment_id)
-            meeting.session.translated(request, "hola", "scripted", meeting.now_ms)
+            meeting.session.translations.answered(request, "hola", "scripted")
         meeting.settle()
     assert translated == [one.segment_id for one in LONG_AGO]
-    assert meeting.session.untranslated_after is None
+    assert meeting.session.translations.due_past is None
 
 
 def test_a_language_that_comes_while_earlier_lines_are_read_has_all_of_them() -> None:
     resumed = claim(targets=("es",), segment_counts={0: 1})
     meeting = Meeting(Session(resumed, SessionValues(), 0))
-    place = meeting.session.untranslated_after
+    place = meeting.session.translations.due_past
     assert place is not None
     meeting.session.speak("en", ("es", "pt"))
-    meeting.session.translate_past(place, [(LONG_AGO[0], "es")], meeting.now_ms)
+    meeting.session.translations.want_past(place, [(LONG_AGO[0], "es")])
     meeting.settle()
     assert asked(meeting) == []
-    again = meeting.session.untranslated_after
+    again = meeting.session.translations.due_past
     assert again not in (None, place)
     lines = [(LONG_AGO[0], "es"), (LONG_AGO[0], "pt")]
-    meeting.session.translate_past(again or place, lines, meeting.now_ms)
+    meeting.session.translations.want_past(again or place, lines)
     meeting.settle()
     assert [one.target for one in asked(meeting)] == ["es", "pt"]
 
@@ -157,17 +157,17 @@ def test_a_line_whose_translation_has_just_come_is_not_asked_for_again() -> None
     (request,) = asked(meeting)
     meeting.session.speak("en", ("es", "pt"))
     meeting.settle()
-    place = meeting.session.untranslated_after
+    place = meeting.session.translations.due_past
     assert place is not None
-    meeting.session.translated(request, "hola", "scripted", meeting.now_ms)
+    meeting.session.translations.answered(request, "hola", "scripted")
     (line,) = [one for step in meeting.steps for one in step.changes.segments]
-    meeting.session.translate_past(place, [(line, "es"), (line, "pt")], meeting.now_ms)
+    meeting.session.translations.want_past(place, [(line, "es"), (line, "pt")])
     meeting.settle()
     assert [one.target for one in asked(meeting)] == ["es", "pt"]
 
 
 def test_a_new_session_has_no_earlier_lines_to_read() -> None:
-    assert Session(claim(targets=("es",)), SessionValues(), 0).untranslated_after is None
+    assert Session(claim(targets=("es",)), SessionValues(), 0).translations.due_past is None
 
 
 def test_viewers_are_told_of_changed_languages_at_once_and_once() -> None:

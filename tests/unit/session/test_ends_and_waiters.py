@@ -19,6 +19,7 @@ from orchestration.session.runner import SessionRunner
 from orchestration.session.sender_channel import SenderChannel
 from orchestration.session.session import Session
 from orchestration.session.session_meter import SessionMeter
+from orchestration.session.status import SessionStatus
 from orchestration.session.values import SessionValues
 from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.values import JournalFact, SampleRange, StreamProgress, StreamRow
@@ -101,6 +102,7 @@ class Running:
         self.journal = journal or HeldJournal()
         self.engines = ScriptedEngines()
         self.finished = asyncio.Event()
+        self.times_finished = 0
         self.runner = SessionRunner(
             made_of or claim(),
             cast(Any, self.journal),
@@ -113,6 +115,7 @@ class Running:
 
     async def _finish(self) -> None:
         self.finished.set()
+        self.times_finished += 1
 
 
 ALL = EndOfStreams(((0, 4),), -1)
@@ -167,19 +170,19 @@ async def test_a_correction_is_not_kept_waiting_by_an_incarnation_that_stops() -
             await correcting
 
 
-def ended_with_a_loss() -> Any:
-    """A session that has ended and lost its second second, though it was captured."""
+def with_a_loss(status: SessionStatus) -> Any:
+    """A session of which all is heard but its second second, which was captured."""
     lost = SampleRange(RATE, 2 * RATE, "engine_timeout")
     rest = (SampleRange(0, RATE), SampleRange(2 * RATE, 3 * RATE))
     progress = StreamProgress(0, 0, 3 * RATE, 3 * RATE, rest, (), (lost,))
     row = StreamRow(StreamSpec(0, FORMAT), 30, 3 * RATE, 29, progress)
     made_of = claim(streams=(row,))
-    session = replace(made_of.session, status="completed", zero_unix_ms=1)
-    return replace(made_of, session=session)
+    session = replace(made_of.session, status=status, zero_unix_ms=1)
+    return replace(made_of, session=session, last_fact=-1)
 
 
 async def test_a_second_request_does_not_end_the_repairs_that_are_under_way() -> None:
-    one = Running(ended_with_a_loss())
+    one = Running(with_a_loss("completed"))
     one.engines.hear = lambda request: said("Recovered.")
     one.engines.gate.clear()
     await one.runner.start()
@@ -197,6 +200,23 @@ async def test_a_second_request_does_not_end_the_repairs_that_are_under_way() ->
     assert texts == ["Recovered."]
     with pytest.raises(Unavailable, match="just ended"):
         await one.runner.repair()
+    await one.runner.stop()
+
+
+async def test_a_session_that_ends_with_its_repairs_ends_once() -> None:
+    one = Running(with_a_loss("ending"))
+    one.engines.gate.clear()
+    assert await one.runner.repair() == 1
+    await one.runner.start()
+    async with asyncio.timeout(PATIENCE_S):
+        while not one.engines.asked:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.01)
+        assert not one.finished.is_set()
+        one.engines.gate.set()
+        await one.finished.wait()
+        for _ in range(10):
+            await asyncio.sleep(0)  # Whoever else waits for its last step hears of it.
+    assert one.times_finished == 1
     await one.runner.stop()
 
 

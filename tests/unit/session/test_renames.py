@@ -128,7 +128,7 @@ def test_a_name_that_changes_while_lines_are_read_is_not_lost() -> None:
     assert renames.begin(meeting.now_ms) == {"p1"}
     meeting.session.replay_fact(ParticipantFact(2, "join", ANA_LIMA, None))
     assert renames.begin(meeting.now_ms) == set()
-    meeting.session.renames_end((), meeting.now_ms)
+    meeting.session.renames.end((), meeting.now_ms)
     assert renames.wait
     meeting.wait(2_000)
     assert not renames.wait
@@ -139,6 +139,6 @@ def test_lines_that_could_not_be_read_are_read_later() -> None:
     meeting = reopened()
     meeting.session.replay_fact(ParticipantFact(1, "join", ANA_LIMA, None))
     renamed = meeting.session.renames.begin(meeting.now_ms)
-    meeting.session.renames_end(renamed, meeting.now_ms)
+    meeting.session.renames.end(renamed, meeting.now_ms)
     meeting.wait(2_000)
     assert painted(meeting)["weekly:0:0"] == ("Ana Lima", 2)

@@ -22,7 +22,7 @@ def lossy_meeting() -> Meeting:
 
 def test_lost_audio_is_heard_again_and_told_as_a_correction() -> None:
     meeting = lossy_meeting()
-    (repair,) = meeting.session.plan_repairs()
+    (repair,) = meeting.session.repairs.plan()
     assert meeting.fates()[4] == repair.lost.end - repair.lost.start + RATE
 
     meeting.session.repaired(repair, words(("Lost", 100, 500), ("words.", 600, 1100)))
@@ -37,7 +37,7 @@ def test_lost_audio_is_heard_again_and_told_as_a_correction() -> None:
 
 def test_words_around_the_lost_range_are_not_said_twice() -> None:
     meeting = lossy_meeting()
-    (repair,) = meeting.session.plan_repairs()
+    (repair,) = meeting.session.repairs.plan()
     beyond = (repair.lost.end - repair.start) * 1000 // RATE + 100
     meeting.session.repaired(repair, words(("Lost.", 100, 500), ("Heard.", beyond, beyond + 400)))
     meeting.settle()
@@ -64,17 +64,17 @@ def test_what_an_outage_cost_is_heard_again_by_itself_once_the_engine_answers() 
     meeting = Meeting.begun(values=SessionValues(outage_patience_ms=0))
     meeting.play(speech(20) + silence(10))
     meeting.fail(EngineError("down"))
-    assert meeting.session.due_repairs() == []
+    assert meeting.session.repairs.due() == []
 
     meeting.play(speech(20) + silence(10))
     meeting.answer(words(("Heard.", 400, 1800)))
-    (repair,) = meeting.session.due_repairs()
-    meeting.session.repairs_begin()
+    (repair,) = meeting.session.repairs.due()
+    meeting.session.repairs.is_under_way = True
     meeting.end()
     assert meeting.status() == "ending"
 
     meeting.session.repaired(repair, words(("Lost.", 100, 500)))
-    meeting.session.repairs_end(meeting.now_ms)
+    meeting.session.repairs.is_under_way = False
     meeting.settle()
     assert meeting.status() == "completed"
     assert meeting.fates()[3:] == (0, 0)
@@ -86,8 +86,8 @@ def test_what_engines_refuse_is_not_sent_again_by_itself() -> None:
     meeting.fail(EngineRefused("no"))
     meeting.play(speech(20) + silence(10))
     meeting.answer(words(("Heard.", 400, 1800)))
-    assert meeting.session.due_repairs() == []
-    assert len(meeting.session.plan_repairs()) == 1
+    assert meeting.session.repairs.due() == []
+    assert len(meeting.session.repairs.plan()) == 1
 
 
 def test_losses_of_an_earlier_incarnation_are_heard_again_too() -> None:
@@ -99,4 +99,4 @@ def test_losses_of_an_earlier_incarnation_are_heard_again_too() -> None:
     meeting.resume(row)
     meeting.play(speech(20) + silence(10))
     meeting.answer(words(("Heard.", 400, 1800)))
-    assert [one.lost for one in meeting.session.due_repairs()] == [lost]
+    assert [one.lost for one in meeting.session.repairs.due()] == [lost]

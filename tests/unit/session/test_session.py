@@ -16,6 +16,7 @@ from orchestration.session.inputs import (
     AudioFrame,
     ClockFact,
     EndOfStreams,
+    ParticipantFact,
     ParticipantRef,
     SampleMoment,
     SpeakerFact,
@@ -193,7 +194,7 @@ def test_final_lines_are_translated_and_the_end_waits_for_it() -> None:
     assert [(one.text, one.target) for one in requests] == [("Hello.", "pt")]
     assert meeting.status() == "ending"
 
-    meeting.session.translated(requests[0], "Olá.", "test", meeting.now_ms)
+    meeting.session.translations.answered(requests[0], "Olá.", "test")
     meeting.settle()
 
     assert meeting.told("translation")[0]["text"] == "Olá."
@@ -206,7 +207,7 @@ def test_a_language_pair_that_no_engine_has_is_said_once() -> None:
         meeting.play(speech(20) + silence(10))
         meeting.answer(words(("Hello.", 100, 1800)))
         for request in [one for step in meeting.steps for one in step.translate]:
-            meeting.session.translation_unsupported(request, meeting.now_ms)
+            meeting.session.translations.unsupported(request)
         meeting.settle()
     assert [alert["code"] for alert in meeting.told("alert")] == ["unsupported_language_pair"]
 
@@ -293,17 +294,17 @@ def test_a_session_says_how_long_its_sender_is_away_while_it_needs_one() -> None
 
 def test_a_session_says_what_waits_for_engines() -> None:
     meeting = Meeting.begun(targets=("pt", "es"))
-    assert meeting.session.queues == {"chunks_waiting": 0, "translations_waiting": 0}
+    assert meeting.session.figures.queues == {"chunks_waiting": 0, "translations_waiting": 0}
     meeting.play(speech(60))
-    assert meeting.session.queues["chunks_waiting"] == 1
+    assert meeting.session.figures.queues["chunks_waiting"] == 1
     while meeting.orders:
         meeting.answer(words(("Hello.", 1000, 1400)))
     meeting.play(silence(20))
     meeting.end()
     while meeting.orders:
         meeting.answer(words(("Hello.", 1000, 1400)))
-    assert meeting.session.queues["chunks_waiting"] == 0
-    assert meeting.session.queues["translations_waiting"] == 2 * len(meeting.lines()) > 0
+    assert meeting.session.figures.queues["chunks_waiting"] == 0
+    assert meeting.session.figures.queues["translations_waiting"] == 2 * len(meeting.lines()) > 0
 
 
 def test_an_ended_session_opens_no_streams() -> None:
@@ -444,3 +445,12 @@ def test_an_answer_without_words_is_believed() -> None:
 def test_every_state_but_the_last_has_a_way_out() -> None:
     assert {state for state, ways in TRANSITIONS.items() if not ways} == {"completed", "failed"}
     assert {one for ways in TRANSITIONS.values() for one in ways} <= set(TRANSITIONS)
+
+
+def test_who_leaves_with_the_end_is_told_before_it() -> None:
+    meeting = Meeting.begun()
+    meeting.play(silence(5))
+    leaves = ParticipantFact(0, "leave", ParticipantRef("p1", "Ana"), None)
+    meeting.send(leaves, EndOfStreams(((0, 4),), 0))
+    assert [event.type for event in meeting.events[-3:]] == ["status", "participant", "status"]
+    assert meeting.status() == "completed"
