@@ -1,7 +1,6 @@
 """Probes database, engines, sessions and coordinator, has restarted what is stuck, and alerts."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
@@ -25,7 +24,7 @@ from orchestration.health.report import HealthReport
 from orchestration.health.system import MACHINE, system_figures
 from orchestration.logs import configure_logs
 from orchestration.metrics.meter import Meter
-from orchestration.process_clock import unix_time_ms
+from orchestration.process_clock import monotonic_ms, unix_time_ms
 from orchestration.services.alert_desk import AlertDesk
 from orchestration.services.health import HealthBook, Probe
 from orchestration.services.ports import EngineStatus
@@ -165,27 +164,27 @@ class HealthMonitor:
         return await self._desk.observe(self._alerts, figures)
 
     async def _look_at_database(self) -> None:
-        started_ns = time.monotonic_ns()
+        started_ms = monotonic_ms()
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 await (await self._connected()).ping()
-            self._record("database", started_ns)
+            self._record("database", started_ms)
         except (OrchestrationError, TimeoutError) as error:
-            self._record("database", started_ns, error)
+            self._record("database", started_ms, error)
 
     async def _look_at_engines(self) -> None:
-        started_ns = time.monotonic_ns()
+        started_ms = monotonic_ms()
         try:
             name = dispatcher_name(ray.get_runtime_context().get_node_id())
             self._engines = await self._probe(ray.get_actor(name, NAMESPACE).check.remote())
         except (OrchestrationError, TimeoutError, ValueError) as error:
-            self._record("engines", started_ns, error)
+            self._record("engines", started_ms, error)
             return
-        self._record("engines", started_ns)
+        self._record("engines", started_ms)
         self._book.record_engines(self._engines, unix_time_ms())
 
     async def _look_at_coordinator(self) -> None:
-        started_ns = time.monotonic_ns()
+        started_ms = monotonic_ms()
         try:
             coordinator = ray.get_actor(COORDINATOR, NAMESPACE)
             self._figures = await self._probe(coordinator.figures.remote())
@@ -193,15 +192,15 @@ class HealthMonitor:
             self._integrations = await self._probe(coordinator.integrations.remote())
             self._refused = await self._probe(coordinator.settings_refused.remote())
         except (OrchestrationError, TimeoutError, ValueError) as error:
-            self._record("coordinator", started_ns, error)
+            self._record("coordinator", started_ms, error)
         else:
-            self._record("coordinator", started_ns)
+            self._record("coordinator", started_ms)
 
     async def _look_at_work(self) -> None:
         can_work = self._book.is_well("database")
         try:
             acts = self._settings.services.auto_recovery
-            await self._work.look(time.monotonic_ns() // 1_000_000, can_work=can_work, acts=acts)
+            await self._work.look(monotonic_ms(), can_work=can_work, acts=acts)
         except (OrchestrationError, ValueError) as error:
             log.warning("work_not_looked_at", reason=str(error))
         self._book.record(self._work.probe, unix_time_ms())
@@ -210,8 +209,8 @@ class HealthMonitor:
         async with asyncio.timeout(PROBE_TIMEOUT_S):
             return await ask(answer, "part")
 
-    def _record(self, name: str, started_ns: int, error: Exception | None = None) -> None:
-        latency_ms = (time.monotonic_ns() - started_ns) // 1_000_000
+    def _record(self, name: str, started_ms: int, error: Exception | None = None) -> None:
+        latency_ms = monotonic_ms() - started_ms
         detail = "" if error is None else str(error) or type(error).__name__
         self._book.record(Probe(name, error is None, latency_ms, detail=detail), unix_time_ms())
 

@@ -48,7 +48,7 @@ class Uploads:
         self.failed = 0
 
     @contextlib.contextmanager
-    def place(self) -> Iterator["Place"]:
+    def place(self) -> Iterator[Place]:
         """A place for one upload, from its first byte on; a job that starts keeps it."""
         limit = self._current.now.audio.max_uploads
         if self.under_way >= limit:
@@ -75,7 +75,7 @@ class Uploads:
             max_wait_ms=settings.decode_timeout_s * 1000,
         )
 
-    async def start(self, order: UploadOrder, place: "Place") -> UploadJob:
+    async def start(self, order: UploadOrder, place: Place) -> UploadJob:
         """Begin; returns once the file is known to be audio and its session is there. From here on
         the file is the job's, which goes on also when this wait is given up.
 

@@ -1,5 +1,6 @@
 """What the audio routes say, under the names that clients know."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import BaseModel, JsonValue
@@ -122,51 +123,67 @@ def upload_result(
 ) -> UploadResult:
     """What is stored of a file, and what is still known of the file itself."""
     mine = [one for one in stored if one.segment.stream == stream.spec.stream]
-    whole = transcript_json(row, mine, [])
-    segments = [SegmentView.model_validate(one) for one in _objects(whole["segments"])]
-    if not with_speakers:
-        segments = [one.model_copy(update={"speaker": None}) for one in segments]
-    languages = [one.segment.language for one in mine if one.segment.language]
-    language = row.spec.language or (max(set(languages), key=languages.count) if mine else None)
-    speakers: dict[str, JsonObject] = {}
-    for segment in segments:
-        if segment.speaker is not None:
-            speakers[segment.speaker.id] = {"id": segment.speaker.id, "name": segment.speaker.name}
-    rate = stream.spec.format.sample_rate
+    language = row.spec.language or _most_heard(mine)
     translations = {
         target: _translation(target, language, mine)
         for target in row.spec.target_languages
         if target != language
     }
     failed = sorted(target for target, one in translations.items() if one is None)
-    source = job.source if job else None
     return UploadResult(
         request_id=job_id,
         session_id=row.spec.session_id,
         filename=job.order.filename if job else row.spec.title,
         file_size=job.order.file_size if job else None,
-        audio_metadata=AudioMetadata(
-            container=source.container if source else None,
-            codec=source.codec if source else None,
-            sample_rate=source.sample_rate if source else None,
-            channels=source.channels if source else None,
-            duration=round(stream.next_sample / rate, 3),
-            damaged_packets=job.damaged_packets if job else 0,
-        ),
-        processing_result=ProcessingResult(
-            session_id=row.spec.session_id,
-            stream=stream.spec.stream,
-            status=row.status,
-            text=" ".join(one.text for one in segments if one.text),
-            language=language,
-            segments=segments,
-            speakers=list(speakers.values()),
-            pending_seconds=_seconds(coverage, "pending"),
-            lost_seconds=_seconds(coverage, "lost"),
-        ),
+        audio_metadata=_metadata(stream, job),
+        processing_result=_heard(row, stream, coverage, mine, language, with_speakers),
         translations={target: one for target, one in translations.items() if one is not None},
         translation_error=f"Not translated, or not whole: {', '.join(failed)}." if failed else None,
     )
+
+
+def _metadata(stream: StreamRow, job: UploadJob | None) -> AudioMetadata:
+    source = job.source if job else None
+    return AudioMetadata(
+        container=source.container if source else None,
+        codec=source.codec if source else None,
+        sample_rate=source.sample_rate if source else None,
+        channels=source.channels if source else None,
+        duration=round(stream.next_sample / stream.spec.format.sample_rate, 3),
+        damaged_packets=job.damaged_packets if job else 0,
+    )
+
+
+def _heard(
+    row: SessionRow,
+    stream: StreamRow,
+    coverage: JsonObject,
+    stored: Sequence[StoredSegment],
+    language: str | None,
+    with_speakers: bool,
+) -> ProcessingResult:
+    whole = transcript_json(row, stored, [])
+    segments = [SegmentView.model_validate(one) for one in _objects(whole["segments"])]
+    if not with_speakers:
+        segments = [one.model_copy(update={"speaker": None}) for one in segments]
+    names = {one.speaker.id: one.speaker.name for one in segments if one.speaker is not None}
+    return ProcessingResult(
+        session_id=row.spec.session_id,
+        stream=stream.spec.stream,
+        status=row.status,
+        text=" ".join(one.text for one in segments if one.text),
+        language=language,
+        segments=segments,
+        speakers=[{"id": speaker_id, "name": name} for speaker_id, name in names.items()],
+        pending_seconds=_seconds(coverage, "pending"),
+        lost_seconds=_seconds(coverage, "lost"),
+    )
+
+
+def _most_heard(stored: Sequence[StoredSegment]) -> str | None:
+    """The language of the most lines; of several, the one that was heard first."""
+    lines = Counter(one.segment.language for one in stored if one.segment.language)
+    return next((language for language, _ in lines.most_common(1)), None)
 
 
 def _translation(

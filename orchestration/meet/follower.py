@@ -111,6 +111,7 @@ class MeetFollower:
             return
         except (OrchestrationError, TimeoutError) as error:
             outcome = self._failed(job, session, error, now_ms)
+        job.check(outcome)
         if outcome.phase != job.phase or outcome.detail:
             log.info(
                 "google_meet", session_id=job.session_id, phase=outcome.phase, detail=outcome.detail

@@ -7,7 +7,7 @@ from typing import Literal
 Phase = Literal["following", "awaiting", "repaired", "given_up"]
 
 TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
-    "following": frozenset({"awaiting", "given_up"}),
+    "following": frozenset({"awaiting"}),
     "awaiting": frozenset({"repaired", "given_up"}),
     "repaired": frozenset(),
     "given_up": frozenset(),
@@ -34,6 +34,11 @@ class MeetJob:
     meeting_code: str
     phase: Phase
     attempts: int
+
+    def check(self, outcome: "Outcome") -> None:
+        """Raises AssertionError where one look cannot come to this."""
+        if outcome.phase not in {self.phase, *TRANSITIONS[self.phase]}:
+            raise AssertionError(f"a job does not go from {self.phase} to {outcome.phase}")
 
 
 @dataclass(frozen=True, slots=True)

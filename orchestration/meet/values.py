@@ -3,23 +3,16 @@
 Fields and their meaning: developers.google.com/workspace/meet/api/reference/rest/v2.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 MEETING_CODE_PATTERN = (
     r"^(?:(?:https?://)?meet\.google\.com/)?([a-z]{3}-[a-z]{4}-[a-z]{3})(?:[/?#].*)?$"
 )
-"""A meeting code, alone or in its address; Python and PostgreSQL read it alike."""
+"""A meeting code, alone or in its address, in lower case: a regular expression of PostgreSQL's."""
 
 UserKind = Literal["signed_in", "anonymous", "phone"]
 TranscriptState = Literal["STARTED", "ENDED", "FILE_GENERATED"]
-
-
-def meeting_code_of(meeting_id: str | None) -> str | None:
-    """The Google Meet code that a session's `meeting_id` is or holds; None for other meetings."""
-    found = re.match(MEETING_CODE_PATTERN, (meeting_id or "").strip().lower())
-    return found.group(1) if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestration.services.ports import Hypothesis
-from orchestration.speakers.labels import label_id, steady_labels
+from orchestration.session.placed_words import placed_words
 from orchestration.storage.values import SampleRange
 from orchestration.transcript.hallucination import credible_words
 from orchestration.transcript.lines import AttributedWord, Line, LineBuilder, LinePolicy
@@ -61,15 +61,15 @@ def repaired_lines(
     speakers_of: Callable[[Sequence[Word]], Sequence[SpeakerName | None]],
 ) -> list[Line]:
     """The lines of the lost range: words whose middle lies in it."""
-    words = []
-    credible = credible_words(hypothesis).words
-    for heard, raw in zip(credible, steady_labels(credible), strict=True):
-        start = repair.start + heard.start_ms * sample_rate // 1000
-        end = repair.start + heard.end_ms * sample_rate // 1000
-        label = label_id(hypothesis, repair.stream, repair.start, raw)
-        word = Word(heard.text, start, max(start, end), heard.probability, label)
-        if repair.lost.start <= word.middle_sample < repair.lost.end:
-            words.append(word)
+    placed = placed_words(
+        credible_words(hypothesis).words,
+        hypothesis,
+        stream=repair.stream,
+        sample_rate=sample_rate,
+        start=repair.start,
+        end=repair.end,
+    )
+    words = [w for w in placed if repair.lost.start <= w.middle_sample < repair.lost.end]
     attributed = [
         AttributedWord(word, speaker, hypothesis.language)
         for word, speaker in zip(words, speakers_of(words), strict=True)

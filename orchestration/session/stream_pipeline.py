@@ -10,9 +10,9 @@ from orchestration.audio.chunker import Chunk
 from orchestration.audio.pcm import decode_mono
 from orchestration.services.ports import Hypothesis
 from orchestration.session.inputs import StreamSpec
+from orchestration.session.placed_words import placed_words
 from orchestration.session.stream_audio import StreamAudio
 from orchestration.session.values import SessionValues
-from orchestration.speakers.labels import label_id, steady_labels
 from orchestration.storage.values import JournalFrame, SampleRange, StreamProgress
 from orchestration.transcript.coverage import StreamCoverage
 from orchestration.transcript.hallucination import credible_words
@@ -163,17 +163,14 @@ class StreamPipeline:
         if credible.words or not self._language:
             # Without words it is a guess at noise, and words of the answer before may yet be said.
             self._language = hypothesis.language
-        rate = self.spec.format.sample_rate
-        words = [
-            Word(
-                word.text,
-                min(chunk.start + word.start_ms * rate // 1000, chunk.end),
-                min(chunk.start + word.end_ms * rate // 1000, chunk.end),
-                word.probability,
-                label_id(hypothesis, self.spec.stream, chunk.start, label),
-            )
-            for word, label in zip(credible.words, steady_labels(credible.words), strict=True)
-        ]
+        words = placed_words(
+            credible.words,
+            hypothesis,
+            stream=self.spec.stream,
+            sample_rate=self.spec.format.sample_rate,
+            start=chunk.start,
+            end=chunk.end,
+        )
         self._rest = self._unheard_rest(chunk, words)
         end = chunk.end if self._rest is None else self._rest.start
         is_final = chunk.is_final or self._rest is not None

@@ -20,8 +20,8 @@ from orchestration.storage.data_ports import (
     StoredQuality,
     StoredTranslation,
 )
-from orchestration.storage.pool import unknown_session
-from orchestration.storage.postgres_listings import EXISTS, PostgresListings
+from orchestration.storage.pool import EXISTS, unknown_session
+from orchestration.storage.postgres_listings import PostgresListings
 from orchestration.storage.rows import (
     Row,
     event_from,

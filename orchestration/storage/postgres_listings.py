@@ -6,7 +6,7 @@ from orchestration.session.events import TranslatedText
 from orchestration.session.fields import MAX_INTEGER
 from orchestration.storage.archive_ports import Page, SessionStatistics, StoredSegment
 from orchestration.storage.cursors import cursor_at, place_of
-from orchestration.storage.pool import LongReads, Pool, unknown_session
+from orchestration.storage.pool import EXISTS, LongReads, Pool, unknown_session
 from orchestration.storage.recording_statements import FILES_PAGE
 from orchestration.storage.rows import SEGMENT_COLUMNS, file_from, segment_from, translated_from
 from orchestration.storage.stream_clocks import read_changes, read_estimates
@@ -37,8 +37,6 @@ SELECT total_duration AS duration_s, total_participants AS participants,
     total_translations AS translations, translation_languages
 FROM bot_sessions.session_statistics WHERE session_id = $1
 """
-
-EXISTS = "SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1"
 
 
 class PostgresListings:

@@ -148,6 +148,27 @@ async def test_what_a_dead_poller_had_leased_is_taken_up_by_another(meeting: Mee
     assert await meeting.follower.look(START_MS + 120_000) == 1
 
 
+async def test_a_meeting_code_is_known_alone_and_in_its_address(meeting: Meeting) -> None:
+    meeting_ids = {
+        "alone": "abc-mnop-xyz",
+        "shouted": " ABC-mnop-xyz ",
+        "address": "https://meet.google.com/abc-mnop-xyz?authuser=0",
+        "bare": "meet.google.com/abc-mnop-xyz",
+        "elsewhere": "https://example.org/abc-mnop-xyz",
+        "words": "weekly-team-sync",
+        "empty": "",
+        "none": None,
+    }
+    for session_id, meeting_id in meeting_ids.items():
+        spec = SessionSpec(session_id, meeting_id=meeting_id)
+        await meeting.archive.create_session(spec, spec.description_hash)
+    await meeting.jobs.enrol(START_MS)
+    jobs = await meeting.jobs.lease(START_MS, 1, len(meeting_ids))
+    assert {job.session_id: job.meeting_code for job in jobs} == dict.fromkeys(
+        ("alone", "shouted", "address", "bare"), "abc-mnop-xyz"
+    )
+
+
 async def test_sessions_of_other_platforms_are_not_asked_about(meeting: Meeting) -> None:
     await meeting.archive.create_session(SessionSpec("other", meeting_id="weekly"), b"hash")
     await meeting.archive.create_session(SessionSpec("none"), b"hash")

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import pytest
-
 from orchestration.meet.roster_changes import ADOPT_AFTER_MS, KnownParticipant, roster_changes
-from orchestration.meet.values import Attendee, meeting_code_of
+from orchestration.meet.values import Attendee
 from orchestration.session.inputs import ParticipantRef, ParticipantSighting
 
 NOW_MS = 1_790_000_000_000
@@ -62,22 +60,3 @@ def test_a_join_that_the_bot_did_not_see_is_filled_in() -> None:
     assert changes.sightings == (
         ParticipantSighting(ParticipantRef("p1", "Notes", None, True), LONG_AGO_MS, None),
     )
-
-
-@pytest.mark.parametrize(
-    ("meeting_id", "code"),
-    [
-        ("abc-mnop-xyz", "abc-mnop-xyz"),
-        (" ABC-mnop-xyz ", "abc-mnop-xyz"),
-        ("https://meet.google.com/abc-mnop-xyz?authuser=0", "abc-mnop-xyz"),
-        ("meet.google.com/abc-mnop-xyz", "abc-mnop-xyz"),
-        ("https://example.org/abc-mnop-xyz", None),
-        ("weekly-team-sync", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_a_meeting_code_is_known_alone_and_in_its_address(
-    meeting_id: str | None, code: str | None
-) -> None:
-    assert meeting_code_of(meeting_id) == code
