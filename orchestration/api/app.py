@@ -28,7 +28,7 @@ from orchestration.api.erasures import erasures_router
 from orchestration.api.gateway import Gateway, GatewayFront, gateway_router
 from orchestration.api.health import health_router
 from orchestration.api.ingest import ingest_router
-from orchestration.api.limits import BodyLimit, RequestRate, SecurityHeaders, WebSocketGate
+from orchestration.api.limits import BodyLimit, RequestRate, WebSocketGate
 from orchestration.api.live import live_router
 from orchestration.api.metrics import metrics_router
 from orchestration.api.openai import openai_router
@@ -45,6 +45,7 @@ from orchestration.api.reference.document import DocumentedApi
 from orchestration.api.reference_page import REFERENCE_POLICY, reference_page
 from orchestration.api.roll_call import RollCallPlace
 from orchestration.api.search import search_router
+from orchestration.api.security_headers import SecurityHeaders
 from orchestration.api.session_data import session_data_router
 from orchestration.api.session_export import session_export_router
 from orchestration.api.sessions import sessions_router

@@ -21,13 +21,13 @@ from pydantic import (
 from pydantic import ValidationError as Invalid
 from pydantic_core import PydanticCustomError
 from starlette.datastructures import FormData, UploadFile
-from starlette.types import Message
 
+from orchestration.api.counted_body import check_length, counted
 from orchestration.api.session_ids import SESSION_ID_PATTERN
 from orchestration.api.sessions import MAX_TARGET_LANGUAGES, MAX_TITLE_CHARACTERS, Language
 from orchestration.audio.decoding import DecodeLimits
 from orchestration.audio.pcm import PcmFormat, check_format
-from orchestration.errors import BadAudio, BadRequest, BodyTooSlow, TooLarge, Unavailable
+from orchestration.errors import BadAudio, BadRequest, BodyTooSlow, Unavailable
 from orchestration.services.decoding import decode
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM, clean_name, on_one_line
 from orchestration.session.inputs import ParticipantRef, StreamSpec
@@ -135,25 +135,8 @@ class ChunkForm(BaseModel):
 
 def counted_request(request: Request, max_bytes: int, limit: str) -> Request:
     """The same request, whose body ends with TooLarge once it is over the limit."""
-
-    def too_large() -> TooLarge:
-        return TooLarge(
-            f"The body is over the limit of {max_bytes} bytes.", {"limit": limit, "max": max_bytes}
-        )
-
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes + FORM_OVERHEAD_BYTES:
-        raise too_large()
-    taken = 0
-
-    async def receive() -> Message:
-        nonlocal taken
-        message = await request.receive()
-        taken += len(message.get("body", b""))
-        if taken > max_bytes + FORM_OVERHEAD_BYTES:
-            raise too_large()
-        return message
-
+    check_length(request.scope, max_bytes, limit, FORM_OVERHEAD_BYTES)
+    receive = counted(request.receive, max_bytes, limit, FORM_OVERHEAD_BYTES)
     return Request(request.scope, receive)
 
 

@@ -1,10 +1,10 @@
-"""Middleware: what a caller may bring, and the headers that every answer carries."""
+"""Middleware: how much a caller may bring, how often it may ask, and how many WebSockets it has."""
 
 import asyncio
 import re
 from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.api.audio_chunk_routes import CHUNK_PATH
@@ -15,6 +15,7 @@ from orchestration.api.connections import (
     ConnectionRegistry,
     Traffic,
 )
+from orchestration.api.counted_body import check_length, counted, too_large
 from orchestration.api.gateway import GATEWAY_PREFIXES, MAX_GATEWAY_BODY_BYTES
 from orchestration.api.openai import MAX_UPLOAD_BYTES, TRANSCRIPTIONS_PATH
 from orchestration.api.problems import problem_for
@@ -23,6 +24,8 @@ from orchestration.errors import BodyTooSlow, LimitReached, TooLarge
 from orchestration.process_clock import monotonic_ms, unix_time_ms
 
 MAX_BODY_BYTES = 65_536
+BODY_LIMIT = "max_body_bytes"
+"""The limit's name in a refusal, whatever it is for the path."""
 LARGE_BODIES = {
     TRANSCRIPTIONS_PATH: MAX_UPLOAD_BYTES,
     UPLOAD_PATH: LARGEST_BODY_BYTES,
@@ -39,12 +42,6 @@ UNLIMITED_PATHS = frozenset({"/api/health", "/api/metrics", "/metrics"})
 
 _SESSION_PATH = re.compile(r"/ws/(?P<kind>ingest|live)/(?P<session_id>[A-Za-z0-9_-]{1,64})")
 
-CONTENT_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
-
 
 class BodyLimit:
     """Takes a body in whole, within limits, before the application sees the request."""
@@ -60,7 +57,7 @@ class BodyLimit:
             await self._counting(limit, scope, receive, send)
             return
         try:
-            _check_length(scope, MAX_BODY_BYTES)
+            check_length(scope, MAX_BODY_BYTES, BODY_LIMIT)
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 body = await _read_body(receive)
         except TooLarge as error:
@@ -84,36 +81,15 @@ class BodyLimit:
 
     async def _counting(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            _check_length(scope, limit)
+            check_length(scope, limit, BODY_LIMIT)
         except TooLarge as error:
             await problem_for(error)(scope, receive, send)
             return
-        await self._app(scope, _counted(receive, limit), send)
-
-
-def _check_length(scope: Scope, max_bytes: int) -> None:
-    declared = Headers(scope=scope).get("content-length")
-    if declared is not None and declared.isdigit() and int(declared) > max_bytes:
-        raise _too_large(max_bytes)
+        await self._app(scope, counted(receive, limit, BODY_LIMIT), send)
 
 
 def _large_limit(path: str) -> int | None:
     return next((size for begin, size in LARGE_BODIES.items() if path.startswith(begin)), None)
-
-
-def _counted(receive: Receive, max_bytes: int) -> Receive:
-    """The same messages, until there are more bytes in them than may be."""
-    taken = 0
-
-    async def counted() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > max_bytes:
-            raise _too_large(max_bytes)
-        return message
-
-    return counted
 
 
 async def _read_body(receive: Receive) -> bytes | None:
@@ -125,16 +101,9 @@ async def _read_body(receive: Receive) -> bytes | None:
             return None
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
-            raise _too_large()
+            raise too_large(MAX_BODY_BYTES, BODY_LIMIT)
         if not message.get("more_body", False):
             return bytes(body)
-
-
-def _too_large(max_bytes: int = MAX_BODY_BYTES) -> TooLarge:
-    return TooLarge(
-        f"The body is over the limit of {max_bytes} bytes.",
-        {"limit": "max_body_bytes", "max": max_bytes},
-    )
 
 
 class RequestRate:
@@ -232,22 +201,3 @@ def _count(message: Message, *ways: Traffic) -> None:
     size, now_ms = len(message.get("bytes") or message.get("text") or ""), unix_time_ms()
     for traffic in ways:
         traffic.count(size, now_ms)
-
-
-class SecurityHeaders:
-    """Headers that keep a browser from reading answers as anything but what they are."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
-                headers.setdefault("Cache-Control", "no-store")
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)

@@ -9,13 +9,14 @@ In a cluster the folder must be one that all nodes share: a session's actor may 
 and another one may be asked for the recording.
 """
 
+import contextlib
+import errno
 import hashlib
 import io
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from orchestration.audio.pcm import PcmFormat
@@ -26,6 +27,9 @@ from orchestration.storage.values import JournalFrame, RecordedFile
 
 SAFE_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PARTIAL_SUFFIX = ".part"
+
+REMOVAL_ROUNDS = 3
+"""A session's actor that is being ended may name one last file while the others are removed."""
 
 
 class ChunkFileStore:
@@ -100,13 +104,10 @@ class ChunkFileStore:
         folder = self._folder(session_id)
         names = [f"{stream:05d}-*" for stream in streams]
         files = [path for name in names for dot in ("", ".") for path in folder.glob(dot + name)]
-        removed = _measured(files)
         try:
-            for path in files:
-                path.unlink(missing_ok=True)
+            return _remove(files)
         except OSError as error:
             raise _not_removed(error) from error
-        return removed
 
     def remove_session(self, session_id: str) -> RemovedFiles:
         """Remove all files of a session; does nothing when there are none.
@@ -115,14 +116,18 @@ class ChunkFileStore:
             Unavailable: a file cannot be removed.
         """
         folder = self._folder(session_id)
-        removed = _measured(list(folder.glob("*")))
+        removed = RemovedFiles()
         try:
-            shutil.rmtree(folder)
-        except FileNotFoundError:
-            return RemovedFiles()
+            for _ in range(REMOVAL_ROUNDS):
+                if not folder.exists():
+                    return removed
+                removed += _remove(folder.iterdir())
+                with contextlib.suppress(FileNotFoundError):
+                    if _removed_if_empty(folder):
+                        return removed
         except OSError as error:
             raise _not_removed(error) from error
-        return removed
+        raise Unavailable("The recording's files cannot be removed: it is still written.")
 
     def _folder(self, session_id: str) -> Path:
         if not SAFE_SESSION_ID.fullmatch(session_id):
@@ -139,9 +144,25 @@ class ChunkFileStore:
                 _flush_folder(folder.parent)
 
 
-def _measured(paths: Sequence[Path]) -> RemovedFiles:
-    sizes = [path.stat().st_size for path in paths if path.exists()]
-    return RemovedFiles(len(sizes), sum(sizes))
+def _remove(paths: Iterable[Path]) -> RemovedFiles:
+    """Remove files. One that gets another name meanwhile is not counted, and left under that."""
+    removed = RemovedFiles()
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            size = path.stat().st_size
+            path.unlink()
+            removed += RemovedFiles(1, size)
+    return removed
+
+
+def _removed_if_empty(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        return False
+    return True
 
 
 def _not_removed(error: OSError) -> Unavailable:

@@ -34,6 +34,9 @@ class RemovedFiles:
     files: int = 0
     bytes: int = 0
 
+    def __add__(self, more: "RemovedFiles") -> "RemovedFiles":
+        return RemovedFiles(self.files + more.files, self.bytes + more.bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class ErasureReceipt:

@@ -12,6 +12,7 @@ import soundfile
 from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import RecordingFailed, Unavailable, UnknownSession
 from orchestration.storage.chunk_files import ChunkFileStore
+from orchestration.storage.erasure_ports import RemovedFiles
 from orchestration.storage.values import JournalFrame
 
 STEREO = PcmFormat("s16le", 48_000, 2)
@@ -112,6 +113,25 @@ def test_removing_a_session_leaves_the_others(store: ChunkFileStore, tmp_path: P
     store.remove_session("s1")
     store.remove_session("s1")
     assert [path.parent.name for path in files_below(tmp_path)] == ["s2"]
+
+
+def test_a_file_that_gets_its_name_while_its_session_is_removed_goes_too_and_counts_once(
+    store: ChunkFileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write("s1", STEREO, [noise_frame(0, 0)])
+    (file,) = files_below(tmp_path)
+    size, named = file.stat().st_size, file.with_name("00000-1-2.flac")
+    unlink = Path.unlink
+
+    def named_meanwhile(path: Path, missing_ok: bool = False) -> None:
+        if path == file:
+            path.rename(named)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", named_meanwhile)
+    assert store.remove_session("s1") == RemovedFiles(1, size)
+    assert files_below(tmp_path) == []
+    assert store.remove_session("s1") == RemovedFiles()
 
 
 @pytest.mark.parametrize("session_id", ["..", ".", "", "a/b", "../s1", "/etc", "a\0b", "s1\n"])
