@@ -94,7 +94,7 @@ class Coordinator:
         await self.ready()
         archive = await self._connected()
         with self._placement.room_for(spec.session_id):
-            row, created = await archive.create_session(spec, spec.description_hash)
+            row, created = await archive.create_session(spec)
             if created:
                 self._reports.meter.count(SESSIONS_CREATED)
             if row.status in OPEN_STATUSES:

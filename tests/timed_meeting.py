@@ -101,7 +101,7 @@ class StoredMeeting:
         self._pool = pool
 
     async def create(self, session_id: str = "s1") -> None:
-        await self.archive.create_session(SessionSpec(session_id), b"")
+        await self.archive.create_session(SessionSpec(session_id))
         await self._journal.claim(session_id, session_id)
         await self._journal.open_streams(session_id, 1, [stream_spec(0)])
 

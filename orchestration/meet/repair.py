@@ -7,9 +7,8 @@ from orchestration.errors import JsonObject, JsonValue
 from orchestration.meet.naming import Repaint, SaidBy, plan_repaints
 from orchestration.meet.roster_changes import KnownParticipant, RosterChanges, roster_changes
 from orchestration.meet.values import Attendee, TranscriptEntry
-from orchestration.session.events import DurableEvent, seconds, speaker_json
+from orchestration.session.events import DurableEvent, participant_event, seconds, speaker_json
 from orchestration.session.inputs import ParticipantSighting
-from orchestration.session.people import participant_event
 from orchestration.speakers.corrections import Corrections
 from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.values import CorrelationRow, ParticipantRow

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from orchestration.errors import JsonObject, JsonValue
+from orchestration.session.inputs import ParticipantRef
 from orchestration.timing.units import NS_PER_MS, NS_PER_SECOND
 from orchestration.transcript.segments import Segment, SpeakerName
 
@@ -138,3 +139,21 @@ def stream_coverage_json(
         "lost": sum(lost_by_reason.values()),
         "lost_by_reason": dict(lost_by_reason),
     }
+
+
+def participant_event(
+    event: str, participant: ParticipantRef, at_ns: int | None
+) -> tuple[str, JsonObject]:
+    """The durable event of somebody who joins or leaves, at session time `at_ns`, if known."""
+    body: JsonObject = {
+        "event": event,
+        "participant": {
+            "id": participant.participant_id,
+            "name": participant.name,
+            "email": participant.email,
+            "is_bot": participant.is_bot,
+        },
+    }
+    if at_ns is not None:
+        body["at"] = seconds(at_ns)
+    return "participant", body

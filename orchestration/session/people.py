@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestration.errors import JsonObject
-from orchestration.session.events import seconds
+from orchestration.session.events import participant_event
 from orchestration.session.inputs import (
     CaptionFact,
     ChatFact,
@@ -287,21 +287,3 @@ class People:
         if self._correlator.meet(participant):
             self._changes.participants.append(ParticipantRow(participant, None, None))
         return True
-
-
-def participant_event(
-    event: str, participant: ParticipantRef, at_ns: int | None
-) -> tuple[str, JsonObject]:
-    """The durable event of somebody who joins or leaves, at session time `at_ns`, if known."""
-    body: JsonObject = {
-        "event": event,
-        "participant": {
-            "id": participant.participant_id,
-            "name": participant.name,
-            "email": participant.email,
-            "is_bot": participant.is_bot,
-        },
-    }
-    if at_ns is not None:
-        body["at"] = seconds(at_ns)
-    return "participant", body

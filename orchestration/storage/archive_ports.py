@@ -88,13 +88,11 @@ class Archive(AlertLog, TimingArchive, SpeakerArchive, Protocol):
     """Reading and managing sessions, and what was told of the service. All raise
     DatabaseUnavailable when PostgreSQL is away; those that name a session raise UnknownSession."""
 
-    async def create_session(
-        self, spec: SessionSpec, idempotency_hash: bytes
-    ) -> tuple[SessionRow, bool]:
+    async def create_session(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
         """Store a session, or find the same one again (False).
 
         Raises:
-            SessionConflict: the id exists with another `idempotency_hash`.
+            SessionConflict: the id exists with another description.
         """
         ...
 

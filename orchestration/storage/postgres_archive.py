@@ -106,9 +106,7 @@ class PostgresArchive(
 ):
     """`DataArchive` over a pool. Text that PostgreSQL cannot hold is stored as U+FFFD."""
 
-    async def create_session(
-        self, spec: SessionSpec, idempotency_hash: bytes
-    ) -> tuple[SessionRow, bool]:
+    async def create_session(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
         async with database(self._pool) as connection:
             created = await connection.fetchrow(
                 CREATE + SESSION_COLUMNS,
@@ -118,7 +116,7 @@ class PostgresArchive(
                 optional_text(spec.language),
                 list(spec.target_languages),
                 spec.settings,
-                idempotency_hash,
+                spec.description_hash,
             )
             if created is not None:
                 return session_from(created), True
@@ -129,7 +127,7 @@ class PostgresArchive(
             )
         if found is None:
             raise unknown_session(spec.session_id)
-        if found["idempotency_hash"] != idempotency_hash:
+        if found["idempotency_hash"] != spec.description_hash:
             raise SessionConflict(
                 f"Session {spec.session_id!r} exists with another description: choose another "
                 "session_id, or leave it out.",

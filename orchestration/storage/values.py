@@ -35,7 +35,7 @@ class SessionSpec:
     def description_hash(self) -> bytes:
         """What tells the same description of a session from another."""
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).digest()
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 @dataclass(frozen=True, slots=True)

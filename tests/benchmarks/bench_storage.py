@@ -53,7 +53,7 @@ async def measure(pool: Pool, name: str, sessions: int, steps: int, step: Step) 
     archive, journal = PostgresArchive(pool), PostgresJournal(pool)
     ids = [f"{name}-{number}".replace(" ", "_") for number in range(sessions)]
     for session_id in ids:
-        await archive.create_session(SessionSpec(session_id), b"")
+        await archive.create_session(SessionSpec(session_id))
         await journal.claim(session_id, session_id)
         await journal.open_streams(session_id, 1, [StreamSpec(0, FORMAT)])
     latencies_ns: list[int] = []

@@ -25,7 +25,7 @@ HEARD = AudioQuality(-20.0, -3.0, 0.0, 25.0, 0.75, 4000, -21.0, 1.0)
 
 
 async def create(archive: PostgresArchive, session_id: str) -> None:
-    await archive.create_session(SessionSpec(session_id), b"")
+    await archive.create_session(SessionSpec(session_id))
 
 
 async def fill(archive: PostgresArchive, journal: PostgresJournal, session_id: str) -> None:

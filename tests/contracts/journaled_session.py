@@ -13,7 +13,7 @@ SESSION = "meeting-1"
 
 async def claimed_journal(pool: Pool, archive: PostgresArchive) -> PostgresJournal:
     """A journal with one session, claimed at epoch 1, its stream 0 open."""
-    await archive.create_session(SessionSpec(SESSION, target_languages=("pt", "en")), b"hash")
+    await archive.create_session(SessionSpec(SESSION, target_languages=("pt", "en")))
     made = PostgresJournal(pool)
     assert (await made.claim(SESSION, "actor-1")).epoch == 1
     await made.open_streams(SESSION, 1, [stream_spec(0)])

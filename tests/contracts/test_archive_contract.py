@@ -36,7 +36,7 @@ SPEC = SessionSpec(
 
 
 async def test_a_session_comes_back_as_it_was_created(archive: PostgresArchive) -> None:
-    row, created = await archive.create_session(SPEC, b"hash")
+    row, created = await archive.create_session(SPEC)
     assert created
     assert row.spec == SPEC
     assert (row.status, row.epoch, row.actor_name, row.zero_unix_ms) == ("created", 0, None, None)
@@ -45,19 +45,19 @@ async def test_a_session_comes_back_as_it_was_created(archive: PostgresArchive) 
 
 
 async def test_creating_the_same_session_again_finds_it(archive: PostgresArchive) -> None:
-    row, _ = await archive.create_session(SPEC, b"hash")
-    assert await archive.create_session(SPEC, b"hash") == (row, False)
+    row, _ = await archive.create_session(SPEC)
+    assert await archive.create_session(SPEC) == (row, False)
 
 
 async def test_creating_at_once_creates_one(archive: PostgresArchive) -> None:
-    made = await asyncio.gather(*(archive.create_session(SPEC, b"hash") for _ in range(4)))
+    made = await asyncio.gather(*(archive.create_session(SPEC) for _ in range(4)))
     assert sorted(created for _, created in made) == [False, False, False, True]
 
 
 async def test_the_same_id_with_another_description_conflicts(archive: PostgresArchive) -> None:
-    await archive.create_session(SPEC, b"hash")
+    await archive.create_session(SPEC)
     with pytest.raises(SessionConflict):
-        await archive.create_session(SPEC, b"other")
+        await archive.create_session(replace(SPEC, title="Another"))
 
 
 @pytest.mark.parametrize("session_id", ["unknown", "", "x" * 10_000])
@@ -218,7 +218,7 @@ async def test_a_ping_is_answered(archive: PostgresArchive) -> None:
 
 async def test_a_description_may_hold_what_the_database_cannot(archive: PostgresArchive) -> None:
     spec = replace(SPEC, title="nul \x00", settings={"\x00": "\ud83d"})
-    row, _ = await archive.create_session(spec, b"hash")
+    row, _ = await archive.create_session(spec)
     assert (row.spec.title, row.spec.settings) == ("nul \ufffd", {"\ufffd": "\ufffd"})
 
 
@@ -264,7 +264,7 @@ async def test_a_connection_s_id_is_above_all_that_were_given_before_by_whomever
     archive: PostgresArchive, pool: Pool
 ) -> None:
     for session_id in ("s1", "s2"):
-        await archive.create_session(SessionSpec(session_id), b"")
+        await archive.create_session(SessionSpec(session_id))
     replicas = (archive, PostgresArchive(pool))
     ids = [
         await replicas[number % 2].new_connection_id(f"s{number % 3 % 2 + 1}")
@@ -279,7 +279,7 @@ async def test_a_sessions_own_settings_and_languages_are_replaced(
     archive: PostgresArchive,
 ) -> None:
     spec = SessionSpec("own", title="Weekly", language="en", settings={"chunk_ms": 5000})
-    await archive.create_session(spec, b"")
+    await archive.create_session(spec)
     wanted = replace(
         spec, language=None, target_languages=("pt", "es"), settings={"overlap_ms": 3000}
     )
@@ -293,7 +293,7 @@ async def test_a_sessions_own_settings_and_languages_are_replaced(
 async def test_a_session_that_is_over_takes_no_change(
     archive: PostgresArchive, journal: PostgresJournal
 ) -> None:
-    await archive.create_session(SessionSpec("over", language="en"), b"")
+    await archive.create_session(SessionSpec("over", language="en"))
     await journal.claim("over", "actor")
     await journal.commit("over", 1, SessionChanges(status="completed"))
     with pytest.raises(SessionEnded):
@@ -304,7 +304,7 @@ async def test_a_session_that_is_over_takes_no_change(
 async def test_of_changes_that_come_at_once_none_is_lost_and_a_refused_one_leaves_nothing(
     archive: PostgresArchive, journal: PostgresJournal
 ) -> None:
-    await archive.create_session(SessionSpec("own", settings={"chunk_ms": 5000}), b"")
+    await archive.create_session(SessionSpec("own", settings={"chunk_ms": 5000}))
 
     def adding(name: str) -> Callable[[SessionSpec], SessionSpec]:
         return lambda spec: replace(spec, settings={**spec.settings, name: 1})

@@ -17,7 +17,7 @@ from orchestration.errors import (
     Unavailable,
     UnknownSession,
 )
-from orchestration.session.events import DurableEvent, iso_utc, segment_json
+from orchestration.session.events import DurableEvent, iso_utc, participant_event, segment_json
 from orchestration.session.fact_codec import fact_json
 from orchestration.session.inputs import (
     CaptionFact,
@@ -29,7 +29,6 @@ from orchestration.session.inputs import (
     StreamSpec,
     UnixMoment,
 )
-from orchestration.session.people import participant_event
 from orchestration.speakers.corrections import (
     Correction,
     MapSpeaker,
@@ -82,7 +81,7 @@ class Shelf:
 
     async def meeting(self, session_id: str, *, ended: bool = True) -> None:
         """Ana's own stream 1, and a mixed stream 0 in which she and Ben speak."""
-        await self.archive.create_session(SessionSpec(session_id), b"")
+        await self.archive.create_session(SessionSpec(session_id))
         await self.journal.claim(session_id, session_id)
         specs = [StreamSpec(0, FORMAT), StreamSpec(1, FORMAT, ANA)]
         await self.journal.open_streams(session_id, 1, specs)

@@ -136,7 +136,7 @@ async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> No
 
 
 async def test_a_claim_of_a_new_session_finds_nothing(archive: PostgresArchive, pool: Pool) -> None:
-    await archive.create_session(SessionSpec("new"), b"")
+    await archive.create_session(SessionSpec("new"))
     claim = await PostgresJournal(pool).claim("new", "actor")
     assert claim == Claim(
         claim.session, 1, [], 0, 0, {}, [], repaintable=[], corrections=[], participants=[]
@@ -147,7 +147,7 @@ async def test_a_claim_knows_whether_viewers_were_told_of_the_languages_that_are
     archive: PostgresArchive, pool: Pool
 ) -> None:
     journal, spec = PostgresJournal(pool), SessionSpec("told", target_languages=("pt", "es"))
-    await archive.create_session(spec, spec.description_hash)
+    await archive.create_session(spec)
 
     async def is_untold() -> bool:
         return (await journal.claim("told", "actor")).has_untold_languages

@@ -34,7 +34,7 @@ async def archive(pool: Pool) -> PostgresArchive:
     """Session s1: segments in seconds 1 to 5, of two streams in second 3; three files."""
     archive, journal = PostgresArchive(pool), PostgresJournal(pool)
     for session_id in ("s1", "empty"):
-        await archive.create_session(SessionSpec(session_id), b"")
+        await archive.create_session(SessionSpec(session_id))
     await journal.claim("s1", "actor")
     await journal.open_streams("s1", 1, [stream_spec(0), stream_spec(1)])
     twin = replace(segment(3, stream=1), segment_id="twin")

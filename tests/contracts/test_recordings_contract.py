@@ -45,7 +45,7 @@ def files(tmp_path: Path) -> ChunkFileStore:
 @pytest.fixture
 async def journal(pool: Pool, archive: PostgresArchive) -> PostgresJournal:
     """One session, claimed at epoch 1, with two streams of journaled audio, all words final."""
-    await archive.create_session(SessionSpec(SESSION), b"hash")
+    await archive.create_session(SessionSpec(SESSION))
     made = PostgresJournal(pool)
     await made.claim(SESSION, "actor-1")
     await made.open_streams(SESSION, 1, [stream_spec(0), stream_spec(1)])
@@ -338,7 +338,7 @@ async def test_a_session_whose_file_cannot_be_written_holds_up_no_other(
     journal: PostgresJournal, archive: PostgresArchive, files: ChunkFileStore, tmp_path: Path
 ) -> None:
     await journal.commit(SESSION, 1, SessionChanges(status="completed"))
-    await archive.create_session(SessionSpec("meeting-2"), b"")
+    await archive.create_session(SessionSpec("meeting-2"))
     await journal.claim("meeting-2", "actor-2")
     await journal.open_streams("meeting-2", 1, [stream_spec(0)])
     await journal.append("meeting-2", 1, [audio_frame(0)], [])

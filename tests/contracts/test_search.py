@@ -39,7 +39,7 @@ async def archive(pool: Pool) -> PostgresArchive:
         ],
     }
     for day, (session_id, segments) in enumerate(lines.items()):
-        await archive.create_session(SessionSpec(session_id, title=f"Meeting {day}"), b"")
+        await archive.create_session(SessionSpec(session_id, title=f"Meeting {day}"))
         await journal.claim(session_id, session_id)
         changes = SessionChanges(
             segments=segments,

@@ -127,7 +127,7 @@ async def test_sessions_do_not_mix(stored: StoredMeeting) -> None:
 
 async def test_an_empty_session_has_an_empty_timeline(pool: Pool) -> None:
     archive = PostgresArchive(pool)
-    await archive.create_session(SessionSpec("empty"), b"")
+    await archive.create_session(SessionSpec("empty"))
     assert (await archive.timeline("empty", MEETING, 0, ALL, 9, None)).items == []
     assert await archive.timing_measures("empty", MEETING) == []
     assert await archive.timing_corrections("empty") == []

@@ -71,17 +71,15 @@ class InMemoryArchive(
             raise UnknownSession(f"No session {session_id}.", {"session_id": session_id})
         return self.stored[session_id]
 
-    async def create_session(
-        self, spec: SessionSpec, idempotency_hash: bytes
-    ) -> tuple[SessionRow, bool]:
+    async def create_session(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
         known = self.stored.get(spec.session_id)
         if known is not None:
-            if known.idempotency_hash != idempotency_hash:
+            if known.idempotency_hash != spec.description_hash:
                 raise SessionConflict(f"Session {spec.session_id} exists.")
             return known.row, False
         now = datetime.now(UTC)
         row = SessionRow(spec, "created", None, now, None, None, None, 0)
-        self.stored[spec.session_id] = StoredSession(row, idempotency_hash)
+        self.stored[spec.session_id] = StoredSession(row, spec.description_hash)
         return row, True
 
     async def session(self, session_id: str) -> SessionRow:

@@ -265,7 +265,7 @@ class InMemorySessions:
         self.health_gate.set()
 
     async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
-        row, created = await self.archive.create_session(spec, repr(spec).encode())
+        row, created = await self.archive.create_session(spec)
         if created:
             stored = self.archive.of(spec.session_id)
             self.running[spec.session_id] = InMemorySession(stored)

@@ -78,7 +78,7 @@ class Meeting:
 
     async def begin(self, *segments: Segment, people: Sequence[ParticipantRow] = ()) -> None:
         spec = SessionSpec("s", meeting_id=f"https://meet.google.com/{CODE}")
-        await self.archive.create_session(spec, spec.description_hash)
+        await self.archive.create_session(spec)
         claim = await self.journal.claim("s", "actor")
         changes = SessionChanges(
             segments=segments, participants=people, status="active", zero_unix_ms=START_MS

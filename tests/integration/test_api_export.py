@@ -166,7 +166,7 @@ async def test_recordings_in_an_archive_are_the_audio_as_it_came(
 async def test_a_long_session_takes_no_more_memory_than_a_page_and_a_batch(tmp_path: Path) -> None:
     """Audio of 13 MB goes through; what is held stays below a third of it."""
     archive = InMemoryArchive()
-    row, _ = await archive.create_session(SessionSpec("s1"), b"")
+    row, _ = await archive.create_session(SessionSpec("s1"))
     fill(archive.of("s1"), tmp_path / "recordings", 400)
     recordings = Recordings(archive, ChunkFileStore(tmp_path / "recordings"))
     tracemalloc.start()

@@ -100,7 +100,7 @@ class RunningSessions:
         self.finished = asyncio.Event()
 
     async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
-        row, created = await self._archive.create_session(spec, spec.description_hash)
+        row, created = await self._archive.create_session(spec)
         await self.restart(spec.session_id)
         return row, created
 

@@ -26,7 +26,7 @@ OPERATIONS: dict[str, Callable[[Pool], Awaitable[object]]] = {
     "append": lambda pool: PostgresJournal(pool).append("s", 1, [frame(0)], []),
     "commit": lambda pool: PostgresJournal(pool).commit("s", 1, SessionChanges(events=[event(1)])),
     "frames": lambda pool: anext(aiter(PostgresJournal(pool).frames_from("s", 0, 0))),
-    "create": lambda pool: PostgresArchive(pool).create_session(SessionSpec("t"), b""),
+    "create": lambda pool: PostgresArchive(pool).create_session(SessionSpec("t")),
     "list": lambda pool: PostgresArchive(pool).sessions(None, 10, None),
     "snapshot": lambda pool: PostgresArchive(pool).snapshot("s", 10),
     "ping": lambda pool: PostgresArchive(pool).ping(),
@@ -43,7 +43,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
 async def open_session(dsn: str) -> Pool:
     await migrate(dsn, connect_timeout_s=10)
     pool = await connect_pool(dsn, min_size=1, max_size=2, connect_timeout_s=10)
-    await PostgresArchive(pool).create_session(SessionSpec("s"), b"")
+    await PostgresArchive(pool).create_session(SessionSpec("s"))
     journal = PostgresJournal(pool)
     await journal.claim("s", "actor")
     await journal.open_streams("s", 1, [stream_spec(0)])

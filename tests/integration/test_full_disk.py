@@ -53,7 +53,7 @@ async def test_a_full_disk_stops_acks_with_its_reason_and_what_was_stored_stays(
         await execute(dsn, f"CREATE TABLESPACE tiny LOCATION '{tiny_disk}'")
         await execute(dsn, "ALTER TABLE bot_sessions.audio_journal SET TABLESPACE tiny")
         pool = await connect_pool(dsn, min_size=1, max_size=1, connect_timeout_s=10)
-        await PostgresArchive(pool).create_session(SessionSpec("s"), b"")
+        await PostgresArchive(pool).create_session(SessionSpec("s"))
         journal = PostgresJournal(pool)
         await journal.claim("s", "actor")
         await journal.open_streams("s", 1, [stream_spec(0)])

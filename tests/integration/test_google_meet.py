@@ -161,7 +161,7 @@ async def test_a_meeting_code_is_known_alone_and_in_its_address(meeting: Meeting
     }
     for session_id, meeting_id in meeting_ids.items():
         spec = SessionSpec(session_id, meeting_id=meeting_id)
-        await meeting.archive.create_session(spec, spec.description_hash)
+        await meeting.archive.create_session(spec)
     await meeting.jobs.enrol(START_MS)
     jobs = await meeting.jobs.lease(START_MS, 1, len(meeting_ids))
     assert {job.session_id: job.meeting_code for job in jobs} == dict.fromkeys(
@@ -170,8 +170,8 @@ async def test_a_meeting_code_is_known_alone_and_in_its_address(meeting: Meeting
 
 
 async def test_sessions_of_other_platforms_are_not_asked_about(meeting: Meeting) -> None:
-    await meeting.archive.create_session(SessionSpec("other", meeting_id="weekly"), b"hash")
-    await meeting.archive.create_session(SessionSpec("none"), b"hash")
+    await meeting.archive.create_session(SessionSpec("other", meeting_id="weekly"))
+    await meeting.archive.create_session(SessionSpec("none"))
     assert await meeting.follower.look(START_MS) == 0
     assert meeting.google.requests == []
 

@@ -90,7 +90,7 @@ async def test_clocks_that_were_never_set_cost_a_session_none_of_its_words(
     pool: Pool, tmp_path: Path, facts: Sequence[Fact]
 ) -> None:
     archive, journal = PostgresArchive(pool), PostgresJournal(pool)
-    await archive.create_session(SessionSpec("s"), b"")
+    await archive.create_session(SessionSpec("s"))
     finished = asyncio.Event()
 
     async def finish() -> None:

@@ -115,7 +115,7 @@ class Service:
 @pytest.fixture
 async def service(server_dsn: str, tmp_path: Path) -> AsyncIterator[Service]:
     async with migrated_pool(server_dsn, "recordings") as (dsn, pool):
-        await PostgresArchive(pool).create_session(SessionSpec(SESSION), b"")
+        await PostgresArchive(pool).create_session(SessionSpec(SESSION))
         settings = Settings(data_dir=tmp_path, sessions=SessionPolicy(max_open=1))
         yield Service(settings, dsn, pool, asyncio.Event())
 
