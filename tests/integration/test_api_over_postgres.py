@@ -2,271 +2,34 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
 
-import aiohttp
-import numpy as np
 import pytest
 import soundfile
 
-from orchestration.api.ports import SessionLink
 from orchestration.api.wire import encode_frame
-from orchestration.errors import EngineError, JsonObject, JsonValue
-from orchestration.health.report import HealthReport
-from orchestration.metrics.meter import Tally
-from orchestration.services.ports import (
-    Hypothesis,
-    HypothesisSegment,
-    HypothesisWord,
-    TranscriptionRequest,
-    TranslationRequest,
-)
+from orchestration.errors import JsonObject
 from orchestration.session.inputs import AudioFrame
-from orchestration.session.pump import RENAMED_AT_ONCE
-from orchestration.session.recording_reader import RecordingReader
-from orchestration.session.runner import SessionRunner
-from orchestration.session.values import ChunkingValues, SessionValues
-from orchestration.speakers.corrections import (
-    CORRECTED_BY,
-    Correction,
-)
-from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS
-from orchestration.storage.chunk_files import ChunkFileStore
-from orchestration.storage.erasing import Erasing
-from orchestration.storage.erasure_ports import ErasureReceipt, PersonAudio
-from orchestration.storage.erasure_ports import Person as PersonToErase
-from orchestration.storage.journal_ports import SessionChanges
-from orchestration.storage.migrations import migrate
-from orchestration.storage.pool import connect_pool
-from orchestration.storage.postgres_archive import PostgresArchive
-from orchestration.storage.postgres_journal import PostgresJournal
-from orchestration.storage.recordings import Recordings
-from orchestration.storage.values import SessionRow, SessionSpec
 from orchestration.timing.service_clock import ServiceClock
-from tests.database import temporary_server
-from tests.doubles.api_server import served
-from tests.storage_values import participant, segment
+from tests.integration.edge_over_postgres import (
+    FRAME_SAMPLES,
+    HELLO,
+    MIXED,
+    Service,
+    edge_over_postgres,
+    frames_of,
+    read_audio,
+    until,
+    until_named,
+)
 from tests.unit.timing.simulation import T0_NS, Accident, Delivery, deliveries
-
-READING = Path(__file__).parents[1] / "data" / "reading.flac"
-FRAME_SAMPLES = 1600
-T0_MS = T0_NS // 1_000_000
-ENDED_STATUSES = ("completed", "failed")
-
-
-class ScriptedEngines:
-    """Hears one word in every chunk, and translates it; while `down` it does neither."""
-
-    def __init__(self) -> None:
-        self.down = False
-
-    async def transcribe(self, request: TranscriptionRequest) -> Hypothesis:
-        if self.down:
-            raise EngineError("no whisper service answers")
-        middle_ms = request.duration_ms // 2
-        word = HypothesisWord("hello", middle_ms - 100, middle_ms + 100, 0.9)
-        return Hypothesis("en", (HypothesisSegment((word,)),), "scripted")
-
-    async def translate(self, request: TranslationRequest) -> str:
-        return "olá"
-
-
-class ActorHandle:
-    """A link that outlives its session's incarnations, as a handle to a restarted actor does."""
-
-    def __init__(self, runners: dict[str, SessionRunner], session_id: str) -> None:
-        self._runners = runners
-        self._session_id = session_id
-
-    def __getattr__(self, method: str) -> Any:
-        return getattr(self._runners[self._session_id], method)
-
-
-class RunningSessions:
-    """The Sessions port over runners in this process."""
-
-    def __init__(
-        self, archive: PostgresArchive, journal: PostgresJournal, recordings: Path
-    ) -> None:
-        self._archive = archive
-        self._values = SessionValues(outage_patience_ms=0, recordings_dir=str(recordings))
-        self._journal = journal
-        self._erasing = Erasing(archive, ChunkFileStore(recordings))
-        self._runners: dict[str, SessionRunner] = {}
-        self.engines = ScriptedEngines()
-        self.finished = asyncio.Event()
-
-    async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
-        row, created = await self._archive.create_session(spec)
-        await self.restart(spec.session_id)
-        return row, created
-
-    async def restart(self, session_id: str) -> None:
-        """As after the death of the session's actor."""
-        former = self._runners.get(session_id)
-        if former is not None:
-            await former.stop()
-        claim = await self._journal.claim(session_id, "actor")
-        recordings = Recordings(
-            self._archive, ChunkFileStore(Path(self._values.recordings_dir or ""))
-        )
-        runner = SessionRunner(
-            claim,
-            self._journal,
-            self.engines,
-            self._values,
-            RecordingReader(session_id, recordings),
-            self._finished,
-            Tally(),
-        )
-        await runner.start()
-        self._runners[session_id] = runner
-
-    def apply(self, values: SessionValues) -> None:
-        """The service's settings have changed."""
-        for runner in self._runners.values():
-            runner.apply(values)
-
-    async def _finished(self) -> None:
-        self.finished.set()
-
-    async def link(self, session_id: str) -> SessionLink | None:
-        row = await self._archive.session(session_id)
-        if row.status in ENDED_STATUSES:
-            return None
-        handle: Any = ActorHandle(self._runners, session_id)
-        return cast(SessionLink, handle)
-
-    async def end(self, session_id: str) -> SessionRow:
-        await self._runners[session_id].end()
-        return await self._archive.session(session_id)
-
-    async def configure(
-        self, session_id: str, change: Callable[[SessionSpec], SessionSpec]
-    ) -> SessionRow:
-        row = await self._archive.configure_session(session_id, change)
-        await self._runners[session_id].configure()
-        return row
-
-    async def repair(self, session_id: str) -> int:
-        self.finished.clear()
-        await self.restart(session_id)
-        return await self._runners[session_id].repair()
-
-    async def correct(
-        self, session_id: str, correction: Correction | None, corrected_by: str = CORRECTED_BY
-    ) -> int:
-        row = await self._archive.session(session_id)
-        if row.status in ENDED_STATUSES:
-            await self.restart(session_id)
-        return await self._runners[session_id].correct(correction, corrected_by)
-
-    async def erase_person(self, person: PersonToErase, audio: PersonAudio) -> ErasureReceipt:
-        return await self._erasing.person(person, audio)
-
-    async def delete(self, session_id: str) -> ErasureReceipt:
-        return await self._erasing.session(session_id)
-
-    async def health(self) -> HealthReport:
-        return HealthReport("healthy", (), len(self._runners), 0, 0)
-
-    async def stop(self) -> None:
-        for runner in self._runners.values():
-            await runner.stop()
-
-
-@pytest.fixture(scope="module")
-def dsn() -> Iterator[str]:
-    with temporary_server() as started:
-        yield started
-
-
-class Service:
-    """A running edge: its address, its client, and the sessions behind it."""
-
-    def __init__(self, url: str, client: aiohttp.ClientSession, sessions: RunningSessions) -> None:
-        self.url = url
-        self.client = client
-        self.sessions = sessions
-
-    async def get(self, path: str) -> Any:
-        async with self.client.get(self.url + path) as response:
-            assert response.status == 200, await response.text()
-            return await response.json()
-
-    async def post(self, path: str, body: Mapping[str, JsonValue]) -> int:
-        """How many lines a correction repaints."""
-        async with self.client.post(self.url + path, json=body) as response:
-            assert response.status == 200, await response.text()
-            repainted: int = (await response.json())["repainted"]
-            return repainted
 
 
 @pytest.fixture
-async def service(dsn: str, tmp_path: Path) -> AsyncIterator[Service]:
-    await migrate(dsn, connect_timeout_s=10)
-    pool = await connect_pool(dsn, min_size=1, max_size=4, connect_timeout_s=10)
-    archive = PostgresArchive(pool)
-    sessions = RunningSessions(archive, PostgresJournal(pool), tmp_path / "recordings")
-    async with served(tmp_path, sessions, archive) as host, aiohttp.ClientSession() as client:
-        yield Service(f"http://{host}", client, sessions)
-    await sessions.stop()
-    await pool.close()
-
-
-def read_audio(seconds: int) -> np.ndarray:
-    samples, rate = soundfile.read(READING, dtype="int16", stop=seconds * 16_000)
-    assert rate == 16_000
-    return np.asarray(samples)
-
-
-def frames_of(samples: np.ndarray) -> list[bytes]:
-    return [
-        encode_frame(AudioFrame(0, seq, start, samples[start : start + FRAME_SAMPLES].tobytes()))
-        for seq, start in enumerate(range(0, len(samples), FRAME_SAMPLES))
-    ]
-
-
-HELLO: JsonObject = {
-    "type": "hello",
-    "protocol": 1,
-    "streams": [
-        {
-            "id": 0,
-            "encoding": "s16le",
-            "sample_rate": 16000,
-            "channels": 1,
-            "participant": {"id": "p1", "name": "Ana"},
-        }
-    ],
-}
-
-
-MIXED: JsonObject = {"id": 0, "encoding": "s16le", "sample_rate": 16000, "channels": 1}
-
-
-async def until_named(viewer: Any, name: str) -> dict[str, Any]:
-    """The first final line that is somebody's by now."""
-    lines: dict[str, dict[str, Any]] = {}
-    while True:
-        message = await viewer.receive_json()
-        if message["type"] == "segment" and message["segment"]["state"] == "final":
-            lines[message["segment"]["segment_id"]] = message["segment"]
-        for one in message.get("segments", []) if message["type"] == "speaker" else []:
-            lines[one["segment_id"]] |= {"speaker": message["speaker"], **one}
-        for line in lines.values():
-            if line["speaker"] and line["speaker"]["name"] == name:
-                return line
-
-
-async def until(socket: Any, kind: str) -> dict[str, Any]:
-    while True:
-        message: dict[str, Any] = await socket.receive_json()
-        if message["type"] == kind:
-            return message
+async def service(server_dsn: str, tmp_path: Path) -> AsyncIterator[Service]:
+    async with edge_over_postgres(server_dsn, tmp_path) as running:
+        yield running
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -462,97 +225,3 @@ async def test_what_is_known_of_a_sender_s_clock_is_told_and_survives_its_sessio
 def messages(one: Delivery) -> range:
     """A frame, and with some of them a stamp."""
     return range(1 if one.stamp_s is None else 2)
-
-
-async def test_changed_settings_that_do_not_fit_a_sessions_own_leave_it_as_it_was(
-    service: Service,
-) -> None:
-    client = service.client
-    body = {"session_id": "own", "settings": {"overlap_ms": 3000}}
-    async with client.post(f"{service.url}/api/sessions", json=body) as response:
-        assert response.status == 201
-    async with client.ws_connect(f"{service.url}/ws/live/own?after=0") as viewer:
-        await viewer.receive_json()
-        service.sessions.apply(SessionValues(chunking=ChunkingValues(chunk_ms=3200)))
-        async with asyncio.timeout(60):
-            while (event := await viewer.receive_json())["type"] != "alert":
-                pass
-        assert event["code"] == "settings_not_applied"
-        url = f"{service.url}/api/sessions/own"
-        async with client.patch(url, json={"settings": {"overlap_ms": None}}) as response:
-            assert (await response.json())["settings"] == {}
-
-
-async def test_viewers_are_told_of_a_change_that_was_stored_while_the_actor_died(
-    service: Service, dsn: str
-) -> None:
-    await service.sessions.create(SessionSpec("dying", language="en"))
-    pool = await connect_pool(dsn, min_size=1, max_size=1, connect_timeout_s=10)
-    async with service.client.ws_connect(f"{service.url}/ws/live/dying") as viewer:
-        await viewer.receive_json()
-        await PostgresArchive(pool).configure_session(
-            "dying", lambda spec: replace(spec, target_languages=("pt",))
-        )
-        await service.sessions.restart("dying")
-        told = await until(viewer, "session")
-    assert (told["language"], told["target_languages"]) == ("en", ["pt"])
-    await pool.close()
-
-
-async def test_a_platforms_new_name_is_on_every_line_of_the_session(
-    service: Service, dsn: str
-) -> None:
-    body = {"session_id": "renaming", "language": "en"}
-    async with service.client.post(f"{service.url}/api/sessions", json=body) as response:
-        session = await response.json()
-    lines = [segment(number) for number in range(REPAINTABLE_SEGMENTS + RENAMED_AT_ONCE + 5)]
-    pool = await connect_pool(dsn, min_size=1, max_size=1, connect_timeout_s=10)
-    known = SessionChanges(segments=lines, participants=[participant()], zero_unix_ms=T0_MS)
-    await PostgresJournal(pool).commit("renaming", 1, known)
-    await service.sessions.restart("renaming")
-    async with (
-        service.client.ws_connect(session["live_url"]) as viewer,
-        service.client.ws_connect(session["ingest_url"]) as bot,
-    ):
-        await bot.send_json({"type": "hello", "protocol": 1, "streams": [MIXED]})
-        await until(bot, "welcome")
-        person = {"id": "p1", "name": "Ana Lima"}
-        await bot.send_bytes(frames_of(read_audio(1))[0])
-        await bot.send_json(
-            {"type": "participant", "fact": 0, "event": "join", "participant": person}
-        )
-        repainted: set[str] = set()
-        while len(repainted) < len(lines):
-            told = await until(viewer, "speaker")
-            repainted |= {one["segment_id"] for one in told["segments"]}
-    stored = await PostgresJournal(pool).final_segments("renaming")
-    assert {(one.speaker.name, one.revision) for one in stored if one.speaker} == {("Ana Lima", 2)}
-    assert len(stored) == len(lines)
-    await pool.close()
-
-
-async def test_lines_of_before_are_translated_to_a_language_that_comes_to_a_running_session(
-    service: Service, dsn: str
-) -> None:
-    body: JsonObject = {"session_id": "languages", "language": "en"}
-    async with service.client.post(f"{service.url}/api/sessions", json=body) as response:
-        session = await response.json()
-    pool = await connect_pool(dsn, min_size=1, max_size=1, connect_timeout_s=10)
-    lines = [segment(number) for number in range(9)]
-    changes = SessionChanges(segments=lines, zero_unix_ms=T0_MS)
-    await PostgresJournal(pool).commit("languages", 1, changes)
-    await pool.close()
-    async with service.client.ws_connect(session["live_url"]) as viewer:
-        url = f"{service.url}/api/sessions/languages"
-        async with service.client.patch(url, json={"target_languages": ["pt"]}) as response:
-            assert (await response.json())["target_languages"] == ["pt"]
-        told = [await until(viewer, "translation") for _ in lines]
-    assert [one["segment_id"] for one in told] == [one.segment_id for one in lines]
-    await service.sessions.end("languages")
-    async with asyncio.timeout(60):
-        await service.sessions.finished.wait()
-    transcript = await service.get("/api/sessions/languages/transcript")
-    assert transcript["status"] == "completed"
-    assert [one["translations"] for one in transcript["segments"]] == [
-        {"pt": {"text": "olá", "state": "final"}}
-    ] * len(lines)
