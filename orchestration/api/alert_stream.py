@@ -72,7 +72,7 @@ class AlertStreams:
             return list(await self._log.alert_changes(after, CHANGES_AT_ONCE))
         except OrchestrationError as error:
             # The stream goes on where it is once the database is back.
-            _log.warning("alerts not read", reason=error.message)
+            _log.warning("alerts_not_read", reason=error.message)
             await asyncio.sleep(LOOK_INTERVAL_S)
             return []
 
@@ -81,7 +81,7 @@ class AlertStreams:
             try:
                 newest = await self._log.last_alert_change()
             except OrchestrationError as error:
-                _log.warning("alerts not looked at", reason=error.message)
+                _log.warning("alerts_not_looked_at", reason=error.message)
             else:
                 if newest != self._newest:
                     self._newest = newest

@@ -125,7 +125,7 @@ class Uploads:
         except OrchestrationError as error:
             await self._on_failure(job, error, created)
         except Exception:
-            _log.exception("upload failed", session_id=job.order.session_id)
+            _log.exception("upload_failed", session_id=job.order.session_id)
             unforeseen = OrchestrationError("Something unexpected went wrong.")
             await self._on_failure(job, unforeseen, created)
         finally:

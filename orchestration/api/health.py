@@ -155,9 +155,9 @@ class HealthCache:
             self._report = await self._sessions.health()
             self._reported_at_s = time.monotonic()
         except OrchestrationError as error:
-            _log.warning("health report failed", reason=error.message)
+            _log.warning("health_report_failed", reason=error.message)
         except Exception:
-            _log.exception("health report failed")
+            _log.exception("health_report_failed")
 
     def _silent(self) -> HealthReport:
         monitor = ServiceHealth(

@@ -82,13 +82,13 @@ async def _serve(
         raise
     except Exception:
         code, reason, error_code = CLOSE_INTERNAL_ERROR, "internal_error", "internal_error"
-        log.exception("ingest connection failed")
+        log.exception("ingest_connection_failed")
         await _say_fatal(websocket, OrchestrationError("Something unexpected went wrong."))
     finally:
         line.disconnect(detached)
         tally = connection.tally
         log.info(
-            "ingest connection ended",
+            "ingest_connection_ended",
             close_code=code,
             error=error_code,
             epoch=line.epoch,

@@ -240,10 +240,10 @@ async def _outcome(connection: LiveConnection, session_id: str) -> tuple[int, st
         code, reason = 1006, "cancelled"
         raise
     except Exception:
-        _log.exception("live connection failed", session_id=session_id)
+        _log.exception("live_connection_failed", session_id=session_id)
     finally:
         _log.info(
-            "live connection ended",
+            "live_connection_ended",
             session_id=session_id,
             close_code=code,
             error=reason,

@@ -157,11 +157,11 @@ class SessionFeed:
         except OrchestrationError as error:
             code = error.close_code
             self._fail_start(error)
-            _log.warning("live feed ended", session_id=self._session_id, error=error.code)
+            _log.warning("live_feed_ended", session_id=self._session_id, error=error.code)
         except Exception:
             code = CLOSE_INTERNAL_ERROR
             self._fail_start(OrchestrationError("The live feed could not start."))
-            _log.exception("live feed failed", session_id=self._session_id)
+            _log.exception("live_feed_failed", session_id=self._session_id)
         finally:
             for viewer in self.viewers:
                 viewer.close(code)

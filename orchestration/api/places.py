@@ -79,6 +79,6 @@ class HeldResponse(StreamingResponse):
         try:
             await super().__call__(scope, receive, send_in_time)
         except _NotRead:
-            _log.info("answer broken off", path=scope["path"], reason="its caller does not read")
+            _log.info("answer_broken_off", path=scope["path"], reason="its caller does not read")
         finally:
             self._places.give_back()

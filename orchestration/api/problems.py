@@ -80,7 +80,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def on_named(request: Request, error: Exception) -> Response:
         assert isinstance(error, OrchestrationError)
         if error.http_status >= 500:
-            _log.warning("request failed", code=error.code, path=request.url.path)
+            _log.warning("request_failed", code=error.code, path=request.url.path)
         return problem_for(error)
 
     async def on_invalid(request: Request, error: Exception) -> Response:
@@ -179,6 +179,6 @@ class UnexpectedErrors:
         except Exception:
             if scope["type"] != "http":
                 raise
-            _log.exception("unexpected error", path=scope["path"])
+            _log.exception("unexpected_error", path=scope["path"])
             if not started:
                 await unexpected_problem()(scope, receive, send)

@@ -76,7 +76,7 @@ class Replicas:
         try:
             answers = dict(await self._place.ask(question))
         except OrchestrationError as error:
-            _log.warning("replicas not asked", reason=error.message)
+            _log.warning("replicas_not_asked", reason=error.message)
             return {}
         answers.pop(self._member, None)
         return answers

@@ -68,7 +68,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
             if packet is not None and packet.attachment_count > MAX_ATTACHMENTS:
                 raise ValueError("too many attachments")
         except Exception as error:
-            _log.info("socket.io packet refused", reason=type(error).__name__)
+            _log.info("socket_io_packet_refused", reason=type(error).__name__)
             transport_of(self.environ[eio_sid]).cut(BadRequest("This is not Socket.IO."))
 
 

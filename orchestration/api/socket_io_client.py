@@ -105,7 +105,7 @@ class SocketIoClient:
         except OrchestrationError as error:
             return await self._refuse(error)
         except Exception:
-            _log.exception("socket.io event failed")
+            _log.exception("socket_io_event_failed")
             return await self._refuse(OrchestrationError("Something unexpected went wrong."))
 
     async def _answer(self, event: str, body: JsonObject) -> JsonObject:
@@ -265,7 +265,7 @@ class SocketIoClient:
         except WebSocketDisconnect:
             return  # It is gone, or cut off already.
         except Exception:
-            _log.exception("socket.io viewer failed", session_id=session_id)
+            _log.exception("socket_io_viewer_failed", session_id=session_id)
             self._cut(OrchestrationError("Something unexpected went wrong."))
 
     # To the client

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -9,12 +10,15 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from orchestration.metrics.catalogue import CATALOGUE, Metric
+from orchestration.metrics.meter import Key
 from orchestration.metrics.node_figures import Figures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 NODE = "node"
 """The label that every figure has: the address of the node that it is of."""
+
+KeptT = TypeVar("KeptT")
 
 
 def exposition(figures_by_node: Mapping[str, Figures]) -> bytes:
@@ -36,25 +40,31 @@ class _Nodes(Collector):
 
 
 def _family(metric: Metric, figures_by_node: Mapping[str, Figures]) -> Family:
-    labels = [*metric.labels, NODE]
     if metric.kind == "histogram":
-        histogram = HistogramMetricFamily(metric.name, metric.help, labels=labels)
-        bounds = [*(str(bound) for bound in metric.buckets), "+Inf"]
-        for node, figures in figures_by_node.items():
-            for (name, values), distribution in figures.histograms.items():
-                if name == metric.name:
-                    counts = accumulate(distribution.counts)
-                    buckets = list(zip(bounds, counts, strict=True))
-                    histogram.add_metric([*values, node], buckets, distribution.sum)
-        return histogram
+        return _histogram(metric, figures_by_node)
     family: CounterMetricFamily | GaugeMetricFamily
+    labels = [*metric.labels, NODE]
     if metric.kind == "counter":
         family = CounterMetricFamily(metric.name, metric.help, labels=labels)
     else:
         family = GaugeMetricFamily(metric.name, metric.help, labels=labels)
     for node, figures in figures_by_node.items():
         kept = figures.counters if metric.kind == "counter" else figures.gauges
-        for (name, values), value in kept.items():
-            if name == metric.name:
-                family.add_metric([*values, node], value)
+        for values, value in _of(metric, kept):
+            family.add_metric([*values, node], value)
     return family
+
+
+def _histogram(metric: Metric, figures_by_node: Mapping[str, Figures]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(metric.name, metric.help, labels=[*metric.labels, NODE])
+    bounds = [*(str(bound) for bound in metric.buckets), "+Inf"]
+    for node, figures in figures_by_node.items():
+        for values, distribution in _of(metric, figures.histograms):
+            buckets = list(zip(bounds, accumulate(distribution.counts), strict=True))
+            family.add_metric([*values, node], buckets, distribution.sum)
+    return family
+
+
+def _of(metric: Metric, kept: Mapping[Key, KeptT]) -> Iterator[tuple[tuple[str, ...], KeptT]]:
+    """Label values and what is kept for them, of one metric."""
+    return ((values, one) for (name, values), one in kept.items() if name == metric.name)

@@ -373,5 +373,5 @@ async def test_the_good_meeting_was_not_disturbed(
 def test_nothing_of_all_that_was_unforeseen(running: RunningService) -> None:
     lines = log_lines(running, "bi-")
     assert lines
-    assert {one["event"] for one in lines} == {"ingest connection ended"}
+    assert {one["event"] for one in lines} == {"ingest_connection_ended"}
     assert "internal_error" not in {one["error"] for one in lines}
