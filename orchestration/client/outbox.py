@@ -57,6 +57,7 @@ class StreamOutbox:
         self.next_to_send = 0
         self.next_sample = 0
         self.sent_sample = 0
+        self.skipped_samples = 0
         self._held: deque[HeldFrame] = deque()
         self._held_samples = 0
         self._paced_below = 0
@@ -114,6 +115,7 @@ class StreamOutbox:
     def skip(self, samples: int) -> None:
         """Capture missed this much; the next frame's first sample says so."""
         self.next_sample += samples
+        self.skipped_samples += samples
 
     def place(self, next_seq: int, next_sample: int, window: int, *, again: bool) -> None:
         """The service says where it stands, in its own count; sending goes on from there.

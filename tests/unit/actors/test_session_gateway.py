@@ -67,7 +67,7 @@ async def test_a_change_reaches_the_actor_in_the_place_of_one_that_is_dead(
 ) -> None:
     archive, cluster = InMemoryArchive(), Cluster()
     monkeypatch.setattr(ray, "get_actor", cluster.find)
-    await archive.create_session(SessionSpec("weekly", language="en"), b"")
+    await archive.create_session(SessionSpec("weekly", language="en"))
     row = await RaySessions(archive).configure("weekly", lambda spec: replace(spec, language="pt"))
     assert row.spec.language == "pt"
     assert cluster.configured == ["session-2"]
