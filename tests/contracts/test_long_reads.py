@@ -29,7 +29,7 @@ async def test_a_bot_that_comes_waits_for_no_long_read(
     name: str, dsn: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = PostgresArchive(pool)
-    await archive.create_session(SessionSpec("s"), b"")
+    await archive.create_session(SessionSpec("s"))
     other = await connect(dsn, connect_timeout_s=10)
     try:
         async with other.transaction():

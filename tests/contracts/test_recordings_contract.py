@@ -291,7 +291,7 @@ async def test_a_journal_of_hours_is_emptied_a_part_at_a_time(
 ) -> None:
     monkeypatch.setattr(journal_erasing, "ROWS_AT_ONCE", 7)
     await journal.commit(SESSION, 1, SessionChanges(status="completed"))
-    await archive.create_session(SessionSpec("erased"), b"")
+    await archive.create_session(SessionSpec("erased"))
     await journal.claim("erased", "actor-2")
     await journal.open_streams("erased", 1, [stream_spec(0)])
     await journal.append("erased", 1, [audio_frame(seq) for seq in range(FRAMES)], [])
@@ -320,8 +320,8 @@ async def test_audio_that_follows_an_ended_sessions_files_is_found_until_it_is_f
             found += page.items
         return found
 
-    await archive.create_session(SessionSpec("before"), b"")
-    await archive.create_session(SessionSpec("zzz"), b"")
+    await archive.create_session(SessionSpec("before"))
+    await archive.create_session(SessionSpec("zzz"))
     assert await unfiled() == []
     await journal.commit(SESSION, 1, SessionChanges(status="completed"))
     assert await unfiled(later - timedelta(hours=1)) == []
