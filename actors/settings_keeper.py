@@ -66,7 +66,8 @@ class LatelyAsked:
         self._by_process = {
             name: one
             for name, one in self._by_process.items()
-            if now_unix_ms - one.unix_ms < FORGOTTEN_AFTER_MS
+            # Either way: a clock that was set back must keep nobody who is gone.
+            if abs(now_unix_ms - one.unix_ms) < FORGOTTEN_AFTER_MS
         }
 
 

@@ -3,7 +3,6 @@ that they could not write to files is written."""
 
 import asyncio
 from collections.abc import Callable, Container
-from datetime import UTC, datetime
 
 import structlog
 
@@ -71,13 +70,17 @@ class Upkeep:
         sessions = self._current.now.sessions
         if sessions.record:
             filed = await self._late_filing.sweep(
-                datetime.now(UTC), self._files, sessions.recording_file_s * 1000, open_sessions
+                await self._archive.now(),
+                self._files,
+                sessions.recording_file_s * 1000,
+                open_sessions,
             )
             if filed:
                 log.info("recordings_filed_late", sessions=filed)
 
     async def _expire(self, on_erase: Callable[[str], None]) -> None:
-        now = datetime.now(UTC)
+        # By the clock that wrote when sessions ended: a wrong one here would erase them early.
+        now = await self._archive.now()
         days = self._current.now.retention.sessions_days
         if days:
             erasing = Erasing(self._archive, self._files, on_erase)

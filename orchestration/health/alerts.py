@@ -92,6 +92,7 @@ class AlertBook:
         self._active: dict[tuple[str, str], Alert] = {}
         self._over_since_ms: dict[tuple[str, str], int] = {}
         self._told_at_ms: dict[tuple[str, str], int] = {}
+        self._looked_at_ms: int | None = None
 
     @property
     def active(self) -> tuple[Alert, ...]:
@@ -104,11 +105,21 @@ class AlertBook:
 
     def observe(self, figures: Iterable[Figure], now_unix_ms: int) -> tuple[Alert, ...]:
         """Take the figures of one look; returns the alerts that were raised or cleared by it."""
+        self._follow_clock(now_unix_ms)
         values = {(one.name, one.subject): one.value for one in figures}
         changes = []
         for rule in self._rules:
             changes += self._judge(rule, values, now_unix_ms)
         return (*changes, *self._clear_unmeasured(now_unix_ms))
+
+    def _follow_clock(self, now_ms: int) -> None:
+        """A clock that was set back takes what is remembered along: else nothing would last long
+        enough to be raised until it is where it was."""
+        back_ms = 0 if self._looked_at_ms is None else self._looked_at_ms - now_ms
+        self._looked_at_ms = now_ms
+        if back_ms > 0:
+            for times in (self._over_since_ms, self._told_at_ms):
+                times.update({key: at_ms - back_ms for key, at_ms in times.items()})
 
     def restore(self, alerts: Iterable[Alert], now_unix_ms: int) -> None:
         """Take over what held before a restart; what is not measured again clears as ever."""

@@ -245,6 +245,12 @@ class PostgresArchive(
                     f"DELETE FROM bot_sessions.{table} WHERE session_id = $1", session_id
                 )
 
+    async def now(self) -> datetime:
+        """The database's clock, by which it is stored when sessions began and ended."""
+        async with database(self._pool) as connection:
+            moment: datetime = await connection.fetchval("SELECT now()")
+        return moment
+
     async def ping(self) -> int:
         started_s = time.monotonic()
         async with database(self._pool) as connection:

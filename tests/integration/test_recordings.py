@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from actors import upkeep as upkeep_module
 from actors.upkeep import FILE_INTERVAL_MS, Upkeep
 from orchestration.audio.pcm import PcmFormat
 from orchestration.config.current import CurrentSettings
 from orchestration.config.layers import Layers
-from orchestration.config.models import SessionPolicy, Settings
+from orchestration.config.models import RetentionSettings, SessionPolicy, Settings
 from orchestration.errors import EngineError, UnknownSession
 from orchestration.metrics.meter import Tally
 from orchestration.services.ports import Hypothesis, TranscriptionRequest, TranslationRequest
@@ -226,6 +227,25 @@ async def test_late_files_are_made_while_recordings_are_and_again_when_it_is_tim
     assert service.files() == []
     await upkeep.look(FILE_INTERVAL_MS, (), lambda session_id: None)
     assert len(service.files()) == records
+
+
+async def test_a_clock_that_is_ahead_of_the_databases_erases_nothing_early(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Ahead":
+            return super().now(tz) + timedelta(days=400)
+
+    monkeypatch.setattr(upkeep_module, "datetime", Ahead, raising=False)
+    await service.pool.execute(
+        "UPDATE bot_sessions.sessions SET status = 'completed', end_time = now()"
+    )
+    retention = RetentionSettings(sessions_days=30)
+    policy = SessionPolicy(recording_retention_days=30)
+    settings = Settings(data_dir=service.settings.data_dir, retention=retention, sessions=policy)
+    await Upkeep(CurrentSettings(settings), service.pool).look(0, (), lambda session_id: None)
+    assert (await service.archive.session(SESSION)).status == "completed"
 
 
 async def test_nothing_is_filed_late_of_a_session_that_was_not_recorded(service: Service) -> None:

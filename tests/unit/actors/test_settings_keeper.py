@@ -21,3 +21,10 @@ def test_who_is_there_is_named_in_order_with_what_it_has() -> None:
         ("whisper-pool-b", 2),
     ]
     assert asked.lately(FORGOTTEN_AFTER_MS) == []
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_who_is_gone() -> None:
+    asked = LatelyAsked()
+    asked.add(AppliedSettings("ingress-a", 1, 100 * FORGOTTEN_AFTER_MS))
+    asked.add(AppliedSettings("ingress-b", 1, 0))
+    assert [one.process for one in asked.lately(1)] == ["ingress-b"]

@@ -109,3 +109,14 @@ def test_an_alert_of_before_that_nobody_measures_any_more_is_cleared() -> None:
     assert book.observe(degrees(10), UNMEASURED_MS) == ()
     (cleared,) = book.observe(degrees(10), 1000 + UNMEASURED_MS)
     assert cleared.code == "forgotten"
+
+
+def test_a_clock_that_is_set_back_delays_no_alert_and_ends_none() -> None:
+    book = AlertBook([HOT])
+    for at_ms in (10_000_000, 10_019_000):
+        assert book.observe(degrees(80), at_ms) == ()
+    assert book.observe(degrees(80), 5_000) == ()
+    (raised,) = book.observe(degrees(80), 25_000)
+    assert raised.raised_unix_ms == 25_000
+    (cleared,) = book.observe([], 25_000 + UNMEASURED_MS)
+    assert cleared.code == "hot"
