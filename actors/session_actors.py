@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import uuid
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import ray
@@ -76,46 +77,46 @@ class SessionActors:
             self._warm.append(start.result())
 
     async def _activate(self, name: str, session_id: str) -> str:
+        with self._starts(name):
+            try:
+                async with asyncio.timeout(ACTIVATION_TIMEOUT_S):
+                    await ask(session_actor(name).activate.remote(session_id), "session's actor")
+            except TimeoutError as error:
+                raise Unavailable("The session's actor does not take it; ask again.") from error
+        return name
+
+    @contextlib.contextmanager
+    def _starts(self, name: str) -> Iterator[None]:
+        """An actor is busy meanwhile, and ended if that fails."""
         self._busy.add(name)
         try:
-            async with asyncio.timeout(ACTIVATION_TIMEOUT_S):
-                await ask(session_actor(name).activate.remote(session_id), "session's actor")
-        except TimeoutError as error:
-            end_session_actor(name)
-            raise Unavailable("The session's actor does not take it; ask again.") from error
+            yield
         except OrchestrationError:
             end_session_actor(name)
             raise
         finally:
             self._busy.discard(name)
-        return name
 
     async def _new_actor(self) -> str:
         name = f"{SESSION_PREFIX}{uuid.uuid4().hex[:12]}"
-        self._busy.add(name)
         settings = self._current.now
-        actor: Any = (
-            ray.remote(SessionActor)
-            .options(
-                name=name,
-                namespace=NAMESPACE,
-                lifetime="detached",
-                # Ray tells at once of a death that is final, and of one that it would mend only
-                # a second later. A warm actor takes over sooner than a new process is up.
-                max_restarts=0,
-                num_cpus=SESSION_CPUS,
-                scheduling_strategy="SPREAD",
-                enable_task_events=False,
+        with self._starts(name):
+            actor: Any = (
+                ray.remote(SessionActor)
+                .options(
+                    name=name,
+                    namespace=NAMESPACE,
+                    lifetime="detached",
+                    # Ray tells at once of a death that is final, and of one that it would mend only
+                    # a second later. A warm actor takes over sooner than a new process is up.
+                    max_restarts=0,
+                    num_cpus=SESSION_CPUS,
+                    scheduling_strategy="SPREAD",
+                    enable_task_events=False,
+                )
+                .remote(name, self._dsn, session_values(settings), settings.log_level)
             )
-            .remote(name, self._dsn, session_values(settings), settings.log_level)
-        )
-        try:
             await ask(actor.ready.remote(), "new session actor")
-        except OrchestrationError:
-            end_session_actor(name)
-            raise
-        finally:
-            self._busy.discard(name)
         return name
 
 

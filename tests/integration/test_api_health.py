@@ -1,8 +1,6 @@
 """What the HTTP API says of the service's health, its parts and alerts."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +10,7 @@ from orchestration.health.alerts import Alert
 from orchestration.health.integrations import Integration
 from orchestration.health.report import HealthReport, ServiceHealth
 from orchestration.storage.alert_ports import AlertChange
-from tests.doubles.api_server import ApiServer, api_server
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with api_server(tmp_path) as running:
-        yield running
+from tests.doubles.api_server import ApiServer
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,12 @@
 """The HTTP API over its doubles: sessions, problems, pages."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestration.errors import DatabaseUnavailable, JsonObject
-from tests.doubles.api_server import ApiServer, api_server
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with api_server(tmp_path) as running:
-        yield running
+from tests.doubles.api_server import ApiServer
 
 
 async def test_a_session_is_created_with_the_addresses_to_use(server: ApiServer) -> None:

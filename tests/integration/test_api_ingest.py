@@ -2,8 +2,6 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +10,7 @@ from orchestration.api.wire import encode_frame
 from orchestration.errors import Fenced
 from orchestration.session.exchange import Notice
 from orchestration.session.inputs import AudioFrame, ClockFact
-from tests.doubles.api_server import ApiServer, api_server
+from tests.doubles.api_server import ApiServer
 from tests.integration.ingest_socket import (
     HELLO,
     STREAM,
@@ -25,12 +23,6 @@ from tests.integration.ingest_socket import (
     greeted,
     until,
 )
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with api_server(tmp_path) as running:
-        yield running
 
 
 async def test_a_meeting_is_stored_acked_and_ended(server: ApiServer) -> None:

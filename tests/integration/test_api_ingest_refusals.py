@@ -1,7 +1,6 @@
 """What the ingest WebSocket refuses, and what it lets pass with a word."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,6 @@ from tests.integration.ingest_socket import (
     greeted,
     until,
 )
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with api_server(tmp_path) as running:
-        yield running
 
 
 @pytest.mark.parametrize("session_id", ["nobody", "a" * 65, "%00", "a%20b"])

@@ -1,24 +1,16 @@
 """Audio and speakers by Socket.IO."""
 
 import base64
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestration.session.inputs import ParticipantRef, SampleMoment, SpeakerFact, UnixMoment
-from tests.doubles.api_server import ApiServer, api_server
+from tests.doubles.api_server import ApiServer
 from tests.socket_io_client import connected
 
 PCM = bytes(range(200)) * 16
 SAMPLES = len(PCM) // 2
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with api_server(tmp_path) as running:
-        yield running
 
 
 def coded(pcm: bytes) -> str:

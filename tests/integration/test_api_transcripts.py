@@ -1,7 +1,6 @@
 """What the HTTP API gives of a session: transcript, coverage, events, people and audio."""
 
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,6 @@ from orchestration.storage.values import (
 )
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
 from tests.doubles.api_server import ApiServer, api_server
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with api_server(tmp_path) as running:
-        yield running
 
 
 async def filled(server: ApiServer) -> None:

@@ -28,12 +28,6 @@ FLAC = tone_file(FORMATS["flac"])
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
-    async with api_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 async def client(server: ApiServer) -> AsyncIterator[OrchestrationClient]:
     async with OrchestrationClient(server.url) as one:
         yield one
