@@ -8,6 +8,7 @@ from datetime import datetime
 from orchestration.errors import SessionConflict, SessionEnded
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.status import TERMINAL, SessionStatus
+from orchestration.storage import archive_statements as sql
 from orchestration.storage.archive_ports import Page, QualitySummary, Snapshot, StoredSegment
 from orchestration.storage.cursors import cursor_at, not_given, place_of
 from orchestration.storage.frame_reader import read_frames_after
@@ -27,7 +28,6 @@ from orchestration.storage.recording_statements import (
 )
 from orchestration.storage.rows import (
     PARTICIPANTS,
-    SEGMENT_COLUMNS,
     SESSION_COLUMNS,
     STREAMS_OF_SESSION,
     Row,
@@ -49,52 +49,6 @@ from orchestration.storage.values import (
     StreamRow,
 )
 
-CREATE = """
-INSERT INTO bot_sessions.sessions (session_id, meeting_id, meeting_title, language,
-    target_languages, settings, idempotency_hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (session_id) DO NOTHING RETURNING
-"""
-
-# The lock of an update that leaves the key: a session's frames are journaled meanwhile.
-LOCK_TO_CONFIGURE = """
-SELECT 1 FROM bot_sessions.sessions WHERE session_id = $1 FOR NO KEY UPDATE
-"""
-
-CONFIGURE = """
-UPDATE bot_sessions.sessions SET settings = $2, language = $3, target_languages = $4,
-    updated_at = now()
-WHERE session_id = $1
-"""
-
-NEW_CONNECTION = """
-SELECT nextval('bot_sessions.connection_numbers') FROM bot_sessions.sessions WHERE session_id = $1
-"""
-
-SESSIONS_PAGE = f"""
-SELECT {SESSION_COLUMNS} FROM bot_sessions.sessions
-WHERE ($1::text[] IS NULL OR status = ANY ($1))
-    AND ($2::timestamptz IS NULL OR (created_at, session_id) < ($2, $3))
-ORDER BY created_at DESC, session_id DESC LIMIT $4
-"""
-
-LAST_SEGMENTS = f"""
-SELECT {SEGMENT_COLUMNS} FROM bot_sessions.transcripts WHERE session_id = $1
-ORDER BY start_ns DESC, stream DESC, transcript_id DESC LIMIT $2
-"""
-
-TRANSLATIONS_FROM = """
-SELECT n.source_transcript_id, n.target_language, n.translated_text, n.state
-FROM bot_sessions.translations n
-JOIN bot_sessions.transcripts t
-    ON t.session_id = n.session_id AND t.transcript_id = n.source_transcript_id
-WHERE n.session_id = $1 AND t.start_ns >= $2 ORDER BY n.target_language
-"""
-
-EVENTS_AFTER = """
-SELECT seq, event_type, event_data FROM bot_sessions.events
-WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
-"""
-
 
 class PostgresArchive(
     PostgresData,
@@ -109,7 +63,7 @@ class PostgresArchive(
     async def create_session(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
         async with database(self._pool) as connection:
             created = await connection.fetchrow(
-                CREATE + SESSION_COLUMNS,
+                sql.CREATE + SESSION_COLUMNS,
                 spec.session_id,
                 optional_text(spec.meeting_id),
                 optional_text(spec.title),
@@ -141,7 +95,7 @@ class PostgresArchive(
 
     async def new_connection_id(self, session_id: str) -> str:
         async with database(self._pool) as connection:
-            number: int | None = await connection.fetchval(NEW_CONNECTION, session_id)
+            number: int | None = await connection.fetchval(sql.NEW_CONNECTION, session_id)
         if number is None:
             raise unknown_session(session_id)
         return f"{number:016x}"
@@ -152,7 +106,7 @@ class PostgresArchive(
         created_at, session_id = (None, None) if cursor is None else _place_of(cursor)
         async with database(self._pool) as connection:
             rows = await connection.fetch(
-                SESSIONS_PAGE, statuses, created_at, session_id, limit + 1
+                sql.SESSIONS_PAGE, statuses, created_at, session_id, limit + 1
             )
         items = [session_from(row) for row in rows[:limit]]
         if len(rows) <= limit or not items:
@@ -164,13 +118,15 @@ class PostgresArchive(
         self, session_id: str, change: Callable[[SessionSpec], SessionSpec]
     ) -> SessionRow:
         async with database(self._pool) as connection, connection.transaction():
-            await connection.execute(LOCK_TO_CONFIGURE, session_id)
+            await connection.execute(sql.LOCK_TO_CONFIGURE, session_id)
             row = await _session(connection, session_id)
             if row.status in TERMINAL:
                 raise SessionEnded("The session has ended.", {"session_id": session_id})
             spec = change(row.spec)
             targets = list(spec.target_languages)
-            await connection.execute(CONFIGURE, session_id, spec.settings, spec.language, targets)
+            await connection.execute(
+                sql.CONFIGURE, session_id, spec.settings, spec.language, targets
+            )
             return await _session(connection, session_id)
 
     async def snapshot(self, session_id: str, limit: int) -> Snapshot:
@@ -191,7 +147,7 @@ class PostgresArchive(
     async def events(self, session_id: str, after: int, limit: int) -> Sequence[DurableEvent]:
         return [
             event_from(row)
-            for row in await self._rows(session_id, EVENTS_AFTER, session_id, after, limit)
+            for row in await self._rows(session_id, sql.EVENTS_AFTER, session_id, after, limit)
         ]
 
     async def streams(self, session_id: str) -> Sequence[StreamRow]:
@@ -280,12 +236,12 @@ async def _segments(
     connection: Connection, session_id: str, limit: int | None
 ) -> list[StoredSegment]:
     """The last segments in order of start, with their translations."""
-    rows = await connection.fetch(LAST_SEGMENTS, session_id, limit)
+    rows = await connection.fetch(sql.LAST_SEGMENTS, session_id, limit)
     if not rows:
         return []
     rows.reverse()
     translations: defaultdict[str, list[TranslatedText]] = defaultdict(list)
-    for row in await connection.fetch(TRANSLATIONS_FROM, session_id, rows[0]["start_ns"]):
+    for row in await connection.fetch(sql.TRANSLATIONS_FROM, session_id, rows[0]["start_ns"]):
         translations[row["source_transcript_id"]].append(translated_from(row))
     return [
         StoredSegment(segment_from(row), tuple(translations[row["transcript_id"]])) for row in rows
