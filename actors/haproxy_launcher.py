@@ -1,7 +1,7 @@
 """Starts HAProxy in the place that Ray Serve believes to be HAProxy's.
 
 Serve runs what `RAY_SERVE_HAPROXY_BINARY_PATH` names, with the configuration that it has just
-written. Ten things there cannot be set from outside, and are put right here before this process
+written. Eleven things there cannot be set from outside, and are put right here before this process
 becomes HAProxy:
 
 - Its statistics and metrics ports bind every interface.
@@ -12,6 +12,8 @@ becomes HAProxy:
 - What is not deployed yet is answered with 404, as if it would never be there.
 - Replicas would take HAProxy for the client of every connection. Who comes from the machine itself,
   as a proxy does, is believed whom it names.
+- Whoever sends no whole header keeps a connection for an hour, before any key is looked at, and
+  HAProxy takes no more of them than it may have open files.
 - Anybody may list the application's routes.
 - Browsers have their WebSockets compressed, each for itself: that is memory and CPU for each
   viewer, and a message of some kilobytes is unpacked to megabytes before its size is looked at.
@@ -43,13 +45,18 @@ NO_ROUTE = 'http-request return status 404 content-type text/plain lf-string "Pa
 """Serve's answer where no application serves a path. Ours serves all paths once it is deployed, so
 that this means "not yet", while a 404 would tell a bot that its session is gone."""
 
-FRONTEND_RULES = """\
+HEADER_TIMEOUT_S = 10
+"""A connection whose request has not its whole header by then is closed, with 408 if it has any."""
+
+FRONTEND_RULES = f"""\
+    timeout http-request {HEADER_TIMEOUT_S}s
+    option http-ignore-probes
     http-request del-header x-request-timeout-seconds
     http-request del-header x-request-disconnect-disabled
-    http-request set-header x-request-disconnect-disabled ?1 if { path_beg /ws/ }
-    http-request set-header x-request-disconnect-disabled ?1 if { path_beg /socket.io/ }
-    http-request set-header x-forwarded-for %[src] unless { src 127.0.0.0/8 ::1 }
-    http-request return status 404 if { path,url_dec -i -m beg /-/routes }
+    http-request set-header x-request-disconnect-disabled ?1 if {{ path_beg /ws/ }}
+    http-request set-header x-request-disconnect-disabled ?1 if {{ path_beg /socket.io/ }}
+    http-request set-header x-forwarded-for %[src] unless {{ src 127.0.0.0/8 ::1 }}
+    http-request return status 404 if {{ path,url_dec -i -m beg /-/routes }}
     http-request del-header sec-websocket-extensions
 """
 _TAKE_OVER = "-sf"

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -16,9 +17,12 @@ import pytest
 
 from actors import haproxy_launcher
 from actors.cluster_environment import haproxy_binary
+from actors.cluster_ports import is_free
 from actors.haproxy_launcher import (
     BINARY_VARIABLE,
     FRONTEND_VARIABLE,
+    HEADER_TIMEOUT_S,
+    closed_configuration,
     orphans,
     stand_in_for,
 )
@@ -156,6 +160,27 @@ def managed(tmp_path: Path) -> Iterator[Managed]:
 def test_nobody_lists_the_routes_however_they_ask(managed: Managed, path: str) -> None:
     assert managed.answer(path) == (404, "")
     assert managed.answer("/api/health")[0] == 200
+
+
+def test_a_header_that_does_not_come_keeps_no_connection(tmp_path: Path) -> None:
+    port = free_port()
+    written = closed_configuration(
+        CONFIGURATION.format(folder=tmp_path, port=port), f"127.0.0.1:{port}"
+    )
+    own = f"timeout http-request {HEADER_TIMEOUT_S}s"
+    assert own in written
+    configuration = tmp_path / "haproxy.cfg"
+    configuration.write_text(written.replace(own, "timeout http-request 50ms"))
+    with subprocess.Popen([haproxy_binary(), "-db", "-f", str(configuration)]) as haproxy:
+        try:
+            until(lambda: not is_free("127.0.0.1", port))
+            with socket.create_connection(("127.0.0.1", port), LIMIT_S) as slow:
+                slow.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n")
+                assert slow.recv(1000).startswith(b"HTTP/1.1 408 ")
+            with socket.create_connection(("127.0.0.1", port), LIMIT_S) as silent:
+                assert silent.recv(1000) == b""
+        finally:
+            haproxy.kill()
 
 
 def test_no_socket_is_compressed(managed: Managed) -> None:
