@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
+    ActorUnschedulableError,
     GetTimeoutError,
     RayActorError,
     RayTaskError,
@@ -20,6 +21,8 @@ HEALTH_MONITOR = "health-monitor"
 SESSION_PREFIX = "session-"
 DISPATCHER_PREFIX = "dispatcher-"
 APPLICATION = "orchestration"
+
+_GONE = (RayActorError, ActorDiedError, ActorUnavailableError, ActorUnschedulableError)
 
 Answer = TypeVar("Answer")
 
@@ -53,5 +56,6 @@ async def ask(answer: Awaitable[Answer], whom: str) -> Answer:
         if isinstance(cause, OrchestrationError):
             raise cause from None
         raise Unavailable(f"The {whom} failed: {type(cause).__name__}.") from error
-    except (RayActorError, ActorDiedError, ActorUnavailableError, GetTimeoutError) as error:
+    # A dispatcher belongs to its node: with that dead, it cannot be scheduled again.
+    except (*_GONE, GetTimeoutError) as error:
         raise ActorGone(f"The {whom} is not answering; ask again.") from error
