@@ -17,9 +17,10 @@ from tests.service import RunningService, files_below, service
 KEY = "a key for acceptance 0123456789"
 WRONG_KEY = "a key for acceptance 012345678X"
 TICKET_LIFETIME_S = 5
+HELLO_TIMEOUT_S = 4
 SETTINGS = f"""
 server: {{ticket_lifetime_s: {TICKET_LIFETIME_S}}}
-ingest: {{hello_timeout_s: 2}}
+ingest: {{hello_timeout_s: {HELLO_TIMEOUT_S}}}
 sessions: {{abandoned_after_s: 2}}
 """
 NOWHERE = "http://127.0.0.1:9"
@@ -243,7 +244,8 @@ async def test_pages_of_other_origins_open_and_change_nothing(
 async def test_a_socket_that_says_no_hello_is_closed(owner: Service, session_id: str) -> None:
     async with owner.ingest(session_id) as bot:
         assert await bot.failed() == ("bad_request", 4000)
-    assert (bot.heard[-1]["limit"], bot.heard[-1]["max"]) == ("hello_timeout_s", 4)
+    last = bot.heard[-1]
+    assert (last["limit"], last["max"]) == ("hello_timeout_s", HELLO_TIMEOUT_S)
 
 
 async def test_a_session_whose_bot_stays_away_is_abandoned_and_completed(owner: Service) -> None:
