@@ -58,6 +58,9 @@ def node_environment(environ: Mapping[str, str], *, is_head: bool) -> dict[str, 
         **prepare_environment(options, folders, ports),
         # Here nodes must be told apart by their real addresses.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",
+        # HAProxy comes to a replica by the head's address, also on the head itself, and says whose
+        # request it brings; else all clients were one to the limits by address.
+        "FORWARDED_ALLOW_IPS": "*",
         process_guard.RUN_ID_VARIABLE: run_id,
         "ORCHESTRATION_DATA_DIR": str(settings.data_dir),
         "HOST": server.host,

@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import uvicorn
 
 from actors.haproxy_launcher import BINARY_VARIABLE, FRONTEND_VARIABLE
 from tests.service import environment
@@ -65,6 +67,27 @@ def test_nodes_use_their_real_addresses_and_the_cluster_s_token(node: dict[str, 
     assert node["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "1"
     assert node["RAY_AUTH_MODE"] == "token"
     assert "RAY_AUTH_TOKEN_PATH" not in node
+
+
+async def test_replicas_believe_the_head_s_haproxy_who_a_client_is(
+    node: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        clients.append(scope["client"][0])
+
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", node["FORWARDED_ALLOW_IPS"])
+    server = uvicorn.Config(application, log_config=None, lifespan="off")
+    server.load()
+    scope = {
+        "type": "http",
+        "scheme": "http",
+        "client": ("10.0.0.10", 41_000),
+        "headers": [(b"x-forwarded-for", b"203.0.113.7")],
+    }
+    await cast(Any, server.loaded_app)(scope, None, None)
+    assert clients == ["203.0.113.7"]
 
 
 @pytest.mark.parametrize("missing", OF_A_CLUSTER)
