@@ -95,7 +95,7 @@ class ConnectionRegistry:
         """
         self._check(connection.address)
         self._open[connection.connection_id] = connection
-        self._by_address[connection.address] += 1
+        self._by_address[limited_as(connection.address)] += 1
         self.opened += 1
         if len(self._open) > self.peak:
             self.peak, self.peak_unix_ms = len(self._open), connection.since_unix_ms
@@ -103,9 +103,10 @@ class ConnectionRegistry:
     def close(self, connection: Connection) -> None:
         """A connection that was let in is gone."""
         del self._open[connection.connection_id]
-        self._by_address[connection.address] -= 1
-        if not self._by_address[connection.address]:
-            del self._by_address[connection.address]
+        address = limited_as(connection.address)
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
 
     def by_kind(self) -> dict[str, int]:
         """How many are open of each kind."""
@@ -128,7 +129,9 @@ class ConnectionRegistry:
                 f"{self._max_connections} WebSockets are open, as many as are allowed.",
                 {"limit": "websocket_max_connections", "max": self._max_connections},
             )
-        if self._by_address[address] >= self._max_per_address and not is_loopback(address):
+        if self._by_address[limited_as(address)] >= self._max_per_address and not is_loopback(
+            address
+        ):
             self.refused += 1
             raise LimitReached(
                 f"{self._max_per_address} WebSockets of your address are open, as many as may be.",
@@ -142,3 +145,15 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+def limited_as(address: str) -> str:
+    """By what limits of one address know a client: an IPv6 address by its network of 64 bits, as
+    whoever has one address of it has them all (RFC 6177); any other as it is."""
+    try:
+        parsed = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((parsed, 64), strict=False).network_address)

@@ -7,7 +7,7 @@ A bucket holds up to `burst` requests and fills by `per_s` a second; a request t
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from orchestration.api.connections import is_loopback
+from orchestration.api.connections import is_loopback, limited_as
 
 BUCKETS_KEPT = 10_000
 """Addresses that are remembered at once. The one that asked least lately goes first, and has a
@@ -47,6 +47,7 @@ class RequestBuckets:
         """A request of this address: 0 if it may go on, else in how many milliseconds one may."""
         if not self.per_s or is_loopback(address):
             return 0
+        address = limited_as(address)
         bucket = self._buckets.pop(address, None) or _Bucket(self._most, now_ms)
         self._buckets[address] = bucket
         if len(self._buckets) > BUCKETS_KEPT:

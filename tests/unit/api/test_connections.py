@@ -91,3 +91,16 @@ def test_what_is_counted_is_what_is_open(moves: list[tuple[bool, int]]) -> None:
         assert len(set(registry.sessions)) == len({one.session_id for one in opened})
         assert sum(registry.by_kind().values()) == len(opened) <= 4
     assert registry.peak == most
+
+
+def test_addresses_of_one_ipv6_network_are_limited_together() -> None:
+    registry = ConnectionRegistry(10, 2)
+    one = [connection(number, f"2001:db8::{number}") for number in range(1, 4)]
+    registry.open(one[0])
+    registry.open(one[1])
+    with pytest.raises(LimitReached):
+        registry.open(one[2])
+    registry.open(connection(4, "2001:db8:0:1::1"))
+    registry.close(one[0])
+    registry.open(one[2])
+    assert len(list(registry.addresses)) == 2

@@ -80,3 +80,20 @@ def test_the_address_that_asked_least_lately_is_forgotten_first(
     assert len(buckets) == 2
     assert buckets.take("192.0.2.1", 0) == 1000
     assert buckets.take("192.0.2.2", 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "known_as"),
+    [
+        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::"),
+        ("2001:db8:1:2:bbbb::9", "2001:db8:1:2::"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("203.0.113.7", "203.0.113.7"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_a_network_of_one_household_has_one_bucket(address: str, known_as: str) -> None:
+    buckets = RequestBuckets(per_s=1, burst=1)
+    assert buckets.take(known_as, 0) == 0
+    assert buckets.take(address, 0) == 1000
