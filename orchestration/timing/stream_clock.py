@@ -13,12 +13,10 @@ import numpy as np
 from orchestration.timing.stream_clock_change import new_rate_since
 from orchestration.timing.stream_clock_fit import (
     BIN_NS,
-    CELL_NS,
-    POOL_CELLS,
+    POOL_POINTS,
     Points,
     Pool,
     Rate,
-    entries_of,
     fit_rate,
     quantile,
     scatter,
@@ -39,9 +37,7 @@ OFFSET_SHARE = 0.1
 OFFSET_BINS = 24
 """Entries that say where a stream stands: of the last 2 minutes. Where a sender changes its device,
 and with it the rate, the offset follows before half of the pool is new."""
-POOL_STAMPS = POOL_CELLS * CELL_NS // BIN_NS
-"""Stamps that a change of the rate is confirmed by: as many minutes as of arrivals."""
-MAX_ENTRIES = POOL_CELLS + POOL_STAMPS + 2 * MAX_POINTS
+MAX_ENTRIES = 2 * (POOL_POINTS + MAX_POINTS)
 """What a clock holds at most, however long the meeting."""
 
 
@@ -95,12 +91,12 @@ class StreamClock:
         """`known` is what an earlier clock of the same stream came to: its rate is taken up."""
         self._sample_rate = sample_rate
         self._known = known
-        self._cells: list[Point] = []
+        self._least: Point | None = None
         self._newest_ns = self._stamped_bin = -1
         self._segment = self._stamps_segment = 0
         self._drift = Drift() if known is None else _drift(known)
-        self._pool = Pool(POOL_CELLS)
-        self._stamps_pool = Pool(POOL_STAMPS)
+        self._pool = Pool()
+        self._stamps_pool = Pool()
         self._arrivals = Level()
         self._stamps = Level(STEP_NS)
         self._estimate: ClockEstimate | None = None
@@ -124,15 +120,12 @@ class StreamClock:
             return None
         self._newest_ns = at_ns
         point = Point(at_ns, received_ns - at_ns)
-        cells = self._cells
-        if not cells or at_ns // CELL_NS != cells[-1].at_ns // CELL_NS:
-            if cells and at_ns // BIN_NS != cells[-1].at_ns // BIN_NS:
-                self._cells = [point]
-                return self._add_entry(cells)
-            cells.append(point)
-        elif point.ahead_ns < cells[-1].ahead_ns:
-            cells[-1] = point
-        return None
+        least = self._least
+        if least is not None and at_ns // BIN_NS == least.at_ns // BIN_NS:
+            self._least = min(least, point, key=self._drift.height)
+            return None
+        self._least = point
+        return None if least is None else self._add_entry(least)
 
     def stamped(self, sample: int, unix_ms: int) -> ClockChange | None:
         """The sender captured `sample` at this moment of its wall clock. One in 5 s is enough."""
@@ -155,7 +148,7 @@ class StreamClock:
 
     def reconnected(self) -> None:
         """The stream comes over another connection: its delay is another, its rate is not."""
-        self._cells = []
+        self._least = None
         self._segment += 1
         self._arrivals = Level()
         self._estimate = None
@@ -163,9 +156,7 @@ class StreamClock:
     def _nominal_ns(self, sample: int) -> int:
         return sample * NS_PER_SECOND // self._sample_rate
 
-    def _add_entry(self, cells: list[Point]) -> ClockChange | None:
-        least = min(cells, key=_ahead)
-        entry = Point(least.at_ns, least.ahead_ns, tuple(cells))
+    def _add_entry(self, entry: Point) -> ClockChange | None:
         was_settled = self._arrivals.is_settled
         known = self.estimate
         self._drift = self._drift if known is None else _drift(known)
@@ -175,8 +166,8 @@ class StreamClock:
         self._estimate = None
         stepped = was_settled and len(level) >= AGREEING
         self._segment += stepped
-        for cell in (cell for point in level for cell in point.cells):
-            self._pool.add(self._segment, cell.at_ns, cell.ahead_ns)
+        for one in level:
+            self._pool.add(self._segment, one.at_ns, one.ahead_ns)
         self._forget_an_old_rate()
         if not stepped:
             return None
@@ -218,24 +209,19 @@ def _cause(step_ns: int, stamps_step_ns: int | None) -> ChangeKind:
 
 def _estimate(points: Points, newest: int, known: ClockEstimate | None) -> ClockEstimate:
     """The rate by all segments, or as it was known; the offset by the newest segment."""
-    entries = entries_of(points)
-    fitted = fit_rate(points, entries)
+    fitted = fit_rate(points)
     rate, rate_error = fitted.rate, fitted.error
-    is_new = len(entries.at_ns) < KNOWN_UNTIL_BINS
+    is_new = len(points.at_ns) < KNOWN_UNTIL_BINS
     if known is not None and is_new and known.rate_error_ppm / 1e6 < rate_error:
         rate, rate_error = known.rate_ppm / 1e6, known.rate_error_ppm / 1e6
 
-    now = entries.segments == newest
+    now = points.segments == newest
     now[:-OFFSET_BINS] = False
-    at_ns = entries.at_ns[now]
-    level = entries.ahead_ns[now] - rate * at_ns
-    offset_ns = entries.base_ns + round(quantile(level, OFFSET_SHARE))
+    at_ns, ahead_ns = (one[now] for one in points.real())
+    level = ahead_ns - rate * at_ns
+    offset_ns = points.base_ns + round(quantile(level, OFFSET_SHARE))
     error_ns = scatter(level) + rate_error * max(float(np.ptp(at_ns)), BIN_NS)
     return ClockEstimate(rate * 1e6, rate_error * 1e6, offset_ns, round(error_ns))
-
-
-def _ahead(point: Point) -> int:
-    return point.ahead_ns
 
 
 def _drift(estimate: ClockEstimate) -> Drift:

@@ -6,7 +6,7 @@ the rate any more. They would outvote those of after for half of the pool, 5 min
 
 from dataclasses import dataclass
 
-from orchestration.timing.stream_clock_fit import BIN_NS, Points, Rate, entries_of, fit_entries
+from orchestration.timing.stream_clock_fit import BIN_NS, Points, Rate, median_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Look:
     kept_ns: int
 
 
-LOOKS = (Look(60_000_000_000, 35_000_000_000), Look(120_000_000_000, 60_000_000_000))
+LOOKS = (Look(60_000_000_000, 40_000_000_000), Look(120_000_000_000, 60_000_000_000))
 """The first tells 50 ppm, the second 30 ppm."""
 ERRORS_APART = 2.0
 """Rates of arrivals that differ by more than so many times the sum of their error bounds are two.
@@ -39,7 +39,7 @@ def new_rate_since(arrivals: Points, rate: Rate, stamps: Points) -> int | None:
         since_ns = newest_ns - look.span_ns
         if since_ns + BIN_NS < arrivals.at_ns[0]:
             return None
-        found = _fit(arrivals.since(since_ns))
+        found = median_rate(arrivals.since(since_ns))
         change = Rate(found.rate - rate.rate, found.error + rate.error)
         is_one = abs(change.rate) <= max(LEAST_CHANGE, ERRORS_APART * change.error)
         if not is_one and _is_stamped(stamps, since_ns, change):
@@ -51,11 +51,7 @@ def _is_stamped(stamps: Points, since_ns: int, change: Rate) -> bool:
     before, after = stamps.before(since_ns), stamps.since(since_ns)
     if not len(before.at_ns) or not len(after.at_ns):
         return False
-    was, became = _fit(before), _fit(after)
+    was, became = median_rate(before), median_rate(after)
     error = was.error + became.error
     stamped = became.rate - was.rate
     return abs(stamped) > error and abs(stamped - change.rate) <= error + change.error
-
-
-def _fit(points: Points) -> Rate:
-    return fit_entries(entries_of(points))

@@ -31,8 +31,6 @@ class Point:
 
     at_ns: int
     ahead_ns: int
-    cells: "tuple[Point, ...]" = ()
-    """The least of each second, where the point is the least of them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,10 @@ class Drift:
 
     rate: float = 0.0
     error: float = MAX_RATE
+
+    def height(self, point: "Point") -> float:
+        """How far ahead a clock would be at nominal time 0, by a point of later."""
+        return point.ahead_ns - self.rate * point.at_ns
 
 
 class Level:
@@ -66,14 +68,13 @@ class Level:
 
     def add(self, point: Point, drift: Drift) -> list[Point]:
         """The points that are now known to belong to the level: more than one if it is new."""
-        bare = Point(point.at_ns, point.ahead_ns)
-        self._recent.append(bare)
+        self._recent.append(point)
         step_ns = self._step_ns(point, drift)
         if self._settled:
             stands = (_height(one, point.at_ns, drift) for one in self._settled)
             if abs(point.ahead_ns - median(stands)) <= step_ns:
                 self._apart.clear()
-                self._settled.append(bare)
+                self._settled.append(point)
                 return [point]
         self._apart.append(point)
         aheads = [_height(one, point.at_ns, drift) for one in self._apart]
@@ -83,7 +84,7 @@ class Level:
         self._apart.clear()
         self.left_ns = self._settled[-1].at_ns if self._settled else level[0].at_ns
         self._settled.clear()
-        self._settled.extend(Point(one.at_ns, one.ahead_ns) for one in level)
+        self._settled.extend(level)
         return level
 
     def step_between(self, left_ns: int, reached_ns: int, rate: float) -> int | None:

@@ -73,7 +73,7 @@ def test_through_a_real_service_rates_are_known_to_1_ppm(
 ) -> None:
     errors = [outcome.rate_error_ppm for _, outcome in outcomes]
 
-    assert median(errors) <= 0.4
+    assert median(errors) <= 0.3
     assert sorted(errors)[-2] <= 1.0
     assert max(errors) <= 1.1, "the worst of 16"
     assert all(one.rate_error_ppm <= one.rate_bound_ppm for _, one in outcomes)
