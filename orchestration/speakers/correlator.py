@@ -28,7 +28,7 @@ from orchestration.transcript.segments import Segment, SpeakerMethod, SpeakerNam
 MAX_SCANNED_EVENTS = 2_000
 """The newest turns, or starts, by which a lag is found and labels are named: half an hour's."""
 
-MIN_LIKELIHOOD = 0.86
+MIN_LIKELIHOOD = 0.88
 """From here on a word is somebody's: unknown beats wrong."""
 
 KEPT_LIKELIHOOD = 0.75

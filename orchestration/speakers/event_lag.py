@@ -4,9 +4,14 @@ A platform's indicator follows the voice by up to some seconds, by the same for 
 meeting. Time is cut into frames of 100 ms; in each somebody is heard or not, and somebody is said
 to speak or not. The lag is the shift by which the two differ in the fewest frames. Both are bit
 sets in whole numbers, so that ten minutes take 750 bytes and a scan some microseconds.
+
+Whisper lets words begin early after a silence, by up to 0.3 s; their ends, and words inside a turn,
+are where they were said. So of the two, starts behind voices that begin and stops behind voices
+that end, the lag is that of those which are less late.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 from orchestration.speakers.bit_frames import FRAME_NS, bits, end_frame, first_frame
 
@@ -25,6 +30,12 @@ MIN_FRAMES = 200
 MIN_TURNS = 4
 """Speaking intervals at least, for the same reason."""
 
+EDGE_FRAMES = 6
+"""A start or a stop belongs to a voice that begins or ends at most so many frames from it."""
+
+MIN_EDGES = 6
+"""Starts, or stops, by whose median the lag is corrected, at least."""
+
 NEAR_FRAMES = 2
 """A start belongs to a voice that begins to be heard at most so many frames from it."""
 
@@ -38,6 +49,7 @@ class EventLag:
 
     def __init__(self) -> None:
         self.lag_ns = 0
+        self._lag = 0
         self._first_frame: int | None = None
         self._heard = 0
         self._end_frame = 0
@@ -65,6 +77,7 @@ class EventLag:
 
     def scan(self, said: Iterable[tuple[int, int | None]]) -> None:
         """Find the lag anew from the speaking intervals: start and end, None while open."""
+        said = list(said)
         frames = self._comparable_frames()
         said_bits, turns = self._said_bits(said)
         if frames < MIN_FRAMES or turns < MIN_TURNS:
@@ -76,10 +89,20 @@ class EventLag:
 
         counts = {lag: differences(lag) for lag in LAGS}
         fewest = min(counts.values())
-        # A jittering platform has a flat valley: its middle is the lag.
-        self._move(
-            {lag: count for lag, count in counts.items() if count <= fewest + frames // 200}, counts
-        )
+        # A jittering platform has a flat valley.
+        least = [lag for lag, count in counts.items() if count <= fewest + frames // 200]
+        self._move(least[len(least) // 2], counts)
+        self.lag_ns = (self._lag + self._correction(self._lag, said, mask)) * FRAME_NS
+
+    def _correction(self, lag: int, said: Sequence[tuple[int, int | None]], mask: int) -> int:
+        """How much less late the starts are behind the begins of voices, or the stops behind their
+        ends; in the median."""
+        heard = self._heard
+        begins = heard & ~(heard << 1 | heard << 2) & mask
+        ends = heard & ~(heard >> 1 | heard >> 2) & mask
+        starts, _ = self._said_bits((start_ns, start_ns + 1) for start_ns, _ in said)
+        stops, _ = self._said_bits((end_ns - 1, end_ns) for _, end_ns in said if end_ns is not None)
+        return min(_median_off(starts, begins, lag), _median_off(stops, ends, lag))
 
     def scan_starts(self, starts_ns: Iterable[int]) -> None:
         """Find the lag anew where stops are never said: by the starts that come with a voice that
@@ -98,7 +121,9 @@ class EventLag:
 
         counts = {lag: misses(lag) for lag in LAGS}
         fewest = min(counts.values())
-        self._move({lag: count for lag, count in counts.items() if count == fewest}, counts)
+        best = [lag for lag, count in counts.items() if count == fewest]
+        self._move(best[len(best) // 2], counts)
+        self.lag_ns = self._lag * FRAME_NS
 
     def _comparable_frames(self) -> int:
         """How many frames of what was heard can be compared; the next scan is due later."""
@@ -106,11 +131,10 @@ class EventLag:
         # Of the newest frames the events may still be to come.
         return 0 if self._first_frame is None else self._end_frame - LAGS[-1] - self._first_frame
 
-    def _move(self, least: Mapping[int, int], counts: Mapping[int, int]) -> None:
-        """Take the middle of the best lags, if it is much better than the present one."""
-        best = list(least)[len(least) // 2]
-        if counts[best] <= MIN_GAIN * counts[self.lag_ns // FRAME_NS]:
-            self.lag_ns = best * FRAME_NS
+    def _move(self, lag: int, counts: Mapping[int, int]) -> None:
+        """Take a lag if it is much better than the present one."""
+        if counts[lag] <= MIN_GAIN * counts[self._lag]:
+            self._lag = lag
 
     def _said_bits(self, said: Iterable[tuple[int, int | None]]) -> tuple[int, int]:
         """Bit 0 is the window's first frame at the least lag; how many intervals lie inside."""
@@ -126,3 +150,15 @@ class EventLag:
                 said_bits |= bits(start, end)
                 turns += 1
         return said_bits, turns
+
+
+def _median_off(said: int, heard: int, lag: int) -> int:
+    """By how many frames more than the lag what is said is behind what is heard, in the median;
+    0 where that is seldom."""
+    offs = range(max(-EDGE_FRAMES, LAGS[0] - lag), min(EDGE_FRAMES, LAGS[-1] - lag) + 1)
+    counts = [((said >> (lag + off - LAGS[0])) & heard).bit_count() for off in offs]
+    total = sum(counts)
+    if total < MIN_EDGES:
+        return 0
+    below = zip(offs, accumulate(counts), strict=True)
+    return next(off for off, count in below if 2 * count >= total)

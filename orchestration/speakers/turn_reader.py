@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from orchestration.speakers.heard_words import HeardWords, SpokenWord
 from orchestration.speakers.speaking_events import SpeakingEvent, SpeakingEvents, SpeakingSpan
-from orchestration.speakers.turn_taking import REACH_NS, turn_takers
+from orchestration.speakers.turn_evidence import REACH_NS
+from orchestration.speakers.turn_taking import turn_takers
 from orchestration.speakers.turn_units import TurnUnit, Voice, turn_units
 
 WINDOW_NS, MARGIN_NS = 30_000_000_000, 20_000_000_000

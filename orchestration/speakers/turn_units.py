@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import sqrt
 from typing import TypeAlias
 
 from orchestration.speakers.heard_words import SpokenWord
@@ -20,7 +21,10 @@ NEAREST_NS = 500_000_000
 """A speaking event may be as far as this from the words between which the turn passes."""
 
 MIN_VOICE_NS = 1_000_000_000
-"""A label that has less of the words between two pauses is in doubt, if another has most of it."""
+"""A label that has less of the words between two pauses is less credible."""
+
+DOUBTED = 0.5
+"""How much less, if another label has most of them."""
 
 FOREMOST_SHARE = 0.7
 """Share of the words between two pauses by which a label has most of them."""
@@ -68,12 +72,12 @@ def turn_units(
         one if one.end_ns <= other.start_ns else _ending(one, max(one.start_ns, other.start_ns))
         for one, other in zip(words, [*words[1:], LAST], strict=True)
     ]
-    labels = credible_labels(words)
+    credible = credibilities(words)
     breaks = {n for n, (one, other) in enumerate(pairwise(words), start=1) if _is_break(one, other)}
-    cuts = breaks | set(_nearest(words, events_at_ns)) | set(_changes(labels))
+    cuts = breaks | set(_nearest(words, events_at_ns)) | set(_changes([one.label for one in words]))
     edges = [0, *sorted(cuts), len(words)]
     return [
-        _unit(words[first:after], labels[first:after], first in breaks, voice_of)
+        _unit(words[first:after], credible[first:after], first in breaks, voice_of)
         for first, after in pairwise(edges)
     ]
 
@@ -82,13 +86,13 @@ def _ending(word: SpokenWord, end_ns: int) -> SpokenWord:
     return SpokenWord(word.start_ns, end_ns, word.label, word.ends_sentence)
 
 
-def credible_labels(words: Sequence[SpokenWord]) -> list[str | None]:
-    """Each word's label, None where it is in doubt: diarizers err most on what is too short to
+def credibilities(words: Sequence[SpokenWord]) -> list[float]:
+    """How credible each word's label is, from 0 to 1: diarizers err most on what is too short to
     have a voice, and it may as well be somebody who interjects."""
     if all(one.label is None for one in words):
-        return [None] * len(words)
+        return [0.0] * len(words)
     edges = [0, *(n for n in range(1, len(words)) if _is_pause(words[n - 1], words[n])), len(words)]
-    labels: list[str | None] = []
+    found: list[float] = []
     for first, after in pairwise(edges):
         heard_ns = Counter[str]()
         for word in words[first:after]:
@@ -96,28 +100,28 @@ def credible_labels(words: Sequence[SpokenWord]) -> list[str | None]:
                 heard_ns[word.label] += max(1, word.end_ns - word.start_ns)
         foremost_ns = max(heard_ns.values(), default=0)
         has_most = foremost_ns >= FOREMOST_SHARE * heard_ns.total()
-        doubted = {
-            label
-            for label, length_ns in heard_ns.items()
-            if has_most and length_ns < min(MIN_VOICE_NS, foremost_ns)
-        }
-        labels += [None if one.label in doubted else one.label for one in words[first:after]]
-    return labels
+        for word in words[first:after]:
+            length_ns = 0 if word.label is None else heard_ns[word.label]
+            is_doubted = has_most and length_ns < min(MIN_VOICE_NS, foremost_ns)
+            length = min(1.0, length_ns / MIN_VOICE_NS)
+            found.append(sqrt(length) * (DOUBTED if is_doubted else 1.0))
+    return found
 
 
 def _unit(
     words: Sequence[SpokenWord],
-    labels: Sequence[str | None],
+    credible: Sequence[float],
     follows_break: bool,
     voice_of: Callable[[str, int], Voice | None],
 ) -> TurnUnit:
     start_ns = words[0].start_ns
     end_ns = max(start_ns + 1, *(one.end_ns for one in words))
-    label = next((one for one in labels if one is not None), None)
+    label = next((one.label for one in words if one.label is not None), None)
     voice = None if label is None else voice_of(label, start_ns)
     if voice is None:
         return TurnUnit(start_ns, end_ns, follows_break)
-    return TurnUnit(start_ns, end_ns, follows_break, *voice)
+    who, weight = voice
+    return TurnUnit(start_ns, end_ns, follows_break, who, weight * max(credible))
 
 
 def _is_pause(before: SpokenWord, after: SpokenWord) -> bool:

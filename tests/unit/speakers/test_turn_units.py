@@ -1,7 +1,7 @@
 """Words cut where a turn may pass, and the labels that are in doubt."""
 
 from orchestration.speakers.heard_words import MAX_WORDS, HeardWords, SpokenWord
-from orchestration.speakers.turn_units import Voice, credible_labels, turn_units
+from orchestration.speakers.turn_units import Voice, credibilities, turn_units
 from tests.unit.speakers.test_speaking_events import SECOND
 from tests.unit.speakers.test_turn_taking import words
 
@@ -36,9 +36,18 @@ def test_a_word_that_lasts_into_the_next_ones_ends_where_they_begin() -> None:
     assert [one.end_ns / SECOND for one in turn_units(spoken, [], whose)] == [1, 2.2]
 
 
+def test_the_shorter_a_label_is_heard_the_less_credible_it_is() -> None:
+    long, short, none = [*words(20, 6, "a")], words(30, 1, "b"), words(40, 3)
+    credible = credibilities([*long, *short, *none])
+    assert credible[:6] == [1.0] * 6
+    assert 0.5 < credible[6] < 1
+    assert credible[7:] == [0.0] * 3
+
+
 def test_the_label_of_a_single_word_among_those_of_another_is_in_doubt() -> None:
-    spoken = [*words(20, 6, "a"), *words(22.4, 1, "b"), *words(23.6, 4, "b")]
-    assert credible_labels(spoken) == ["a"] * 6 + [None] + ["b"] * 4
+    among = credibilities([*words(20, 6, "a"), *words(22.4, 1, "b")])
+    assert among[:6] == [1.0] * 6
+    assert among[6] < credibilities(words(30, 1, "b"))[0]
 
 
 def test_words_heard_anew_take_the_place_of_the_old() -> None:
