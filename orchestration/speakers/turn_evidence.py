@@ -108,12 +108,10 @@ class TurnEvidence:
                     weights[n, self._index[span.who]] = IS_INTERJECTION
         return weights
 
-    def at_once(self, units: Sequence[TurnUnit], *, surely: bool) -> NDArray[np.bool_]:
-        """Whether two (units, names, names) speak at once for long, and for most of a unit;
-        `surely` if no turn counts whose stop is still to come, or was lost."""
+    def at_once(self, units: Sequence[TurnUnit]) -> NDArray[np.bool_]:
+        """Whether two (units, names, names) speak at once for long, and for most of a unit."""
         found = np.zeros((len(units), len(self._index), len(self._index)), np.bool_)
-        turns = [one for one in self._long if one[1] < FOREVER_NS] if surely else self._long
-        for (start_ns, end_ns, n), (other_start_ns, other_end_ns, m) in combinations(turns, 2):
+        for (start_ns, end_ns, n), (other_start_ns, other_end_ns, m) in combinations(self._long, 2):
             from_ns, to_ns = max(start_ns, other_start_ns), min(end_ns, other_end_ns)
             if n == m or to_ns - from_ns < AT_ONCE_NS:
                 continue

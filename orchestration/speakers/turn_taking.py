@@ -63,23 +63,9 @@ def turn_takers(
         np.exp(states.active @ said.first(units[0])),
         np.exp(states.active @ said.last(units[-1])),
     )
-    return [dict(zip(names, one, strict=True)) for one in _shares(likely, units, said, states)]
-
-
-def _shares(
-    likely: Floats, units: Sequence[TurnUnit], said: TurnEvidence, states: SpeakingStates
-) -> list[list[float]]:
-    """How likely a word of each unit is whose (units, names), from how likely the states are."""
-    doubted = WRITTEN_OF_OTHER * likely * states.pairs(said.at_once(units, surely=False))
-    shares = likely @ states.written + doubted @ (states.beneath - states.written)
-    # One who is said to speak for long speaks, even where one alone would explain the rest.
-    surely = said.at_once(units, surely=True)
-    alone = WRITTEN_OF_OTHER * (likely @ (states.written * (1 - states.is_overlap)[:, np.newaxis]))
-    shares -= alone * surely.any(axis=2)
-    others = surely / np.maximum(1, surely.sum(axis=2, keepdims=True))
-    shares += np.einsum("un,unm->um", alone, others)
-    listed: list[list[float]] = shares.tolist()
-    return listed
+    doubtful = WRITTEN_OF_OTHER * likely * states.pairs(said.at_once(units))
+    shares = likely @ states.written + doubtful @ (states.beneath - states.written)
+    return [dict(zip(names, one, strict=True)) for one in shares.tolist()]
 
 
 def _heard(
