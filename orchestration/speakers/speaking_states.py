@@ -18,13 +18,15 @@ class SpeakingStates:
     """All states, each array with one row for each of them and a column for each name.
 
     `written` is 1 for whose words are written down, `beneath` for who speaks at the same time,
-    `active` for both. `changes` is 1 where another's words are written after than before.
+    `active` for both. Of states before and after, `changes` is 1 where another's words are written,
+    and `begins` where two begin to speak at once.
     """
 
     written: Floats
     beneath: Floats
     active: Floats
     changes: Floats
+    begins: Floats
 
     @property
     def is_overlap(self) -> Floats:
@@ -50,4 +52,7 @@ def states_of(names: int, overlapping: tuple[int, ...]) -> SpeakingStates:
         written[row, who] = 1
         if other is not None:
             beneath[row, other] = 1
-    return SpeakingStates(written, beneath, written + beneath, 1 - written @ written.T)
+    active = written + beneath
+    is_same = (active @ active.T) == active.sum(axis=1)
+    begins = np.where(is_same, 0, beneath.sum(axis=1))
+    return SpeakingStates(written, beneath, active, 1 - written @ written.T, begins)

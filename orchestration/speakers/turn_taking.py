@@ -25,8 +25,11 @@ UNKNOWN = "?"
 CHANGE_INSIDE = 3.5
 """Against words of another in the middle of a sentence."""
 
-OVERLAP_PER_S = 4.0
-"""Against two who speak at once, for each second: overlaps are short."""
+OVERLAP = 1.0
+"""Against two who begin to speak at once."""
+
+OVERLAP_PER_S = 3.0
+"""Against their going on, for each second: overlaps are short."""
 
 VOICE_BENEATH = 1.0
 """Against a voice's being not that of whose words are written, but of whoever speaks at the same
@@ -60,7 +63,7 @@ def turn_takers(
     likely = _forward_backward(
         np.exp(_heard(units, names, said, states)),
         np.exp(_passing(units, said.between(units), states)),
-        np.exp(states.active @ said.first(units[0])),
+        np.exp(states.active @ said.first(units[0]) - OVERLAP * states.is_overlap),
         np.exp(states.active @ said.last(units[-1])),
     )
     doubtful = WRITTEN_OF_OTHER * likely * states.pairs(said.at_once(units))
@@ -95,6 +98,7 @@ def _passing(units: Sequence[TurnUnit], between: Between, states: SpeakingStates
     weights += leave[:, :, np.newaxis] + enter[:, np.newaxis, :]
     inside = np.array([not one.follows_break for one in units[1:]], np.float64)
     weights -= CHANGE_INSIDE * inside[:, np.newaxis, np.newaxis] * states.changes
+    weights -= OVERLAP * states.begins
     return weights
 
 

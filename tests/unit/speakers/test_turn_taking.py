@@ -102,9 +102,8 @@ def test_a_false_start_and_stop_name_nobody() -> None:
 
 
 def test_two_who_both_go_on_leave_open_whose_a_sentence_is() -> None:
-    between = takers([*words(0, 5), *words(2.3, 5), *words(4.6, 5)], ("p1", 0, 6.6), ("p2", 2.3, 8))
-    assert between[0] == "p1"
-    assert between[1] is None
+    said: list[Said] = [("p1", 0, 4.4), ("p2", 2.3, 6.6)]
+    assert takers([*words(0, 5), *words(2.3, 5), *words(4.6, 5)], *said) == ["p1", None, "p2"]
 
 
 def test_words_that_are_not_remembered_are_whose_turn_they_are_in() -> None:
