@@ -38,6 +38,9 @@ time. Of the known meetings' words in overlaps that is so one time in four or fi
 WRITTEN_OF_OTHER = 0.3
 """Share of the words, while two speak at once for long, that are the other's."""
 
+NORMALISED_EVERY = 6
+"""Units after which likelihoods are made to sum to 1: so few steps leave them numbers."""
+
 NS = 1_000_000_000
 
 
@@ -107,10 +110,15 @@ def _forward_backward(heard: Floats, passing: Floats, first: Floats, last: Float
     forward, backward = np.empty_like(heard), np.empty_like(heard)
     forward[0] = _normalised(first * heard[0])
     for at, step in enumerate(passing):
-        forward[at + 1] = _normalised((forward[at] @ step) * heard[at + 1])
+        later = (forward[at] @ step) * heard[at + 1]
+        forward[at + 1] = later if at % NORMALISED_EVERY else _normalised(later)
     backward[-1] = _normalised(last)
     for at in range(len(passing) - 1, -1, -1):
-        backward[at] = _normalised(passing[at] @ (backward[at + 1] * heard[at + 1]))
+        earlier = passing[at] @ (backward[at + 1] * heard[at + 1])
+        backward[at] = earlier if at % NORMALISED_EVERY else _normalised(earlier)
+    # Together the two may be too small for a number, or too large.
+    forward /= forward.sum(axis=1, keepdims=True)
+    backward /= backward.sum(axis=1, keepdims=True)
     likely = forward * backward
     shares: Floats = likely / likely.sum(axis=1, keepdims=True)
     return shares

@@ -41,6 +41,14 @@ def test_events_that_never_pause_tell_no_lag() -> None:
     assert lag.lag_ns == 0
 
 
+def test_words_that_begin_early_make_the_platform_no_later() -> None:
+    lag = EventLag()
+    for start_s, end_s in TURNS_S:
+        lag.heard(start_s * SECOND - 3 * SECOND // 10, end_s * SECOND)
+    lag.scan(((start_s + 1) * SECOND, (end_s + 1) * SECOND) for start_s, end_s in TURNS_S)
+    assert lag.lag_ns == SECOND
+
+
 def test_it_remembers_ten_minutes_however_long_the_meeting_is() -> None:
     lag = EventLag()
     for start_s in range(0, 4 * 3600, 10):

@@ -106,6 +106,14 @@ def test_two_who_both_go_on_leave_open_whose_a_sentence_is() -> None:
     assert takers([*words(0, 5), *words(2.3, 5), *words(4.6, 5)], *said) == ["p1", None, "p2"]
 
 
+def test_a_lost_stop_leaves_words_to_the_turn_in_which_somebody_else_interrupted() -> None:
+    spoken = [*words(0, 10), *words(4.3, 2), *words(5.4, 10), *words(9.8, 8)]
+    said: list[Said] = [("p1", 0, None), ("p2", 4.3, 5.1), (CARLA, 9.8, 13)]
+    found = takers(spoken, *said)
+    assert found[0] == "p1"
+    assert found[-2:] == ["p1", CARLA]
+
+
 def test_words_that_are_not_remembered_are_whose_turn_they_are_in() -> None:
     correlator = with_turns((ANA, 0, 20))
     correlator.meet(BEN)
