@@ -17,12 +17,15 @@ from orchestration.errors import OrchestrationError
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A window `[start, end)` for whisper. `is_final`: its utterance ends with it."""
+    """A window `[start, end)` for whisper."""
 
     index: int
     start: int
     end: int
     is_final: bool
+    """It ends in silence, so that no word is cut by its end."""
+    may_go_on: bool = False
+    """It is final though its utterance was not over when it was cut."""
 
 
 class Chunker:
@@ -33,6 +36,10 @@ class Chunker:
     heard ends up in chunks, in silence, or waits; never in two of these. The end of an utterance
     is always sent in a final chunk, even if all its audio went out before: only that commits the
     words that the guard holds back.
+
+    What will be in that chunk is known before the utterance is: with `early_end` it goes out after
+    that much silence, final already. Should the speaker go on, the next one overlaps it as any
+    other.
     """
 
     def __init__(self, policy: ChunkingPolicy, position: int = 0) -> None:
@@ -42,6 +49,9 @@ class Chunker:
         self._ended = False
         self._chunks = 0
         self._cut_to = position
+        # Up to here final chunks have gone out, and whether the end of an utterance was among them.
+        self._settled_to = position
+        self._utterance_over = False
         # While nobody speaks: before this all is in utterances, silence or gaps.
         self._position = position
         self._finished: deque[tuple[int, int]] = deque()
@@ -131,7 +141,13 @@ class Chunker:
         if self._finished:
             return self._next_of_finished()
         start = self._speaking_from
-        if start is None or self._heard - self._left_by_cut - start < self._policy.chunk:
+        if start is None:
+            return None
+        if self._may_be_over(start):
+            end = self._speech_end + self._policy.speech_margin
+            self._speaking_from = max(start, end - self._policy.overlap)
+            return self._emit(start, end, is_final=True, may_go_on=True)
+        if self._heard - self._left_by_cut - start < self._policy.chunk:
             return None
         # The utterance may just be over. Its final chunk would repeat most of one cut now, so
         # the cut waits: at most for the rest of `end_of_speech`.
@@ -142,6 +158,12 @@ class Chunker:
         cut = self._cut(start, self._heard)
         self._speaking_from = cut - self._policy.overlap
         return self._emit(start, cut, is_final=False)
+
+    def take_utterance_over(self) -> bool:
+        """Whether an utterance has turned out to be over with a chunk that it might have gone on
+        after; once for each."""
+        over, self._utterance_over = self._utterance_over, False
+        return over
 
     def take_silences(self) -> list[tuple[int, int]]:
         """Samples newly decided never to be sent, as sorted half-open ranges.
@@ -174,7 +196,24 @@ class Chunker:
         self._speech_end = window.end
         self._onset.clear()
 
+    def _may_be_over(self, start: int) -> bool:
+        """Whether the end of the utterance is to be sent, should it be over."""
+        end = self._speech_end + self._policy.speech_margin
+        # Who pauses at each word is not sent at each word.
+        least = max(start, self._settled_to) + self._policy.shortest_chunk
+        return (
+            self._heard - self._speech_end >= self._policy.early_end
+            and self._speech_end > self._settled_to
+            and least <= end <= self._heard
+            and end - start <= self._policy.max_chunk
+        )
+
     def _finish_utterance(self, start: int) -> None:
+        if self._speech_end <= self._settled_to:
+            self._speaking_from = None
+            self._position = self._settled_to
+            self._utterance_over = True
+            return
         wanted = max(
             self._speech_end + self._policy.speech_margin,
             start + self._policy.shortest_chunk,
@@ -234,8 +273,10 @@ class Chunker:
         stride = (policy.chunk - policy.overlap + 1) // 2
         return max(start + policy.overlap, self._cut_to) + stride
 
-    def _emit(self, start: int, end: int, *, is_final: bool) -> Chunk:
-        chunk = Chunk(self._chunks, start, end, is_final)
+    def _emit(self, start: int, end: int, *, is_final: bool, may_go_on: bool = False) -> Chunk:
+        chunk = Chunk(self._chunks, start, end, is_final, may_go_on)
         self._chunks += 1
         self._cut_to = end
+        if is_final:
+            self._settled_to = end
         return chunk

@@ -22,6 +22,9 @@ class ChunkingPolicy:
     """No chunk is longer; whisper hears 30 s at once."""
     end_of_speech: int
     """Silence that ends an utterance."""
+    early_end: int
+    """Silence, at least the margin, after which the end of an utterance is sent, should it be one;
+    from `end_of_speech` on it waits until that is known."""
     speech_margin: int
     """Silence around an utterance that is sent with it."""
     onset_speech: int
@@ -55,6 +58,7 @@ class ChunkingPolicy:
         pause_search_ms: int = 600,
         max_chunk_ms: int = 28_000,
         end_of_speech_ms: int = 600,
+        early_end_ms: int = 400,
         speech_margin_ms: int = 300,
         onset_speech_ms: int = 120,
         onset_span_ms: int = 200,
@@ -77,6 +81,7 @@ class ChunkingPolicy:
             pause_search=samples(pause_search_ms),
             max_chunk=samples(max_chunk_ms),
             end_of_speech=samples(end_of_speech_ms),
+            early_end=samples(early_end_ms),
             speech_margin=samples(speech_margin_ms),
             onset_speech=samples(onset_speech_ms),
             onset_span=samples(onset_span_ms),

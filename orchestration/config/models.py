@@ -109,6 +109,9 @@ class ChunkingSettings(Section):
     """A chunk grows up to this when the engine is behind."""
     end_of_speech_ms: int = Field(600, ge=100, le=5000)
     """Silence after which an utterance is over and its words are final."""
+    early_end_ms: int = Field(400, ge=100, le=5000)
+    """Silence after which the end of an utterance is sent, should it be one; at
+    `end_of_speech_ms` or above it waits until that is known."""
     speech_margin_ms: int = Field(300, ge=0, le=2000)
     """Audio around speech that is sent with it."""
     voice_mode: int = Field(2, ge=0, le=3)

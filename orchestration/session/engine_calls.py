@@ -15,6 +15,7 @@ from orchestration.session.recording_reader import RecordingReader
 from orchestration.session.repairs import Repair
 from orchestration.session.session import Session
 from orchestration.session.session_meter import SessionMeter
+from orchestration.session.status import TAKING_AUDIO
 from orchestration.session.transcription import TranscribeOrder
 from orchestration.storage.journal_ports import SessionJournal
 
@@ -111,7 +112,8 @@ class EngineCalls:
                 target=request.target,
                 reason=error.message,
             )
-            self._session.translations.failed(request, monotonic_ms())
+            ends = self._session.status not in TAKING_AUDIO
+            self._session.translations.failed(request, error, monotonic_ms(), session_ends=ends)
         else:
             result = "translated"
             self._session.translations.answered(request, text, "pool")

@@ -23,7 +23,9 @@ FRAME_SAMPLES = ENGINE_SAMPLE_RATE
 """A second: how much a pipeline is given at once."""
 
 WHOLE_FILE = SessionValues(
-    chunking=ChunkingValues(chunk_ms=26_000, overlap_ms=2_000, guard_ms=800, max_chunk_ms=28_000)
+    chunking=ChunkingValues(
+        chunk_ms=26_000, overlap_ms=2_000, guard_ms=800, max_chunk_ms=28_000, early_end_ms=600
+    )
 )
 """Nobody waits for the first words of a file: chunks fill whisper's window."""
 

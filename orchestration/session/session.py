@@ -75,7 +75,12 @@ class Session:
         self.repairs = RepairDesk(self._streams.pipelines, values.chunking.max_chunk_ms)
         """What is lost though it was captured; when that is heard again, and whether it is."""
         self._facts_told = claim.facts_told
-        desk = TranslationDesk(spec.session_id, spec.target_languages, values.translation_attempts)
+        desk = TranslationDesk(
+            spec.session_id,
+            spec.target_languages,
+            values.translation_attempts,
+            values.translation_patience_ms,
+        )
         self.translations = Translations(desk, self._outbox)
         """What is asked of the translation service, and what its answers become."""
         writer = SegmentWriter(

@@ -99,6 +99,10 @@ class StreamAudio:
         """The next chunk, None while nothing is due."""
         return self._chunker.next_chunk()
 
+    def take_utterance_over(self) -> bool:
+        """Whether an utterance has turned out to be over after its last chunk; once for each."""
+        return self._chunker.take_utterance_over()
+
     def take_silences(self) -> list[tuple[int, int]]:
         """Samples newly decided never to be sent, as sorted half-open ranges."""
         return self._chunker.take_silences()
@@ -150,5 +154,6 @@ def _chunking_policy(sample_rate: int, chunking: ChunkingValues) -> ChunkingPoli
         pause_search_ms=chunking.pause_search_ms,
         max_chunk_ms=chunking.max_chunk_ms,
         end_of_speech_ms=chunking.end_of_speech_ms,
+        early_end_ms=chunking.early_end_ms,
         speech_margin_ms=chunking.speech_margin_ms,
     )

@@ -180,6 +180,8 @@ class StreamPipeline:
         self.coverage.transcribed(chunk.start, end if is_final else end - self._guard_samples)
         self._pending = splice.pending
         utterance_over = chunk.is_final and self._rest is None
+        if utterance_over and chunk.may_go_on:
+            utterance_over = self._audio.take_utterance_over()
         return self._finish(splice.committed, utterance_over, speakers_of)
 
     def given_up(
@@ -194,6 +196,13 @@ class StreamPipeline:
         self._pending = ()
         lost = SampleRange(start, lost_to, reason) if start < lost_to else None
         return self._finish(committed, True, speakers_of), lost
+
+    def close_utterance(self, speakers_of: SpeakersOf) -> Heard | None:
+        """The last line of an utterance that has turned out to be over after its words were heard;
+        None where there is none."""
+        if self.chunks_waiting or not self._audio.take_utterance_over():
+            return None
+        return self._written((), True, speakers_of) if self._lines.open_words else None
 
     def force_commit(self, speakers_of: SpeakersOf) -> Heard:
         """Make final what has waited too long for a chunk that would settle it."""

@@ -78,6 +78,9 @@ class Transcription:
         for stream, pipeline in self._streams.pipelines.items():
             if self._streams.ledgers[stream].is_complete:
                 pipeline.end()
+            heard = pipeline.close_utterance(self._speakers_of(stream))
+            if heard is not None:
+                self._publish(stream, heard)
             under_way = pipeline.in_flight is not None
             chunk = pipeline.next_chunk()
             if chunk is not None and not under_way:

@@ -13,9 +13,13 @@ class _Wanted:
     revision: int
     attempts: int = 0
     due_ms: int = 0
+    failing_since_ms: int | None = None
     under_way: bool = False
     can_wait: bool = False
 
+
+RETRY_MAX_MS = 15_000
+"""Between two tries; the wait doubles from 2 s."""
 
 PAST_AT_ONCE = 200
 """Earlier lines, one for each language, that are read back at once; the next ones when half of
@@ -39,10 +43,15 @@ class TranslationDesk:
 
     MAX_UNDER_WAY = 4
 
-    def __init__(self, session_id: str, targets: tuple[str, ...], attempts: int) -> None:
+    def __init__(
+        self, session_id: str, targets: tuple[str, ...], attempts: int, patience_ms: int
+    ) -> None:
+        """A translation is given up after as many `attempts` when it is refused or the session
+        ends, else when it has failed for `patience_ms`: services restart."""
         self._session_id = session_id
         self._targets = targets
         self._attempts = attempts
+        self._patience_ms = patience_ms
         self._wanted: dict[tuple[str, str], _Wanted] = {}
         self._unsupported: set[tuple[str, str]] = set()
         self._past: PastPlace | None = None
@@ -123,14 +132,19 @@ class TranslationDesk:
         wanted = self._wanted.pop((request.segment_id, request.target), None)
         return None if wanted is None else wanted.revision
 
-    def failed(self, request: TranslationRequest, now_ms: int) -> bool:
-        """A try failed. True when it was the last one; the caller then settles it."""
+    def failed(self, request: TranslationRequest, now_ms: int, *, can_wait: bool) -> bool:
+        """A try failed. True when it was the last one; the caller then settles it. `can_wait`: it
+        may do yet, and nobody waits for the session to end."""
         wanted = self._wanted.get((request.segment_id, request.target))
         if wanted is None:
             return False
         wanted.attempts += 1
         wanted.under_way = False
-        wanted.due_ms = now_ms + 1000 * 2**wanted.attempts
+        wanted.due_ms = now_ms + min(RETRY_MAX_MS, 1000 * 2 ** min(wanted.attempts, 16))
+        if wanted.failing_since_ms is None:
+            wanted.failing_since_ms = now_ms
+        if can_wait:
+            return now_ms - wanted.failing_since_ms >= self._patience_ms
         return wanted.attempts >= self._attempts
 
     def unsupported(self, request: TranslationRequest) -> bool:

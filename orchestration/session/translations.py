@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from orchestration.errors import EngineRefused, OrchestrationError
 from orchestration.services.ports import TranslationRequest
 from orchestration.session.events import TranslatedText
 from orchestration.session.outbox import Outbox
@@ -30,9 +31,17 @@ class Translations:
         """The next earlier lines were read, each with a language that it is not translated to."""
         self.desk.want_past(place, lines, self._outbox.translated)
 
-    def failed(self, request: TranslationRequest, now_ms: int) -> None:
+    def failed(
+        self,
+        request: TranslationRequest,
+        error: OrchestrationError,
+        now_ms: int,
+        *,
+        session_ends: bool,
+    ) -> None:
         """A try failed: again later, until it was the last one."""
-        if self.desk.failed(request, now_ms):
+        can_wait = not session_ends and not isinstance(error, EngineRefused)
+        if self.desk.failed(request, now_ms, can_wait=can_wait):
             self._settle(request, TranslatedText(request.target, "", "failed"), "")
 
     def unsupported(self, request: TranslationRequest) -> None:

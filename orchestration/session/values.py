@@ -19,6 +19,7 @@ class ChunkingValues:
     pause_search_ms: int = 600
     max_chunk_ms: int = 28_000
     end_of_speech_ms: int = 600
+    early_end_ms: int = 400
     speech_margin_ms: int = 300
     voice_mode: int = 2
 
@@ -68,7 +69,10 @@ class SessionValues:
     recovered_below_ms: int = 8_000
     """Less unheard audio than this makes it `active` again."""
     translation_attempts: int = 3
-    """Tries of one translation before it counts as failed."""
+    """Tries of one translation that is refused, or that the session's end waits for; then it is
+    failed."""
+    translation_patience_ms: int = 120_000
+    """How long a translation is tried again while no service translates it; then it is failed."""
     prompt_characters: int = 0
     """Text said just before that whisper is given with a chunk. Small models repeat or continue
     it instead of listening; large ones punctuate better with it."""

@@ -69,6 +69,9 @@ async def stitch(engine: EmbeddedWhisper, samples: Samples) -> tuple[str, int]:
 
     async def answer_all() -> int:
         cut = 0
+        closed = pipeline.close_utterance(nobody)
+        if closed is not None:
+            write(closed)
         while (chunk := pipeline.next_chunk()) is not None:
             audio = pipeline.audio_of(chunk)
             assert audio is not None

@@ -132,6 +132,7 @@ def draw_chunking(rng: random.Random) -> ChunkingValues:
         pause_search_ms=rng.randint(0, 3000),
         max_chunk_ms=rng.randint(chunk_ms, 28_000),
         end_of_speech_ms=rng.randint(300, 5000),
+        early_end_ms=rng.randint(100, 1000),
         speech_margin_ms=rng.randint(100, 2000),
         voice_mode=rng.randint(0, 3),
     )
@@ -170,11 +171,16 @@ class PlayedMeeting:
             if self._rng.randrange(DISTURBANCE_MS) < self._conditions.frame_ms:
                 self._disturb()
         self.pipeline.end()
-        while (chunk := self._under_way or self.pipeline.next_chunk()) is not None:
+        while True:
+            self._close()
+            chunk = self._under_way or self.pipeline.next_chunk()
+            if chunk is None:
+                return
             self._answer(chunk)
 
     def _answer_what_is_due(self, heard_to: int) -> None:
         while True:
+            self._close()
             if self._under_way is None:
                 self._under_way = self.pipeline.next_chunk()
                 latency_ms = self._rng.randint(*self._conditions.latency_ms)
@@ -182,6 +188,11 @@ class PlayedMeeting:
             if self._under_way is None or heard_to < self._due_sample:
                 return
             self._answer(self._under_way)
+
+    def _close(self) -> None:
+        heard = self.pipeline.close_utterance(nobody)
+        if heard is not None:
+            self._write(heard)
 
     def _disturb(self) -> None:
         match self._conditions.disturbance:

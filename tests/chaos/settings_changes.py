@@ -47,6 +47,7 @@ def draw_patch(rng: random.Random) -> JsonObject:
         "chunk_ms": chunk_ms,
         "max_chunk_ms": rng.randint(chunk_ms, 28_000),
         "end_of_speech_ms": rng.randint(300, 2000),
+        "early_end_ms": rng.randint(100, 1000),
         "speech_margin_ms": rng.randint(100, 1000),
         "pause_search_ms": rng.randint(0, 3000),
         "voice_mode": rng.randint(0, 3),

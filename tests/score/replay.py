@@ -18,12 +18,16 @@ from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamS
 from orchestration.session.session import Session, SessionStep
 from orchestration.session.status import TERMINAL
 from orchestration.session.transcription import TranscribeOrder
-from orchestration.session.values import SessionValues
+from orchestration.session.values import ChunkingValues, SessionValues
 from orchestration.storage.journal_ports import Claim
 from orchestration.storage.values import SessionRow, SessionSpec
 from orchestration.timing.units import NS_PER_MS
 from tests.score.known_meetings import KnownMeeting
 from tests.score.platform import STREAM, ZERO_UNIX_MS, Said
+
+VALUES = SessionValues(chunking=ChunkingValues(early_end_ms=600))
+"""The kept answers are to chunks without early ends: names do not depend on when a line is final,
+and a chunk that is cut elsewhere would have to be heard anew."""
 
 FRAME_MS = 100
 ANSWER_MS = 1_200
@@ -126,7 +130,7 @@ class _Player:
         self, meeting: KnownMeeting, facts: Sequence[Said], answer: Answer, keeps_words: bool
     ) -> None:
         self.viewer = Viewer()
-        self.session = Session(_claim(meeting), SessionValues(), 0)
+        self.session = Session(_claim(meeting), VALUES, 0)
         self.session.open_stream(StreamSpec(STREAM, PcmFormat("s16le", meeting.sample_rate, 1)))
         self.session.connected(0)
         self._meeting = meeting

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.audio.chunker import Chunker
+from orchestration.audio.chunker import Chunk, Chunker
 from orchestration.audio.chunking_policy import ChunkingPolicy
 from orchestration.audio.voice_activity import VoiceWindow
 from orchestration.errors import OrchestrationError
@@ -41,7 +41,7 @@ def test_a_cut_falls_in_the_middle_of_the_longest_late_pause() -> None:
 
 
 def test_an_early_pause_does_not_move_the_cut() -> None:
-    stream = Stream().play(True, 2000).play(False, 400).play(True, 1600)
+    stream = Stream().play(True, 2000).play(False, 380).play(True, 1620)
     assert stream.spans == [(0, 4000, False)]
 
 
@@ -74,18 +74,41 @@ def test_the_end_of_an_utterance_is_sent_even_when_its_audio_went_out_before() -
     assert stream.spans[1:] == [(1950, 4200, True)]
 
 
-def test_a_cut_waits_for_a_long_pause_to_decide_whether_the_utterance_is_over() -> None:
-    stream = Stream().play(True, 3500).play(False, 560)
+def test_the_end_of_an_utterance_is_sent_before_it_is_known_to_be_one_and_only_once() -> None:
+    stream = Stream().play(True, 3500).play(False, 380)
     assert stream.spans == []
-    stream.play(True, 20)
-    assert stream.spans == [(0, 3780, False)]
-    over = Stream().play(True, 3500).play(False, 600)
-    assert over.spans == [(0, 3800, True)]
+    stream.play(False, 20)
+    assert stream.chunks == [Chunk(0, 0, 3800, is_final=True, may_go_on=True)]
+    stream.play(False, 180)
+    assert not stream.chunker.take_utterance_over()
+    stream.play(False, 20)
+    assert stream.chunker.take_utterance_over()
+    assert not stream.chunker.take_utterance_over()
+    stream.play(False, 2000).end()
+    assert len(stream.chunks) == 1
+    assert list(stream.silences) == [(3800, stream.at)]
 
 
-def test_speech_that_resumes_before_the_utterance_is_over_belongs_to_it() -> None:
-    stream = Stream().play(True, 1000).play(False, 580).play(True, 1000).play(False, 600)
-    assert stream.spans == [(0, 2880, True)]
+def test_speech_that_resumes_after_its_end_was_sent_overlaps_it_and_has_an_end_of_its_own() -> None:
+    stream = Stream().play(True, 3500).play(False, 580).play(True, 1000).play(False, 600)
+    assert stream.spans == [(0, 3800, True), (1800, 5380, True)]
+    assert stream.chunker.take_utterance_over()
+    short = Stream().play(True, 1000).play(False, 580).play(True, 1000).play(False, 600)
+    assert short.spans == [(0, 1300, True), (0, 2880, True)]
+
+
+def test_who_pauses_at_each_word_is_not_sent_at_each_word() -> None:
+    stream = Stream()
+    for _ in range(10):
+        stream.play(True, 100).play(False, 420)
+    assert len(stream.chunks) <= 5
+
+
+def test_an_end_that_could_not_be_sent_at_once_is_sent_when_the_utterance_is_over() -> None:
+    stream = Stream().play(True, 3500).play(False, 580, pull=False).play(True, 1000, pull=False)
+    stream.play(False, 620, pull=False).pull()
+    assert stream.spans == [(0, 5380, True)]
+    assert not stream.chunker.take_utterance_over()
 
 
 @pytest.mark.parametrize("blip", [20, 60, 100])

@@ -44,6 +44,7 @@ def policies(draw: st.DrawFn) -> ChunkingPolicy:
         pause_search=draw(st.integers(0, 3000)),
         max_chunk=draw(st.integers(chunk, 30_000)),
         end_of_speech=draw(st.integers(100, 2000)),
+        early_end=draw(st.integers(100, 1000)),
         speech_margin=draw(st.integers(0, 2000)),
     )
 
@@ -78,7 +79,10 @@ def assert_chunks_are_in_order(stream: Stream) -> None:
     assert all(0 < c.end - c.start <= stream.policy.max_chunk for c in stream.chunks)
     for before, after in pairwise(stream.chunks):
         assert before.end <= after.end
-        if before.is_final:
+        if before.may_go_on and after.start < before.end:
+            overlap = stream.policy.overlap
+            assert before.start <= after.start == max(before.start, before.end - overlap)
+        elif before.is_final:
             assert before.end <= after.start
         else:
             assert before.start < after.start == before.end - stream.policy.overlap
@@ -133,6 +137,7 @@ def test_policies_that_change_in_mid_speech_lose_nothing_and_never_cut_backwards
     assert not stream.chunker.has_pending
     for before, after in pairwise(stream.chunks):
         assert before.end <= after.end
+        assert before.start <= after.start
         assert before.start < after.start <= before.end or before.is_final
     assert not stream.chunks or stream.chunks[-1].is_final
 

@@ -93,4 +93,4 @@ class NoRecording(RecordingReader):
         return
 
 
-VALUES = SessionValues(translation_attempts=1, outage_patience_ms=0)
+VALUES = SessionValues(translation_attempts=1, translation_patience_ms=0, outage_patience_ms=0)

@@ -13,7 +13,9 @@ SAID = words(("Shall", 100, 400), ("we", 500, 700), ("begin?", 800, 1200))
 
 
 def begun(*targets: str) -> Meeting:
-    return Meeting.begun(targets=targets, values=SessionValues(translation_attempts=1))
+    return Meeting.begun(
+        targets=targets, values=SessionValues(translation_attempts=1, translation_patience_ms=0)
+    )
 
 
 def say(meeting: Meeting) -> set[str | None]:

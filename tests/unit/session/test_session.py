@@ -194,6 +194,62 @@ def test_final_lines_are_translated_and_the_end_waits_for_it() -> None:
     assert meeting.status() == "completed"
 
 
+def fail_translations(meeting: Meeting, error: EngineError) -> int:
+    """The requests that were sent last fail; how many they are."""
+    requests, ends = meeting.steps[-1].translate, meeting.status() == "ending"
+    for request in requests:
+        meeting.session.translations.failed(request, error, meeting.now_ms, session_ends=ends)
+    return len(requests)
+
+
+def requests_failed_until(meeting: Meeting, until_ms: int, error: EngineError) -> int:
+    """How many requests for a translation fail until then."""
+    failed = 0
+    while meeting.now_ms < until_ms:
+        failed += fail_translations(meeting, error)
+        meeting.wait(500)
+    return failed
+
+
+def test_a_line_waits_for_a_translation_service_that_restarts() -> None:
+    meeting = Meeting.begun(targets=("pt",))
+    meeting.play(speech(20) + silence(10))
+    meeting.answer(words(("Hello.", 100, 1800)))
+    assert 5 < requests_failed_until(meeting, 60_000, EngineError("no connection")) < 10
+    assert meeting.told("translation") == []
+
+    while not (asked := meeting.steps[-1].translate):
+        meeting.wait(500)
+    meeting.session.translations.answered(asked[0], "Olá.", "test")
+    meeting.settle()
+    assert [one["state"] for one in meeting.told("translation")] == ["final"]
+
+
+def test_a_translation_that_does_not_come_is_given_up() -> None:
+    meeting = Meeting.begun(targets=("pt",), values=SessionValues(translation_patience_ms=60_000))
+    meeting.play(speech(20) + silence(10))
+    meeting.answer(words(("Hello.", 100, 1800)))
+    requests_failed_until(meeting, 90_000, EngineError("no connection"))
+    assert [one["state"] for one in meeting.told("translation")] == ["failed"]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_translation_that_is_refused_or_holds_up_the_end_is_tried_three_times(ends: bool) -> None:
+    meeting = Meeting.begun(targets=("pt",))
+    meeting.play(speech(20) + silence(10))
+    meeting.answer(words(("Hello.", 100, 1800)))
+    error = EngineError("no connection") if ends else EngineRefused("too long")
+    asked = [request for step in meeting.steps for request in step.translate]
+    if ends:
+        meeting.end()
+    failed = meeting.session.translations.failed
+    failed(asked[0], error, meeting.now_ms, session_ends=ends)
+    meeting.wait(500)
+    assert requests_failed_until(meeting, 30_000, error) == 2
+    assert [one["state"] for one in meeting.told("translation")] == ["failed"]
+    assert meeting.status() == ("completed" if ends else "active")
+
+
 def test_a_language_pair_that_no_engine_has_is_said_once() -> None:
     meeting = Meeting.begun(targets=("de",))
     for _ in range(2):
