@@ -19,8 +19,10 @@ MIN_PAIR_NS = 30_000_000_000
 """Two points that are nearer to each other say little about the rate."""
 MAX_RATE = 300e-6
 """No sound card is further off; an estimate beyond is cut to this."""
-ROUNDS = 4
-"""Of weighting and fitting: after the second the rate moves by less than a tenth of its error."""
+ROUNDS = 20
+"""Of weighting and fitting, at most. Where a busy path turned the beginning, a dozen are needed."""
+SETTLED = 0.01e-6
+"""A round that moves the rate by less is the last one: mostly the fourth."""
 SCALE_SHARE = 0.3
 """Of the point errors that are below the scale. By the median, a path that is congested for nearly
 half of the pool turns the rate."""
@@ -186,7 +188,10 @@ def _by_point_errors(segments: Numbers, at_ns: Reals, ahead_ns: Reals, rate: flo
         spread = float(np.sum(weights * away_ns**2))
         if spread <= 0:
             break
+        before = rate
         rate = _clipped(rate + float(np.sum(weights * away_ns * errors)) / spread)
+        if abs(rate - before) < SETTLED:
+            break
     return rate
 
 

@@ -75,6 +75,20 @@ def test_a_queue_that_grows_for_a_minute_and_drains_is_no_other_rate(most_s: flo
         assert rate_ppm(clock) == pytest.approx(50, abs=2)
 
 
+@pytest.mark.parametrize("seed", [1, 4, 6])
+@pytest.mark.parametrize(("until_s", "began_s", "over_s"), [(300, 100, 200), (600, 310, 600)])
+def test_a_path_that_is_congested_for_long_does_not_turn_the_rate(
+    seed: int, until_s: float, began_s: float, over_s: float
+) -> None:
+    """Its least delay in 5 s is 2 to 9 ms more."""
+    rng = random.Random(seed)
+
+    def queue_s(nominal_s: float) -> float:
+        return rng.gammavariate(3, 0.0067) if began_s <= nominal_s < over_s else 0.0
+
+    assert rate_ppm(play(seed, until_s, path_s=queue_s)) == pytest.approx(50, abs=1)
+
+
 def test_a_senders_clock_that_is_slewed_is_no_other_rate() -> None:
     """Its stamps drift by 100 ppm for two minutes, and arrivals do not."""
     clock = StreamClock(SAMPLE_RATE)
