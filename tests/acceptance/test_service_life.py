@@ -1,18 +1,24 @@
 """Starting, stopping, dying and coming back."""
 
 import asyncio
+import contextlib
+import io
 import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import numpy as np
 import psutil
+import soundfile
 
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.ingest import BotConnection
 from orchestration.client.player import AudioTrack, load_speaker_events, play
+from tests.acceptance.raw_client import POLL_S, Service
 from tests.acceptance.test_meeting import DATA, spoken_text
-from tests.chaos.service_under_test import cpu_s
+from tests.chaos.service_under_test import INGRESS, SESSION_ACTOR, Kind, cpu_s
 from tests.scoring import word_error_rate
 from tests.service import (
     ORCHESTRATION,
@@ -33,16 +39,20 @@ async def final_text(client: OrchestrationClient, session_id: str) -> str:
     return " ".join(segment["text"] for segment in transcript["segments"])
 
 
-def session_actor_of(running: RunningService) -> psutil.Process:
-    """The one busy session actor of this service."""
-    actors = [
+def processes_of(running: RunningService, kind: Kind) -> list[psutil.Process]:
+    """The processes of this kind that this service has."""
+    return [
         process
         for process in psutil.process_iter(["cmdline", "environ"])
         if process.info["cmdline"]
-        and process.info["cmdline"][0].startswith("ray::SessionActor")
+        and process.info["cmdline"][0].startswith(kind.command)
         and str(running.data_dir) in str(process.info["environ"])
     ]
-    return max(actors, key=cpu_s)
+
+
+def session_actor_of(running: RunningService) -> psutil.Process:
+    """The one busy session actor of this service."""
+    return max(processes_of(running, SESSION_ACTOR), key=cpu_s)
 
 
 async def first_line_of(client: OrchestrationClient, session_id: str) -> None:
@@ -77,6 +87,51 @@ async def test_a_killed_session_actor_costs_delay_and_no_words(running: RunningS
             coverage = await bot.end()
         await assert_whole(client, "killed", coverage)
     track.close()
+
+
+async def test_a_changed_timeout_is_worked_by_in_every_process(service: Service) -> None:
+    """Dispatchers among them, which follow once they have had work."""
+    change = {"settings": {"services": {"timeout_s": 41}}}
+    version = (await service.ask("POST", "/api/settings", change)).json["version"]
+    while True:
+        state = await service.get("/api/settings")
+        applied = {one["process"]: one["version"] for one in state["applied"]}
+        if set(applied.values()) == {version} and any("dispatcher" in one for one in applied):
+            break
+        await asyncio.sleep(POLL_S)
+    assert state["settings"]["services"]["timeout_s"] == 41
+    assert (await service.ask("POST", "/api/settings/reset", {})).status == 200
+
+
+async def test_a_file_whose_replica_is_killed_on_its_way_is_said_to_have_failed(
+    running: RunningService, service: Service
+) -> None:
+    words, rate = soundfile.read(DATA / "reading.flac", dtype="int16")
+    file = io.BytesIO()
+    soundfile.write(file, np.tile(words, 2400 * rate // len(words)), rate, format="FLAC")
+    file.seek(0)
+    form = aiohttp.FormData()
+    form.add_field("file", file, filename="long.flac")
+    url, later = f"{running.url}/api/audio/upload", {"Prefer": "respond-async"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(url, data=form, headers=later) as accepted,
+    ):
+        job = await accepted.json()
+    while not job["decoded_seconds"]:
+        job = await service.get(job["status_url"])
+    assert job["stage"] == "decoding"
+    for replica in processes_of(running, INGRESS):
+        replica.kill()
+    while job["status"] == "processing":
+        await asyncio.sleep(POLL_S)
+        with contextlib.suppress(aiohttp.ClientError, ValueError):
+            answer = await service.ask("GET", job["status_url"])
+            job = answer.json if answer.status == 200 else job
+    assert (job["status"], job["error"]["code"]) == ("failed", "unavailable")
+    assert "send it again" in job["error"]["detail"]
+    gone = await service.ask("DELETE", f"/api/sessions/{job['session_id']}")
+    assert gone.status == 200
 
 
 async def test_a_meeting_goes_on_when_the_service_is_stopped_and_started_again(
