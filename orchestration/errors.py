@@ -7,10 +7,9 @@ an error survives pickling between processes.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
-JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
-JsonObject: TypeAlias = dict[str, "JsonValue"]
+from orchestration.json_types import JsonValue
 
 
 class OrchestrationError(Exception):

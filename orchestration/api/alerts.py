@@ -9,9 +9,10 @@ from starlette.responses import JSONResponse, StreamingResponse
 from orchestration.api.alert_stream import AlertStreams
 from orchestration.api.health import HealthCache, ServicesView, services_json
 from orchestration.api.places import HeldResponse
-from orchestration.errors import BadRequest, JsonObject
+from orchestration.errors import BadRequest
 from orchestration.health.alert_json import alert_json
 from orchestration.health.report import HealthReport
+from orchestration.json_types import JsonObject
 from orchestration.process_clock import unix_time_ms
 from orchestration.session.events import iso_utc
 from orchestration.session.fields import MAX_INTEGER

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, WithJsonSchema
 from orchestration.api.setting_schemas import PRESET_SCHEMA, STAGES_SCHEMA
 from orchestration.audio.presets import PRESETS, STAGES, all_stages, stage_json
 from orchestration.config.current import CurrentSettings
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 
 class AudioSetting(BaseModel):

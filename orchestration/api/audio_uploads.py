@@ -27,7 +27,8 @@ from orchestration.api.upload_job import UploadJob, UploadOrder
 from orchestration.audio.decoding import DecodeLimits
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
-from orchestration.errors import JsonObject, OrchestrationError
+from orchestration.errors import OrchestrationError
+from orchestration.json_types import JsonObject
 from orchestration.services.decoding import decode
 from orchestration.session.fields import clean_name
 from orchestration.session.inputs import ParticipantRef

@@ -7,7 +7,8 @@ from pydantic import BaseModel, JsonValue
 
 from orchestration.api.transcripts import SegmentView
 from orchestration.api.upload_job import UploadJob
-from orchestration.errors import JsonObject, OrchestrationError
+from orchestration.errors import OrchestrationError
+from orchestration.json_types import JsonObject
 from orchestration.storage.archive_ports import StoredSegment
 from orchestration.storage.values import SessionRow, StreamRow
 from orchestration.transcript.exports import transcript_json

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.storage.archive_ports import Archive
 from orchestration.storage.values import StreamRow
 from orchestration.transcript.coverage import StreamCoverage

@@ -19,7 +19,7 @@ from orchestration.api.request_rate import RequestBuckets
 from orchestration.api.roll_call import RollCallPlace
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.data_ports import DataArchive
 from orchestration.storage.recordings import Recordings

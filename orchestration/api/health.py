@@ -13,9 +13,10 @@ from starlette.responses import JSONResponse
 
 import orchestration
 from orchestration.api.ports import Sessions
-from orchestration.errors import JsonObject, JsonValue, OrchestrationError
+from orchestration.errors import OrchestrationError
 from orchestration.health.integrations import IntegrationStatus
 from orchestration.health.report import HealthReport, ServiceHealth, ServiceStatus, Trend
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.process_clock import unix_time_ms
 from orchestration.session.events import iso_utc
 

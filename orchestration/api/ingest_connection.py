@@ -32,14 +32,8 @@ from orchestration.api.server_messages import (
 from orchestration.api.session_line import SessionIsOver, SessionLine
 from orchestration.audio.pcm import PcmFormat
 from orchestration.config.models import IngestSettings
-from orchestration.errors import (
-    BadAudio,
-    BadRequest,
-    JsonObject,
-    LimitReached,
-    SessionEnded,
-    TakenOver,
-)
+from orchestration.errors import BadAudio, BadRequest, LimitReached, SessionEnded, TakenOver
+from orchestration.json_types import JsonObject
 from orchestration.session.exchange import IngestBatch, Notice
 from orchestration.session.inputs import EndOfStreams, StreamSpec
 from orchestration.timing.service_clock import ServiceClock

@@ -32,7 +32,8 @@ from orchestration.api.session_ids import check_session_id
 from orchestration.api.sessions import session_json
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import LiveSettings, Settings
-from orchestration.errors import BadRequest, JsonObject, JsonValue, OrchestrationError
+from orchestration.errors import BadRequest, OrchestrationError
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.session.events import segment_json
 from orchestration.session.fields import MAX_INTEGER
 from orchestration.session.status import TERMINAL

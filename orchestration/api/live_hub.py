@@ -10,13 +10,8 @@ import structlog
 from orchestration.api.connection import CLOSE_DONE, CLOSE_INTERNAL_ERROR
 from orchestration.api.ports import SessionLink, Sessions
 from orchestration.api.server_messages import encode_message
-from orchestration.errors import (
-    Fenced,
-    JsonObject,
-    LimitReached,
-    OrchestrationError,
-    Unavailable,
-)
+from orchestration.errors import Fenced, LimitReached, OrchestrationError, Unavailable
+from orchestration.json_types import JsonObject
 from orchestration.session.events import DurableEvent, PassingEvent
 from orchestration.session.exchange import LiveBatch, LiveCursor
 from orchestration.session.status import TERMINAL

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from orchestration.api.openai_form import Granularity, ResponseFormat
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.services.ports import ENGINE_SAMPLE_RATE
 from orchestration.session.file_transcription import FileTranscript
 from orchestration.storage.archive_ports import StoredSegment

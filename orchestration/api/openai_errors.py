@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.api.problems import PROBLEM_MEDIA_TYPE
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 OPENAI_PREFIX = "/v1/"
 KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}

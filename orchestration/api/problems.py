@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestration.errors import JsonObject, OrchestrationError
+from orchestration.errors import OrchestrationError
+from orchestration.json_types import JsonObject
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

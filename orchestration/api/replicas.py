@@ -16,7 +16,8 @@ from orchestration.api.connection_answers import (
 )
 from orchestration.api.connections import ConnectionRegistry
 from orchestration.api.roll_call import RollCallPlace
-from orchestration.errors import JsonObject, OrchestrationError
+from orchestration.errors import OrchestrationError
+from orchestration.json_types import JsonObject
 from orchestration.process_clock import unix_time_ms
 
 RETRY_S = 1.0

@@ -4,7 +4,8 @@ import json
 
 from orchestration.api.wire import Ping, UnknownMessage
 from orchestration.config.models import IngestSettings
-from orchestration.errors import JsonObject, OrchestrationError
+from orchestration.errors import OrchestrationError
+from orchestration.json_types import JsonObject
 from orchestration.session.exchange import IngestReply, Notice, StreamPosition, Welcome
 
 

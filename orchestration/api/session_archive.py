@@ -21,7 +21,8 @@ from orchestration.api.session_statistics import statistics_view
 from orchestration.api.speaker_views import correction_view, speakers_view
 from orchestration.api.time_ranges import WHOLE_NS
 from orchestration.api.zip_stream import ZipStream
-from orchestration.errors import JsonObject, JsonValue, NoRecording
+from orchestration.errors import NoRecording
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.session.events import iso_utc
 from orchestration.storage.archive_ports import StoredSegment
 from orchestration.storage.data_ports import DataArchive

@@ -23,7 +23,8 @@ from orchestration.audio.presets import all_stages
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import ChunkingSettings
 from orchestration.config.versions import merge_patched
-from orchestration.errors import BadRequest, JsonObject
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonObject
 from orchestration.session.events import iso_utc
 from orchestration.session.fields import clean_name
 from orchestration.session.status import SessionStatus

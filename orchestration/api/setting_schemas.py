@@ -2,7 +2,7 @@
 
 from orchestration.audio.presets import MAX_GAIN_DB, PRESETS, STAGES, Parameter
 from orchestration.config.models import ChunkingSettings
-from orchestration.errors import JsonObject, JsonValue
+from orchestration.json_types import JsonObject, JsonValue
 
 _GAIN: JsonObject = {"type": "number", "minimum": -MAX_GAIN_DB, "maximum": MAX_GAIN_DB}
 

@@ -16,7 +16,8 @@ from orchestration.config.models import Settings
 from orchestration.config.reach import Reach, rule_for
 from orchestration.config.service_models import ServicesSettings
 from orchestration.config.versions import SettingsBook, faults_of
-from orchestration.errors import ConfigurationError, JsonObject, SettingsRefused, Unavailable
+from orchestration.errors import ConfigurationError, SettingsRefused, Unavailable
+from orchestration.json_types import JsonObject
 from orchestration.services.settings_desk import SettingsControl, SettingsState
 from orchestration.session.events import iso_utc
 

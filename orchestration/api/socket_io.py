@@ -16,7 +16,8 @@ from orchestration.api.problems import problem_for
 from orchestration.api.server_messages import encode_message
 from orchestration.api.socket_io_client import SocketIoClient, SocketIoServices
 from orchestration.api.socket_io_transport import MAX_PACKET_BYTES, PacketQueue, Transport
-from orchestration.errors import BadRequest, JsonObject, OrchestrationError
+from orchestration.errors import BadRequest, OrchestrationError
+from orchestration.json_types import JsonObject
 
 SOCKET_IO_PATH = "/socket.io"
 ANSWER_S = 20

@@ -10,7 +10,8 @@ from orchestration.api.audio_chunks import ChunkSenders
 from orchestration.api.audio_forms import AUDIO_FIELDS, ChunkForm, chunk_audio, chunk_of
 from orchestration.api.session_ids import check_session_id
 from orchestration.config.current import CurrentSettings
-from orchestration.errors import BadRequest, JsonObject
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonObject
 from orchestration.session.fact_codec import parse_fact
 from orchestration.session.inputs import SpeakerFact
 

@@ -19,13 +19,8 @@ from orchestration.api.session_ids import check_session_id
 from orchestration.api.socket_io_audio import SocketIoSender
 from orchestration.api.socket_io_requests import answer_of, status_of
 from orchestration.config.current import CurrentSettings
-from orchestration.errors import (
-    BadRequest,
-    JsonObject,
-    JsonValue,
-    LimitReached,
-    OrchestrationError,
-)
+from orchestration.errors import BadRequest, LimitReached, OrchestrationError
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.process_clock import unix_time_ms
 from orchestration.services.ports import TranslationRequest
 from orchestration.session.engine_calls import Engines

@@ -1,7 +1,8 @@
 """What a client of Socket.IO may ask of the service's parts."""
 
 from orchestration.api.health import HealthCache, health_json, services_json
-from orchestration.errors import BadRequest, JsonObject, UnknownService
+from orchestration.errors import BadRequest, UnknownService
+from orchestration.json_types import JsonObject
 from orchestration.process_clock import unix_time_ms
 
 ACTIONS = ("get_health", "get_status", "get_services", "get_models")

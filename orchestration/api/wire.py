@@ -14,13 +14,8 @@ from typing import NoReturn
 
 from orchestration.audio.pcm import Encoding, PcmFormat, check_format
 from orchestration.config.models import IngestSettings
-from orchestration.errors import (
-    BadAudio,
-    BadRequest,
-    JsonObject,
-    JsonValue,
-    TooLarge,
-)
+from orchestration.errors import BadAudio, BadRequest, TooLarge
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.session.fact_codec import FACT_TYPES, parse_fact, parse_participant
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM, Fields
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec

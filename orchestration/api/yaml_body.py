@@ -5,7 +5,8 @@ from typing import Any
 import yaml
 
 from orchestration.config.yaml_text import SettingsLoader, plain_values
-from orchestration.errors import BadRequest, JsonObject
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonObject
 
 
 class _PlainLoader(SettingsLoader):

@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import IO
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 
 class _Outlet(io.RawIOBase):

@@ -8,7 +8,8 @@ A session's audio setting is JSON: `{"preset": "noisy", "stages": {"limiter": {"
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestration.errors import BadRequest, JsonObject, JsonValue
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonObject, JsonValue
 
 
 @dataclass(frozen=True, slots=True)

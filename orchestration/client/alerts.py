@@ -11,7 +11,8 @@ from typing import Literal, cast
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.backoff import Backoff
 from orchestration.client.server_sent_events import EventParser
-from orchestration.errors import JsonObject, LimitReached, ServiceUnreachable, Unavailable
+from orchestration.errors import LimitReached, ServiceUnreachable, Unavailable
+from orchestration.json_types import JsonObject
 
 UNREACHABLE_TRIES = 3
 """Attempts before the first stream; once there was one, tries go on for ever."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from orchestration.client.files import AudioSource, file_form, participant_json
 from orchestration.client.transport import LONG_ANSWER_TIMEOUT_S, Transport, given
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import ParticipantRef
 
 TRANSCRIPTIONS_PATH = "/v1/audio/transcriptions"

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from orchestration.client.wire import Origin, fact_message, fact_streams
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import Fact
 from orchestration.timing.units import NS_PER_SECOND
 

@@ -8,7 +8,8 @@ from typing import BinaryIO
 
 import aiohttp
 
-from orchestration.errors import JsonObject, UnreadableFile
+from orchestration.errors import UnreadableFile
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import ParticipantRef
 
 AudioSource = Path | bytes | BinaryIO

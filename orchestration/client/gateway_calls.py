@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from orchestration.client.problems import error_for_problem
 from orchestration.client.transport import LONG_ANSWER_TIMEOUT_S, Transport
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 ANSWERED_BY = "X-Gateway-Service"
 """The header that an answer of a service behind has, and a problem of the gateway's own has not."""

@@ -23,13 +23,8 @@ from orchestration.client.api import OrchestrationClient
 from orchestration.client.ingest_events import IngestEvent
 from orchestration.client.ingest_protocol import IngestProtocol
 from orchestration.client.problems import named
-from orchestration.errors import (
-    JsonObject,
-    LimitReached,
-    OrchestrationError,
-    ServiceUnreachable,
-    Unavailable,
-)
+from orchestration.errors import LimitReached, OrchestrationError, ServiceUnreachable, Unavailable
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import Fact, StreamSpec
 
 RETRIED = (ServiceUnreachable, Unavailable, LimitReached)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)

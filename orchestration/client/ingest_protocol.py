@@ -26,7 +26,8 @@ from orchestration.client.ingest_events import (
 from orchestration.client.outbox import HeldFrame, StreamOutbox
 from orchestration.client.problems import error_for_close, error_for_code
 from orchestration.client.wire import Origin, encode, fact_streams, hello_message, stream_json
-from orchestration.errors import BadRequest, JsonObject, JsonValue, OrchestrationError
+from orchestration.errors import BadRequest, OrchestrationError
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.session.inputs import Fact, StreamSpec
 
 PING_INTERVAL_NS = 10_000_000_000

@@ -13,13 +13,8 @@ import aiohttp
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.backoff import Backoff
 from orchestration.client.problems import error_for_close, named
-from orchestration.errors import (
-    JsonObject,
-    LimitReached,
-    ServiceUnreachable,
-    Unavailable,
-    UnknownSession,
-)
+from orchestration.errors import LimitReached, ServiceUnreachable, Unavailable, UnknownSession
+from orchestration.json_types import JsonObject
 
 PING_INTERVAL_S = 10
 SILENCE_LIMIT_S = 30

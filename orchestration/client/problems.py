@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 
 from orchestration.errors import (
     BadRequest,
-    JsonObject,
     LimitReached,
     NotAllowed,
     NotAuthenticated,
@@ -14,6 +13,7 @@ from orchestration.errors import (
     Unavailable,
     UnknownSession,
 )
+from orchestration.json_types import JsonObject
 
 _BY_HTTP_STATUS: Mapping[int, type[OrchestrationError]] = {
     401: NotAuthenticated,

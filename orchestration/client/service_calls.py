@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 from orchestration.client.server_sent_events import EventParser, ServerSentEvent, events_of
 from orchestration.client.transport import Transport
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 
 class ServiceCalls(Transport):

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
 
 from orchestration.client.transport import LONG_ANSWER_TIMEOUT_S, Transport, session_path
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 TranscriptFormat = Literal["json", "txt", "srt", "vtt"]
 AS_IT_IS = ""

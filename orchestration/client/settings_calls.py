@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from orchestration.client.transport import Transport
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 
 class SettingsCalls(Transport):

@@ -1,7 +1,7 @@
 """The client's methods for who spoke, and for what people say about it."""
 
 from orchestration.client.transport import Transport, given, session_path
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 
 class SpeakerCalls(Transport):

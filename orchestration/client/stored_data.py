@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from orchestration.client.transport import Transport, session_path
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 SessionList = Literal[
     "participants", "audio-files", "transcripts", "chunks", "translations", "correlations"

@@ -11,7 +11,8 @@ import aiohttp
 from yarl import URL
 
 from orchestration.client.problems import error_for_problem
-from orchestration.errors import JsonObject, JsonValue, ServiceUnreachable
+from orchestration.errors import ServiceUnreachable
+from orchestration.json_types import JsonObject, JsonValue
 
 CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 60

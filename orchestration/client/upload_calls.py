@@ -12,13 +12,8 @@ from orchestration.client.files import AudioSource, file_form, participant_json
 from orchestration.client.problems import error_for_problem
 from orchestration.client.server_sent_events import EventParser, events_of
 from orchestration.client.transport import Transport, given
-from orchestration.errors import (
-    JsonObject,
-    LimitReached,
-    OrchestrationError,
-    ServiceUnreachable,
-    Unavailable,
-)
+from orchestration.errors import LimitReached, OrchestrationError, ServiceUnreachable, Unavailable
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import ParticipantRef
 
 UPLOAD_PATH = "/api/audio/upload"

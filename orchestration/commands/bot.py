@@ -22,7 +22,8 @@ from orchestration.client.ingest_events import (
 from orchestration.client.player import AudioTrack, load_speaker_events, play
 from orchestration.commands.connection import live_page_url, url_option, with_client
 from orchestration.commands.rendering import coverage_summary
-from orchestration.errors import BadRequest, JsonObject
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import ParticipantRef
 
 PROGRESS_INTERVAL_S = 0.2

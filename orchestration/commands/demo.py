@@ -20,7 +20,8 @@ from orchestration.commands.rendering import coverage_summary
 from orchestration.commands.stopping import StopRequested, StopSignal
 from orchestration.commands.up import running_service
 from orchestration.commands.watch import show_transcript
-from orchestration.errors import JsonObject, ServiceUnreachable, UnreadableFile
+from orchestration.errors import ServiceUnreachable, UnreadableFile
+from orchestration.json_types import JsonObject
 
 DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
 TITLE = "Website release planning"

@@ -10,7 +10,8 @@ from orchestration.client.api import OrchestrationClient
 from orchestration.client.session_calls import TranscriptFormat
 from orchestration.commands.connection import url_option, with_client
 from orchestration.commands.output_files import whole_file
-from orchestration.errors import JsonObject, JsonValue, UnreadableFile
+from orchestration.errors import UnreadableFile
+from orchestration.json_types import JsonObject, JsonValue
 
 
 @click.command("export")

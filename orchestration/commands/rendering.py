@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.client.live_transcript import Changed, LiveTranscript, speaker_name
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 COLOURS = (
     "#7cc4ff",

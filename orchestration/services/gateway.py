@@ -13,13 +13,8 @@ from typing import Protocol
 import aiohttp
 from yarl import URL
 
-from orchestration.errors import (
-    EngineError,
-    EngineTimeout,
-    JsonValue,
-    UnknownService,
-    UpstreamsDown,
-)
+from orchestration.errors import EngineError, EngineTimeout, UnknownService, UpstreamsDown
+from orchestration.json_types import JsonValue
 from orchestration.metrics import catalogue
 from orchestration.metrics.meter import Meter
 from orchestration.services.balancing.outliers import STREAK

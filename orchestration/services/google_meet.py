@@ -21,9 +21,8 @@ from orchestration.errors import (
     GoogleMeetError,
     GoogleMeetMissing,
     GoogleMeetRefused,
-    JsonObject,
-    JsonValue,
 )
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.meet.values import (
     Attendee,
     Conference,

@@ -3,7 +3,8 @@
 from http import HTTPStatus
 from typing import ClassVar
 
-from orchestration.errors import EngineError, JsonValue
+from orchestration.errors import EngineError
+from orchestration.json_types import JsonValue
 from orchestration.services.http_upstream import HttpUpstream
 from orchestration.services.ports import EngineDescription, EngineStatus
 

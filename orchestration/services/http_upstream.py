@@ -11,13 +11,8 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from orchestration.errors import (
-    ConfigurationError,
-    EngineError,
-    EngineRefused,
-    EngineTimeout,
-    JsonValue,
-)
+from orchestration.errors import ConfigurationError, EngineError, EngineRefused, EngineTimeout
+from orchestration.json_types import JsonValue
 from orchestration.services.plain_text import plain_text
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024

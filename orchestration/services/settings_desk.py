@@ -14,12 +14,12 @@ from orchestration.config.models import Settings
 from orchestration.config.versions import Proposal, SettingsBook, SettingsVersion
 from orchestration.errors import (
     ConfigurationError,
-    JsonObject,
     OrchestrationError,
     SettingsConflict,
     SettingsRefused,
     Unavailable,
 )
+from orchestration.json_types import JsonObject
 from orchestration.process_clock import unix_time_ms
 from orchestration.storage.settings_ports import SettingsStore
 

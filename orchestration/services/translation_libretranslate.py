@@ -8,7 +8,8 @@ from time import monotonic
 
 import aiohttp
 
-from orchestration.errors import EngineError, JsonValue, UnsupportedLanguagePair
+from orchestration.errors import EngineError, UnsupportedLanguagePair
+from orchestration.json_types import JsonValue
 from orchestration.services.http_engine import HttpEngine
 from orchestration.services.http_upstream import HttpUpstream
 from orchestration.services.languages import normalise_language

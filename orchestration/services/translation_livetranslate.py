@@ -3,7 +3,8 @@
 import re
 from http import HTTPStatus
 
-from orchestration.errors import EngineError, JsonObject, UnsupportedLanguagePair
+from orchestration.errors import EngineError, UnsupportedLanguagePair
+from orchestration.json_types import JsonObject
 from orchestration.services.languages import normalise_language
 from orchestration.services.livetranslate import LivetranslateEngine
 from orchestration.services.plain_text import plain_text

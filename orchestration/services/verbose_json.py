@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from orchestration.errors import JsonObject, JsonValue
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.services.hypotheses import (
     UNTIMED_PROBABILITY,
     WordPiece,

@@ -2,7 +2,8 @@
 
 import aiohttp
 
-from orchestration.errors import EngineError, JsonObject, JsonValue
+from orchestration.errors import EngineError
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.services.livetranslate import LivetranslateEngine
 from orchestration.services.ports import Hypothesis, TranscriptionRequest
 from orchestration.services.verbose_json import MalformedTranscription, parse_verbose_json

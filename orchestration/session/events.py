@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from orchestration.errors import JsonObject, JsonValue
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.session.inputs import ParticipantRef
 from orchestration.timing.units import NS_PER_MS, NS_PER_SECOND
 from orchestration.transcript.segments import Segment, SpeakerName

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.events import DurableEvent, PassingEvent
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact
 

@@ -5,7 +5,8 @@
 
 from typing import Literal
 
-from orchestration.errors import BadRequest, JsonObject
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonObject
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM, Fields
 from orchestration.session.inputs import (
     CaptionFact,

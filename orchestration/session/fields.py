@@ -9,7 +9,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TypeVar
 
-from orchestration.errors import BadRequest, JsonValue
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonValue
 
 MAX_INTEGER = 2**63 - 1
 MAX_STREAM = 2**16 - 1

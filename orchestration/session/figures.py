@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.services.ports import AudioQuality
 from orchestration.session.outbox import Outbox
 from orchestration.session.stream_pipeline import StreamPipeline

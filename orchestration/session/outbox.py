@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.events import DurableEvent, PassingEvent, speaker_json
 from orchestration.session.status import SessionStatus
 from orchestration.storage.journal_ports import SessionChanges

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.events import pending_key, segment_json
 from orchestration.session.outbox import Outbox
 from orchestration.session.stream_pipeline import Heard

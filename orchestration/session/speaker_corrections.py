@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from orchestration.errors import BadRequest, JsonValue, UnknownSpeaker
+from orchestration.errors import BadRequest, UnknownSpeaker
+from orchestration.json_types import JsonValue
 from orchestration.speakers.corrections import (
     Correction,
     MapSpeaker,

@@ -4,7 +4,7 @@ what of them is to be stored and told."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import ClockFact, Fact
 from orchestration.storage.values import ClockChangeRow, StreamClockRow, TimelineRow
 from orchestration.timing.clock import SessionClock

@@ -6,7 +6,7 @@
 from dataclasses import dataclass, replace
 
 from orchestration.audio.presets import Stage, resolve_stages
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)

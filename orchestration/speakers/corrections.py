@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from orchestration.errors import BadRequest, JsonObject, LimitReached, SpeakerConflict
+from orchestration.errors import BadRequest, LimitReached, SpeakerConflict
+from orchestration.json_types import JsonObject
 from orchestration.transcript.segments import SpeakerName
 
 MAX_CORRECTIONS = 10_000

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 import asyncpg
 
-from orchestration.errors import BadAudio, Fenced, JsonValue
+from orchestration.errors import BadAudio, Fenced
+from orchestration.json_types import JsonValue
 from orchestration.session.inputs import StreamSpec
 from orchestration.session.status import OPEN_STATUSES
 from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from orchestration.errors import JsonValue
+from orchestration.json_types import JsonValue
 from orchestration.meet.roster_changes import KnownParticipant
 from orchestration.meet.schedule import MeetJob, Outcome
 from orchestration.meet.values import MEETING_CODE_PATTERN, Presence

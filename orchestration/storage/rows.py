@@ -6,7 +6,7 @@ from typing import TypeAlias
 import asyncpg
 
 from orchestration.audio.pcm import PcmFormat
-from orchestration.errors import JsonObject, JsonValue
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.storage.stored_text import storable_text

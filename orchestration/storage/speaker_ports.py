@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import ParticipantRef
 from orchestration.transcript.segments import CorrelationType, SpeakerMethod
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.events import seconds
 from orchestration.storage import speaker_statements as sql
 from orchestration.storage.pool import Connection

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from orchestration.errors import JsonValue, OrchestrationError
+from orchestration.errors import OrchestrationError
+from orchestration.json_types import JsonValue
 from orchestration.session.events import DurableEvent
 from orchestration.storage import journal_statements as sql
 from orchestration.storage.journal_ports import SessionChanges

@@ -8,7 +8,8 @@ character.
 import json
 import re
 
-from orchestration.errors import BadRequest, JsonValue
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonValue
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT = "\ufffd"

@@ -1,6 +1,6 @@
 """Whether a session's viewers know of the languages that it has now."""
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.storage.values import SessionSpec
 
 

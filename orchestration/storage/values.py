@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.services.ports import AudioQuality
 from orchestration.session.events import TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestration.audio.sample_ranges import SampleRanges
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.events import stream_coverage_json
 from orchestration.storage.values import SampleRange, StreamProgress
 

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC
 
-from orchestration.errors import JsonObject, JsonValue
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.session.events import segment_json
 from orchestration.storage.archive_ports import StoredSegment
 from orchestration.storage.values import SessionRow

@@ -10,7 +10,7 @@ import time
 import tracemalloc
 from functools import partial
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import ClockFact
 from orchestration.session.stream_clocks import StreamClocks
 from orchestration.timing.clock import SessionClock

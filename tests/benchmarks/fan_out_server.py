@@ -23,7 +23,7 @@ from orchestration.api.app import create_api
 from orchestration.api.roll_call import RollCall
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.logs import configure_logs
 from orchestration.services.gateway import HttpGateway
 from orchestration.storage.values import SessionSpec

@@ -10,7 +10,7 @@ import soundfile
 
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.player import FRAME_MS
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.storage.pool import connect
 from tests.chaos.coded_audio import CodedMeeting, Samples
 from tests.chaos.figures import WordFigures, compare_words, holes

@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestration.errors import JsonValue
+from orchestration.json_types import JsonValue
 from orchestration.services.ports import Hypothesis, HypothesisSegment, HypothesisWord
 from tests.chaos.coded_audio import DECODED_RATE, HeardWord, Samples, decode, word_text
 

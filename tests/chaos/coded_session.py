@@ -14,7 +14,8 @@ from orchestration.client.ingest_events import AudioSkipped, IngestEvent
 from orchestration.client.live import watch
 from orchestration.client.outbox import StreamOutbox
 from orchestration.client.player import AudioTrack, play
-from orchestration.errors import JsonObject, Unavailable
+from orchestration.errors import Unavailable
+from orchestration.json_types import JsonObject
 from tests.chaos.coded_audio import CodedMeeting
 
 POLL_S = 0.01

@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from orchestration.errors import JsonValue
+from orchestration.json_types import JsonValue
 from tests.chaos.coded_audio import Samples
 from tests.chaos.coded_hearing import CodedHearing
 from tests.doubles.whisper_server import WhisperDouble

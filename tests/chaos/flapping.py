@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 
 from orchestration.client.api import OrchestrationClient
-from orchestration.errors import JsonObject, ServiceUnreachable, Unavailable
+from orchestration.errors import ServiceUnreachable, Unavailable
+from orchestration.json_types import JsonObject
 from tests.chaos.checker import SessionFigures, check_session, unlike
 from tests.chaos.coded_audio import coded_meeting
 from tests.chaos.coded_session import COMPLETION_LIMIT_S, coded_session

@@ -17,7 +17,8 @@ from orchestration.audio.pcm import PcmFormat
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.player import FRAME_MS
 from orchestration.client.wire import encode, frame_bytes, hello_message
-from orchestration.errors import JsonObject, OrchestrationError
+from orchestration.errors import OrchestrationError
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import StreamSpec
 from tests.chaos.coded_audio import CodedMeeting
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.client.api import OrchestrationClient
-from orchestration.errors import JsonObject, SettingsRefused
+from orchestration.errors import SettingsRefused
+from orchestration.json_types import JsonObject
 from tests.chaos.checker import SessionFigures, check_session
 from tests.chaos.coded_audio import coded_meeting
 from tests.chaos.coded_session import COMPLETION_LIMIT_S, CodedSession, coded_session

@@ -10,13 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.errors import (
-    JsonObject,
-    JsonValue,
-    SessionRunning,
-    Unavailable,
-    UnknownSession,
-)
+from orchestration.errors import SessionRunning, Unavailable, UnknownSession
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.session.events import DurableEvent, iso_utc, participant_event, segment_json
 from orchestration.session.fact_codec import fact_json
 from orchestration.session.inputs import (

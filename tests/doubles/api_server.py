@@ -17,7 +17,7 @@ from orchestration.api.ports import Sessions
 from orchestration.api.roll_call import RollCall
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.logs import configure_logs
 from orchestration.services.gateway import HttpGateway
 from orchestration.storage.data_ports import DataArchive

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from tests.doubles.faulty_server import FaultyServer
 
 SCOPE = "https://www.googleapis.com/auth/meetings.space.readonly"

@@ -12,13 +12,13 @@ from orchestration.errors import (
     BadAudio,
     FrameConflict,
     FramesAfterEnd,
-    JsonObject,
     OrchestrationError,
     SessionEnded,
     TakenOver,
     Unavailable,
 )
 from orchestration.health.report import HealthReport, ServiceHealth
+from orchestration.json_types import JsonObject
 from orchestration.session.events import DurableEvent, PassingEvent
 from orchestration.session.exchange import (
     IngestBatch,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
 
-from orchestration.errors import JsonObject, JsonValue
+from orchestration.json_types import JsonObject, JsonValue
 from tests.doubles.faulty_server import FaultyServer
 
 Translate = Callable[[str, str, str], str]

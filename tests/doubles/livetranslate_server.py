@@ -2,7 +2,7 @@
 
 from aiohttp import BodyPartReader, web
 
-from orchestration.errors import JsonObject, JsonValue
+from orchestration.json_types import JsonObject, JsonValue
 from tests.doubles.faulty_server import FaultyServer
 from tests.doubles.libretranslate_server import PAIRS, marked
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from aiohttp import BodyPartReader, web
 
-from orchestration.errors import JsonValue
+from orchestration.json_types import JsonValue
 from tests.doubles.faulty_server import FaultyServer
 
 Samples = npt.NDArray[np.int16]

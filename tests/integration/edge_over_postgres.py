@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from orchestration.api.wire import encode_frame
-from orchestration.errors import JsonObject, JsonValue
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.session.inputs import AudioFrame
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestration.errors import JsonObject, Unavailable
+from orchestration.errors import Unavailable
+from orchestration.json_types import JsonObject
 from orchestration.meet.follower import MeetFollower
 from orchestration.metrics.meter import Tally
 from orchestration.services.google_credentials import GoogleCredentials

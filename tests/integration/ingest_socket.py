@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 
 from orchestration.api.wire import encode_frame
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import AudioFrame
 
 STREAM: JsonObject = {"id": 0, "encoding": "s16le", "sample_rate": 16000, "channels": 1}

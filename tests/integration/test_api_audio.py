@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from yarl import URL
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import ParticipantRef
 from orchestration.storage.archive_ports import QualitySummary
 from tests.data.make_files import FORMATS, tone_file

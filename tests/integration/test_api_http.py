@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from orchestration.errors import DatabaseUnavailable, JsonObject
+from orchestration.errors import DatabaseUnavailable
+from orchestration.json_types import JsonObject
 from tests.doubles.api_server import ApiServer
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from orchestration.errors import DatabaseUnavailable, JsonObject
+from orchestration.errors import DatabaseUnavailable
+from orchestration.json_types import JsonObject
 from orchestration.session.events import pending_key
 from orchestration.storage.archive_ports import StoredSegment
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from orchestration.api.wire import encode_frame
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import AudioFrame
 from orchestration.timing.service_clock import ServiceClock
 from tests.integration.edge_over_postgres import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from tests.doubles.api_server import ApiServer, api_server
 
 WHISPER = {"url": "http://u:hunter2@w:1", "kind": "openai", "api_key": "hunter3"}

@@ -13,12 +13,12 @@ from orchestration.client.api import OrchestrationClient
 from orchestration.config.loader import hash_key
 from orchestration.errors import (
     BadRequest,
-    JsonObject,
     SessionEnded,
     SettingsConflict,
     SettingsRefused,
     UnknownSettings,
 )
+from orchestration.json_types import JsonObject
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
 from orchestration.storage.postgres_settings import PostgresSettings

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from orchestration.client.api import OrchestrationClient
-from orchestration.errors import JsonObject, SpeakerConflict, UnknownSession, UnknownSpeaker
+from orchestration.errors import SpeakerConflict, UnknownSession, UnknownSpeaker
+from orchestration.json_types import JsonObject
 from orchestration.speakers.corrections import (
     Correction,
     MapSpeaker,

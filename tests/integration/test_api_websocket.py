@@ -5,7 +5,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from tests.doubles.api_server import api_server
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.pump import RENAMED_AT_ONCE
 from orchestration.session.values import ChunkingValues, SessionValues
 from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS

@@ -13,12 +13,12 @@ from orchestration.client.alerts import AlertNews, watch_alerts
 from orchestration.client.api import OrchestrationClient
 from orchestration.errors import (
     BadAudio,
-    JsonObject,
     ServiceUnreachable,
     UnknownService,
     UnreadableFile,
     UnsupportedAudio,
 )
+from orchestration.json_types import JsonObject
 from orchestration.services.gateway import HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
 from tests.data.make_files import FORMATS, tone_file

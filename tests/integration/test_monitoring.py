@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.metrics import catalogue
 from tests.doubles.api_server import api_server
 from tests.doubles.local_figures import LocalFigures

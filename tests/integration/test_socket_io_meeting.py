@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.exchange import IngestBatch, IngestReply
 from orchestration.session.inputs import AudioFrame, SampleMoment, SpeakerFact
 from tests.doubles.api_server import api_server

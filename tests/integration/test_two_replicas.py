@@ -10,7 +10,8 @@ import pytest
 
 from orchestration.api.roll_call import RollCall
 from orchestration.audio.pcm import PcmFormat
-from orchestration.errors import JsonObject, SessionEnded
+from orchestration.errors import SessionEnded
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import StreamSpec
 from orchestration.storage.values import SampleRange, SessionSpec, StreamProgress, StreamRow
 from tests.data.make_files import FORMATS, tone_file

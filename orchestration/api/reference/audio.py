@@ -13,7 +13,6 @@ from orchestration.errors import (
     EngineError,
     EngineTimeout,
     FrameConflict,
-    JsonObject,
     LimitReached,
     SessionEnded,
     TooLarge,
@@ -22,6 +21,7 @@ from orchestration.errors import (
     UnsupportedAudio,
     UpstreamsDown,
 )
+from orchestration.json_types import JsonObject
 
 _OF_A_FILE = (
     BadRequest,

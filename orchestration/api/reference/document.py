@@ -23,13 +23,13 @@ from orchestration.api.reference.operation import Operation, Operations
 from orchestration.errors import (
     BadRequest,
     BodyTooSlow,
-    JsonObject,
     NotAllowed,
     NotAuthenticated,
     OrchestrationError,
     TooLarge,
     Unavailable,
 )
+from orchestration.json_types import JsonObject
 
 OPERATIONS: Final[Operations] = {
     **audio.OPERATIONS,

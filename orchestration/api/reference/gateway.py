@@ -5,11 +5,11 @@ from orchestration.errors import (
     BadRequest,
     EngineError,
     EngineTimeout,
-    JsonValue,
     TooLarge,
     UnknownService,
     UpstreamsDown,
 )
+from orchestration.json_types import JsonValue
 
 _PROBLEMS = (BadRequest, UnknownService, EngineError, EngineTimeout, UpstreamsDown)
 _LANGUAGES: list[JsonValue] = [{"code": "en", "name": "English"}]

@@ -1,7 +1,8 @@
 """Health, alerts, figures, and who is connected."""
 
 from orchestration.api.reference.operation import Operation, Operations
-from orchestration.errors import BadRequest, JsonObject
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonObject
 
 _NOW = "2026-09-21T14:20:00.000Z"
 _SUMMARY: JsonObject = {

@@ -3,13 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchestration.errors import (
-    BadRequest,
-    JsonObject,
-    JsonValue,
-    OrchestrationError,
-    UnknownSession,
-)
+from orchestration.errors import BadRequest, OrchestrationError, UnknownSession
+from orchestration.json_types import JsonObject, JsonValue
 
 Problems = tuple[type[OrchestrationError], ...]
 

@@ -4,12 +4,12 @@ from orchestration.api.reference.operation import OF_A_LIST, OF_A_SESSION, Opera
 from orchestration.api.reference.speakers import STATISTICS
 from orchestration.errors import (
     BadRequest,
-    JsonObject,
     LimitReached,
     NoRecording,
     SessionConflict,
     SessionEnded,
 )
+from orchestration.json_types import JsonObject
 
 SESSION: JsonObject = {
     "session_id": "weekly",

@@ -4,12 +4,12 @@ from orchestration.api.reference.operation import OF_A_SESSION, Operation, Opera
 from orchestration.api.reference.sessions import SESSION
 from orchestration.errors import (
     BadRequest,
-    JsonObject,
     SessionEnded,
     SettingsConflict,
     SettingsRefused,
     UnknownSettings,
 )
+from orchestration.json_types import JsonObject
 
 _VERSION: JsonObject = {
     "version": 4,

@@ -1,7 +1,8 @@
 """Who spoke, and corrections by hand."""
 
 from orchestration.api.reference.operation import OF_A_LIST, OF_A_SESSION, Operation, Operations
-from orchestration.errors import BadRequest, JsonObject, SessionEnded
+from orchestration.errors import BadRequest, SessionEnded
+from orchestration.json_types import JsonObject
 
 _METHOD: JsonObject = {
     "method": "temporal",

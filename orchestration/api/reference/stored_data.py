@@ -1,7 +1,8 @@
 """What is stored of sessions beside their transcripts, and what finds it."""
 
 from orchestration.api.reference.operation import OF_A_LIST, OF_A_SESSION, Operation, Operations
-from orchestration.errors import BadRequest, JsonObject, LimitReached
+from orchestration.errors import BadRequest, LimitReached
+from orchestration.json_types import JsonObject
 
 ERASURE: JsonObject = {
     "erasure_id": 3,

@@ -1,7 +1,7 @@
 """Everything of a session on its one timeline."""
 
 from orchestration.api.reference.operation import OF_A_LIST, OF_A_SESSION, Operation, Operations
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 
 _CORRECTION: JsonObject = {
     "source": "captions",

@@ -21,14 +21,8 @@ from orchestration.api.wire import (
 )
 from orchestration.audio.pcm import PcmFormat
 from orchestration.config.models import IngestSettings
-from orchestration.errors import (
-    BadAudio,
-    BadRequest,
-    JsonObject,
-    JsonValue,
-    OrchestrationError,
-    TooLarge,
-)
+from orchestration.errors import BadAudio, BadRequest, OrchestrationError, TooLarge
+from orchestration.json_types import JsonObject, JsonValue
 from orchestration.session.exchange import StreamPosition, Welcome
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM
 from orchestration.session.inputs import AudioFrame, EndOfStreams, ParticipantRef, StreamSpec

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from orchestration.audio.presets import PRESETS, STAGES, all_stages, resolve_stages
 from orchestration.audio.stages import Samples, process, to_pcm, to_samples
-from orchestration.errors import BadRequest, JsonObject
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonObject
 from orchestration.services.ports import ENGINE_SAMPLE_RATE
 
 SECOND = ENGINE_SAMPLE_RATE

@@ -2,7 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from orchestration.errors import EngineError, EngineTimeout, JsonValue
+from orchestration.errors import EngineError, EngineTimeout
+from orchestration.json_types import JsonValue
 from orchestration.services.hypotheses import UNTIMED_PROBABILITY
 from orchestration.services.ports import (
     ENGINE_SAMPLE_RATE,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.errors import JsonValue
+from orchestration.json_types import JsonValue
 from orchestration.services.hypotheses import UNTIMED_PROBABILITY
 from orchestration.services.ports import Hypothesis, HypothesisWord
 from orchestration.services.verbose_json import MalformedTranscription, parse_verbose_json

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from orchestration.audio.pcm import PcmFormat
-from orchestration.errors import EngineError, JsonObject
+from orchestration.errors import EngineError
+from orchestration.json_types import JsonObject
 from orchestration.services.ports import Hypothesis, HypothesisSegment, HypothesisWord
 from orchestration.session.events import DurableEvent, PassingEvent
 from orchestration.session.inputs import (

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.errors import BadRequest, JsonObject
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonObject
 from orchestration.session.fact_codec import fact_json, parse_fact
 from orchestration.session.fields import MAX_INTEGER, MAX_STREAM, clean_name, clean_text
 from orchestration.session.inputs import (

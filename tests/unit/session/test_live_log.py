@@ -1,6 +1,6 @@
 """What a session keeps of what it told, for who comes later."""
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.events import DurableEvent, PassingEvent, pending_key
 from orchestration.session.exchange import LiveCursor
 from orchestration.session.live_log import LiveLog

@@ -9,7 +9,8 @@ import pytest
 import structlog
 from aiohttp import web
 
-from orchestration.errors import EngineError, JsonObject
+from orchestration.errors import EngineError
+from orchestration.json_types import JsonObject
 from orchestration.logs import configure_logs
 from orchestration.metrics.meter import Tally
 from orchestration.services.ports import TranscriptionRequest, TranslationRequest

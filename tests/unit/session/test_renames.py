@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from orchestration.errors import JsonObject
+from orchestration.json_types import JsonObject
 from orchestration.session.inputs import ParticipantFact, ParticipantRef, StreamSpec
 from orchestration.session.session import Session
 from orchestration.session.values import SessionValues

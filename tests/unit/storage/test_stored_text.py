@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.errors import BadRequest, JsonValue
+from orchestration.errors import BadRequest
+from orchestration.json_types import JsonValue
 from orchestration.storage.stored_text import decode_json, encode_json, storable_json, storable_text
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
