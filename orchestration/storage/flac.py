@@ -25,6 +25,11 @@ class AudioRun:
     first_sample: int
     values: NDArray[np.int16]
 
+    def since(self, sample: int) -> "AudioRun":
+        """Its samples from `sample` on; all, where it begins later."""
+        before = max(0, sample - self.first_sample)
+        return AudioRun(self.first_sample + before, self.values[before:])
+
 
 def to_s16(payload: bytes, pcm_format: PcmFormat) -> NDArray[np.int16]:
     """PCM as s16, shape [samples, channels]; f32 not finite becomes 0, beyond ±1 is clipped."""

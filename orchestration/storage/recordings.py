@@ -36,32 +36,36 @@ class Recordings:
             NoRecording: part of the audio was not kept.
             Unavailable: a file is not there, or the database.
         """
-        next_seq = 0
+        next_seq, next_sample = 0, 0
+        is_behind = False
         while True:
             files = [
                 file
                 for file in await self._archive.recorded_files(session_id, stream.stream)
-                if file.first_seq >= next_seq
+                if file.last_seq >= next_seq
             ]
+            if is_behind and not files:
+                raise _not_whole(session_id, next_seq)
             for file in files:
                 if file.end_sample > start:
-                    if file.first_seq != next_seq and file.first_sample > start:
+                    if file.first_seq > next_seq and file.first_sample > start:
                         raise _not_whole(session_id, next_seq)
-                    yield await asyncio.to_thread(self._files.read, file)
-                next_seq = file.last_seq + 1
+                    run = await asyncio.to_thread(self._files.read, file)
+                    yield run.since(next_sample)
+                next_seq, next_sample = file.last_seq + 1, file.end_sample
             if not self._kept:
                 return
             async for frame in self._archive.recording(session_id, stream.stream, next_seq - 1):
                 if frame.seq != next_seq and frame.first_sample > start:
                     break
-                if frame.first_sample + frame.sample_count > start:
+                next_seq, next_sample = frame.seq + 1, frame.first_sample + frame.sample_count
+                if next_sample > start:
                     yield run_of(frame, stream.format)
-                next_seq = frame.seq + 1
             else:
                 return
-            # The journal has shrunk while it was read: what it had is in a file by now.
-            if not files:
-                raise _not_whole(session_id, next_seq)
+            # The journal has shrunk while it was read: what it had is in a file by now, which may
+            # begin with frames that were read.
+            is_behind = True
 
     async def remove_files(self, session_id: str) -> None:
         """Remove a session's files.

@@ -8,7 +8,7 @@ import pytest
 from orchestration.errors import Fenced, NoRecording, UnknownSession
 from orchestration.session.late_filing import LEFT_AFTER, LateFiling
 from orchestration.session.recording_reader import RecordingReader
-from orchestration.storage import journal_erasing
+from orchestration.storage import frame_reader, journal_erasing
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.flac import AudioRun
 from orchestration.storage.journal_ports import SessionChanges
@@ -240,6 +240,28 @@ async def test_a_journal_that_shrinks_while_it_is_read_leaves_no_hole(
             await shrink(journal)
         runs.append(run)
     assert pcm_of(runs) == WHOLE
+
+
+@pytest.mark.parametrize("filed_before", [0, 3])
+async def test_a_file_of_what_was_half_read_from_the_journal_gives_the_other_half(
+    journal: PostgresJournal,
+    archive: PostgresArchive,
+    files: ChunkFileStore,
+    monkeypatch: pytest.MonkeyPatch,
+    filed_before: int,
+) -> None:
+    """As when a recording is fetched at the moment at which its session ends."""
+    monkeypatch.setattr(frame_reader, "PAGE_FRAMES", 4)
+    if filed_before:
+        await file_frames(journal, files, 0, filed_before)
+    runs: list[AudioRun] = []
+    async for run in Recordings(archive, files).audio(SESSION, stream_spec(0)):
+        runs.append(run)
+        if run.first_sample == filed_before * FRAME_SAMPLES:
+            await file_frames(journal, files, filed_before, 15)
+            await shrink(journal)
+    assert pcm_of(runs) == WHOLE
+    assert [run.first_sample for run in runs] == sorted({run.first_sample for run in runs})
 
 
 async def test_audio_that_is_not_kept_is_no_recording(
