@@ -42,15 +42,16 @@ def check_command(file: Path) -> None:
     settings = load_settings(os.environ, file)
     in_file, without_effect = file_layer(file)
     environment = environment_layer(os.environ)
-    # Not loaded: without the file they need not be safe to start with.
-    defaults = validated(lowest_layer(os.environ), environment)
+    # Not loaded: without the file they need not be safe to start with, nor have a folder.
+    folder = {"data_dir": str(settings.data_dir)}
+    defaults = validated(folder, lowest_layer(os.environ), environment)
     changed = differences(defaults, settings)
     click.echo(f"{file} is valid and changes {_counted(len(changed))}.")
     for one in changed:
         click.echo(f"  {one.place}: {_text(one.before)} → {_text(one.after)}")
     for place, _ in leaves(in_file):
         if any(_is_in(place, other) for other, _ in leaves(environment)):
-            click.echo(f"  {place}: the environment has another word, and wins")
+            click.echo(f"  {place}: the environment has it too, and wins")
     for place in without_effect:
         click.echo(f"  {place}: has no effect, the service decides this by itself")
 

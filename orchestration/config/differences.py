@@ -14,8 +14,20 @@ HIDDEN = "(hidden)"
 SECRETS = frozenset({"api_key", "api_key_sha256", "credentials_json", "secret"})
 """Names of settings that are never shown."""
 
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:\s]*):[^/\s]*@")
-_PASSWORD_IN_QUERY = re.compile(r"(?<=[?&])(password|sslpassword)=[^&\s]*", re.IGNORECASE)
+_IN_TEXTS = (
+    (re.compile(r"(?<=://)([^/@:\s]*):[^/\s]*@"), rf"\1:{HIDDEN}@"),
+    # By HTTP a user without a password is a key: so services take theirs.
+    (re.compile(r"(?<=http://|ttps://)[^/@:\s]+@", re.IGNORECASE), f"{HIDDEN}@"),
+    (
+        re.compile(
+            r"(?<=[?&])(password|sslpassword|api[-_]?key|key|access_token|token|secret|signature"
+            r"|sig)=[^&#\s]*",
+            re.IGNORECASE,
+        ),
+        rf"\1={HIDDEN}",
+    ),
+)
+"""Secrets in URLs, and what is shown in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +53,14 @@ def differences(before: Settings, after: Settings) -> tuple[Difference, ...]:
 
 
 def without_secrets(settings: Settings) -> dict[str, Any]:
-    """All settings as plain values; keys and the passwords of URLs are hidden."""
+    """All settings as plain values; keys are hidden, and what URLs have of passwords and keys."""
     hidden: dict[str, Any] = _hide(settings.model_dump(mode="json"))
     return hidden
 
 
 def has_password(text: str) -> bool:
-    """Whether a text is a URL with a password in it."""
-    return bool(_PASSWORD_IN_URL.search(text) or _PASSWORD_IN_QUERY.search(text))
+    """Whether a text is a URL with a password or key in it."""
+    return any(pattern.search(text) for pattern, _ in _IN_TEXTS)
 
 
 def _shown(place: str, value: Any) -> Any:
@@ -64,7 +76,6 @@ def _hide(value: Any) -> Any:
     if isinstance(value, list):
         return [_hide(inner) for inner in value]
     if isinstance(value, str):
-        return _PASSWORD_IN_QUERY.sub(
-            rf"\1={HIDDEN}", _PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", value)
-        )
+        for pattern, shown in _IN_TEXTS:
+            value = pattern.sub(shown, value)
     return value

@@ -41,7 +41,7 @@ def load_settings(environ: Mapping[str, str], config_file: Path | None = None) -
 
 def named_file(environ: Mapping[str, str], config_file: Path | None = None) -> Path | None:
     """`config_file`, else the one that ORCHESTRATION_CONFIG names, else none."""
-    named = environ.get(CONFIG_FILE_VARIABLE)
+    named = _said(environ, CONFIG_FILE_VARIABLE)
     return config_file or (Path(named) if named else None)
 
 
@@ -79,6 +79,8 @@ def _reason(kind: str, message: str, place: tuple[int | str, ...]) -> str:
         return "this user has no home directory to keep data in: set ORCHESTRATION_DATA_DIR."
     if kind == "extra_forbidden":
         return "there is no setting of this name."
+    if kind == "model_type":
+        return "it is a section, and has its settings below it."
     return f"{message.removeprefix('Value error, ')}."
 
 
@@ -169,9 +171,9 @@ OF_SERVICES = (
 
 
 def _urls(kind: str, environ: Mapping[str, str]) -> Callable[[str], list[dict[str, Any]]]:
-    model = environ.get("WHISPER_SERVICE_MODEL") if kind == "openai" else None
+    model = _said(environ, "WHISPER_SERVICE_MODEL") if kind == "openai" else None
     key_name = "WHISPER_SERVICE_API_KEY" if kind == "openai" else "TRANSLATION_SERVICE_API_KEY"
-    api_key = environ.get(key_name)
+    api_key = _said(environ, key_name)
 
     def parse(text: str) -> list[dict[str, Any]]:
         upstreams: list[dict[str, Any]] = []
@@ -185,6 +187,11 @@ def _urls(kind: str, environ: Mapping[str, str]) -> Callable[[str], list[dict[st
         return upstreams
 
     return parse
+
+
+def _path(text: str) -> str:
+    # A shell puts in the home for `~`, and what sets variables otherwise does not.
+    return os.path.abspath(os.path.expanduser(text))
 
 
 def _origins(text: str) -> list[str]:
@@ -206,13 +213,13 @@ def _key_hash(key: str) -> str:
 
 
 def environment_layer(environ: Mapping[str, str]) -> dict[str, Any]:
-    """What the environment variables say; an empty one counts as unset.
+    """What the environment variables say; an empty one counts as unset, one of spaces alone too.
 
     Raises:
         ConfigurationError: a variable is no text, or the API key is not one or not safe.
     """
     variables: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
-        ("ORCHESTRATION_DATA_DIR", "data_dir", os.path.abspath),
+        ("ORCHESTRATION_DATA_DIR", "data_dir", _path),
         ("HOST", "server.host", str),
         ("PORT", "server.port", str),
         ("LOG_LEVEL", "log_level", str.upper),
@@ -222,7 +229,7 @@ def environment_layer(environ: Mapping[str, str]) -> dict[str, Any]:
         ("AUDIO_SERVICE_URL", "services.whisper", _urls("openai", environ)),
         ("WHISPER_SERVICE_URL", "services.whisper", _urls("openai", environ)),
         ("TRANSLATION_SERVICE_URL", "services.translation", _urls("libretranslate", environ)),
-        ("GOOGLE_APPLICATION_CREDENTIALS", "google_meet.credentials_file", os.path.abspath),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "google_meet.credentials_file", _path),
         ("GOOGLE_MEET_CREDENTIALS", "google_meet.credentials_json", str),
         ("GOOGLE_MEET_SUBJECT", "google_meet.subject", str),
         ("WHISPER_MODEL", "services.embedded_whisper.model", str),
@@ -236,9 +243,17 @@ def environment_layer(environ: Mapping[str, str]) -> dict[str, Any]:
     for name in (*(variable[0] for variable in variables), *OF_SERVICES):
         if not environ.get(name, "").isascii() and not _is_utf8(environ[name]):
             raise ConfigurationError(f"{name} is not text in UTF-8.", {"variable": name})
-    return nested(
-        {place: parse(environ[name]) for name, place, parse in variables if environ.get(name)}
-    )
+    said = ((_said(environ, name), place, parse) for name, place, parse in variables)
+    return nested({place: parse(text) for text, place, parse in said if text})
+
+
+def _said(environ: Mapping[str, str], name: str) -> str:
+    """A variable without the white space around it, as the line ends of a file that it came from.
+
+    The API key has all of its own: clients send it as it is.
+    """
+    text = environ.get(name, "")
+    return text if name == API_KEY_VARIABLE else text.strip()
 
 
 def _is_utf8(text: str) -> bool:

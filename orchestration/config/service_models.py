@@ -1,7 +1,7 @@
 """Settings of the engines: the services of each pool, how they are dealt with, and the embedded."""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 from yarl import URL
@@ -53,6 +53,13 @@ class UpstreamSettings(Section):
         if not is_read:
             raise ValueError("a service's URL has a host or port that none can have")
         return url
+
+    @field_validator("api_key")
+    @classmethod
+    def key_fits_a_header(cls, api_key: str | None) -> str | None:
+        if api_key and not api_key.isprintable():
+            raise ValueError("a key has no line ends or other control characters")
+        return api_key
 
     @property
     def name(self) -> str:
@@ -121,6 +128,12 @@ class ServicesSettings(Section):
     auto_recovery: bool = True
     """Whether what stopped working, or is left over, is ended and replaced. Otherwise it is only
     alarmed of; a session whose actor died is given another all the same."""
+
+    @field_validator("diarizer", mode="before")
+    @classmethod
+    def off_needs_no_quotes(cls, diarizer: Any) -> Any:
+        """YAML 1.1 takes `off` for false."""
+        return "off" if diarizer is False else diarizer
 
     @property
     def dispatch_timeout_s(self) -> float:

@@ -77,7 +77,7 @@ class SettingsBook:
         Raises:
             SettingsRefused: the result would not do, or a value may not be changed so.
         """
-        kept, faults = self._allowed(patch)
+        kept, faults = _allowed(patch, self.settings)
         return self.over(merge_patched(self.in_force.overrides, kept), faults)
 
     def replaced(self, overrides: JsonObject) -> Proposal:
@@ -86,7 +86,8 @@ class SettingsBook:
         Raises:
             SettingsRefused: they would not do, or a value may not be changed so.
         """
-        kept, faults = self._allowed(overrides)
+        below = self._proposal(self.in_force.layers, {}).settings
+        kept, faults = _allowed(overrides, below)
         return self.over(merge_patched({}, kept), faults)
 
     def reset(self, places: Iterable[str] | None) -> Proposal:
@@ -145,33 +146,36 @@ class SettingsBook:
             differences(settings, wanted),
         )
 
-    def _allowed(self, patch: JsonObject) -> tuple[JsonObject, dict[str, str]]:
-        """The patch without what only repeats what holds, and the faults of the rest."""
-        held = dict(leaves(self.settings.model_dump(mode="json")))
-        shown = dict(leaves(without_secrets(self.settings)))
-        kept: dict[str, Any] = {}
-        faults = {name: "No setting has a dot in its name." for name in _dotted(patch)}
-        if faults:
-            return {}, faults
-        for place, value in leaves(patch):
-            rule = rule_for(place)
-            if rule.reach == "restart" and place in held:
-                if value not in (held[place], shown[place], None):
-                    faults[place] = (
-                        f"It takes a restart ({rule.why}): set it in the configuration file or the "
-                        "environment."
-                    )
-                continue
-            kept[place] = _without_hidden(value)
-            if not _is_finite(value):
-                faults[place] = "A number must be finite."
-            if _has_secret(kept[place]):
+
+def _allowed(patch: JsonObject, holding: Settings) -> tuple[JsonObject, dict[str, str]]:
+    """The patch without what only repeats what holds, and the faults of the rest."""
+    held = dict(leaves(holding.model_dump(mode="json")))
+    shown = dict(leaves(without_secrets(holding)))
+    kept: dict[str, Any] = {}
+    faults = {name: "No setting has a dot in its name." for name in _dotted(patch)}
+    if faults:
+        return {}, faults
+    for place, value in leaves(patch):
+        rule = rule_for(place)
+        if place in held and value is not None and value in (held[place], shown[place]):
+            continue
+        if rule.reach == "restart" and place in held:
+            if value is not None:
                 faults[place] = (
-                    "Secrets are not stored with changes: set them in the configuration file or "
-                    "the environment. A service keeps the key of its URL."
+                    f"It takes a restart ({rule.why}): set it in the configuration file or the "
+                    "environment."
                 )
-        # What is no mapping of settings, like a section given as a number, is told by the models.
-        return nested(kept), faults
+            continue
+        kept[place] = _without_hidden(value)
+        if not _is_finite(value):
+            faults[place] = "A number must be finite."
+        if _has_secret(kept[place]):
+            faults[place] = (
+                "Secrets are not stored with changes: set them in the configuration file or "
+                "the environment. A service keeps the key of its URL."
+            )
+    # What is no mapping of settings, like a section given as a number, is told by the models.
+    return nested(kept), faults
 
 
 def merge_patched(overrides: Mapping[str, Any], patch: Mapping[str, Any]) -> JsonObject:

@@ -67,7 +67,7 @@ def test_what_the_environment_overrides_and_what_has_no_effect_is_said(
     monkeypatch.setenv("PORT", "5000")
     file = written(tmp_path, "server: {port: 4000}\norchestration: {version: 2.0.0}")
     output = config("check", file).output
-    assert "server.port: the environment has another word" in output
+    assert "server.port: the environment has it too, and wins" in output
     assert "orchestration.version: has no effect" in output
 
 
@@ -91,6 +91,19 @@ def test_a_file_that_makes_the_environment_safe_is_valid(
     result = config("check", written(tmp_path, f"server: {{api_key_sha256: {'a' * 64}}}"))
     assert (result.exit_code, result.exception) == (0, None)
     assert "server.api_key_sha256: null → " in result.output
+
+
+def test_a_file_that_names_the_folder_is_checked_for_a_user_without_a_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("ORCHESTRATION_DATA_DIR")
+    monkeypatch.setattr(Path, "home", nowhere)
+    result = config("check", written(tmp_path, "data_dir: /data\nserver: {port: 4000}"))
+    assert (result.exit_code, result.exception) == (0, None)
+    assert "server.port: 3000 → 4000" in result.output
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.config.differences import HIDDEN, Difference, differences, without_secrets
+from orchestration.config.differences import (
+    HIDDEN,
+    Difference,
+    differences,
+    has_password,
+    without_secrets,
+)
 from orchestration.config.merging import leaves, merged, nested
 from orchestration.config.models import Settings
 from orchestration.config.seed_layout import from_seed_layout
@@ -77,6 +84,31 @@ def test_passwords_in_urls_and_keys_of_services_are_hidden() -> None:
     shown = str(without_secrets(settings)) + str(differences(BASE, settings))
     assert "hunter" not in shown
     assert "sslmode=require" in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hunter2@gpu.example/v1",
+        "https://:hunter2@gpu.example",
+        "http://gpu.example/?api_key=hunter2&version=2",
+        "http://gpu.example/?version=2&Token=hunter2",
+        "http://gpu.example/?api-key=hunter2#top",
+    ],
+)
+def test_a_services_url_is_shown_without_the_key_in_it(url: str) -> None:
+    settings = changed(**{"services.whisper": [{"url": url, "kind": "openai"}]})
+    shown = str(without_secrets(settings)) + str(differences(BASE, settings))
+    assert "hunter" not in shown
+    assert "gpu.example" in shown
+    assert has_password(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://meetings@db/x?sslmode=require", "http://gpu.example/v1?keyboard=us"]
+)
+def test_a_user_or_another_parameter_is_no_secret(url: str) -> None:
+    assert not has_password(url)
 
 
 def test_the_first_layout_of_files_is_understood() -> None:

@@ -166,8 +166,27 @@ def test_what_is_shown_may_be_sent_back_whole() -> None:
     shown["sessions"]["max_open"] = 12
     changed(one, shown)
     assert [change.place for change in one.in_force.differences] == ["sessions.max_open"]
-    assert KEY not in str(one.in_force.overrides)
-    assert "port" not in str(one.in_force.overrides)
+    assert one.in_force.overrides == {"sessions": {"max_open": 12}}
+
+
+def test_a_service_with_a_password_in_its_url_may_be_sent_back_as_it_was_shown() -> None:
+    one = book(services={"whisper": [{"url": "http://u:pw@w:1", "kind": "openai"}]})
+    changed(one, without_secrets(one.settings))
+    assert one.in_force.overrides == {}
+
+
+def test_of_all_that_is_imported_only_what_differs_from_the_file_is_stored() -> None:
+    one = changed(book(), {"sessions": {"max_open": 12}, "live": {"replay_events": 5}})
+    shown = without_secrets(one.settings)
+    shown["live"]["replay_events"] = Settings(data_dir=Path("/d")).live.replay_events
+    one.take(one.replaced(shown))
+    assert one.in_force.overrides == {"sessions": {"max_open": 12}}
+
+
+def test_a_value_that_is_stored_stays_when_it_is_sent_again() -> None:
+    one = changed(book(), {"sessions": {"max_open": 12}})
+    changed(one, {"sessions": {"max_open": 12}})
+    assert one.in_force.overrides == {"sessions": {"max_open": 12}}
 
 
 @pytest.mark.parametrize("patch", [{"a.b": 1}, {"sessions": 3, "sessions.x": 1}, {"": 1}])
