@@ -1,5 +1,6 @@
 """The `orchestration` program."""
 
+import errno
 import io
 import os
 import sys
@@ -16,6 +17,9 @@ from orchestration.commands.up import up_command
 from orchestration.commands.watch import watch_command
 from orchestration.errors import NotAuthenticated, OrchestrationError
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Why an output takes no more. One that nobody reads any more (EPIPE) is left to click."""
+
 
 class OneSentenceErrors(click.Group):
     """Errors that the service or client can name are one sentence on stderr and exit code 1."""
@@ -30,6 +34,18 @@ class OneSentenceErrors(click.Group):
             if named is None:
                 raise
             raise click.ClickException(_said(_first(named))) from several
+        except UnicodeEncodeError as error:
+            raise click.ClickException(
+                f"{ascii(error.object)[:200]} is not text in UTF-8."
+            ) from error
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            # What is left of it would be tried again as Python ends.
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the end
+            raise click.ClickException(
+                f"The output cannot be written: {error.strerror}."
+            ) from error
 
 
 def _said(error: OrchestrationError) -> str:

@@ -420,6 +420,14 @@ class UnreadableFile(OrchestrationError):
     close_code = 1011
 
 
+class UnwritableFile(OrchestrationError):
+    """A file or output cannot be written."""
+
+    code = "unwritable_file"
+    http_status = 500
+    close_code = 1011
+
+
 class ServiceUnreachable(OrchestrationError):
     """The service does not answer at this address."""
 

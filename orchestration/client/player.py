@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
@@ -45,15 +46,11 @@ def load_speaker_events(path: Path) -> tuple[SpeakerEvent, ...]:
         UnreadableFile: it cannot be read, or is something else.
     """
     try:
-        events = [
-            SpeakerEvent(
-                one["event"], str(one["participant_id"]), str(one["name"]), int(one["sample"])
-            )
-            for one in json.loads(path.read_text("utf-8"))
-        ]
+        # With the mark that Windows puts first, or without.
+        events = _speaker_events(json.loads(path.read_text("utf-8-sig")))
     except OSError as trouble:
         raise UnreadableFile(f"Cannot read {path}: {trouble.strerror or trouble}.") from trouble
-    except (ValueError, KeyError, TypeError) as trouble:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as trouble:
         raise UnreadableFile(
             f"{path} is not a list of speaker events"
             " (each with event, participant_id, name and sample)."
@@ -61,6 +58,19 @@ def load_speaker_events(path: Path) -> tuple[SpeakerEvent, ...]:
     if any(one.event not in ("start", "stop") for one in events):
         raise UnreadableFile(f'{path} has a speaker event that is neither "start" nor "stop".')
     return tuple(sorted(events, key=lambda one: one.sample))
+
+
+def _speaker_events(listed: Any) -> list[SpeakerEvent]:
+    if not isinstance(listed, list):
+        raise TypeError("no list")
+    return [_speaker_event(one) for one in listed]
+
+
+def _speaker_event(one: Any) -> SpeakerEvent:
+    participant_id, name, sample = one["participant_id"], one["name"], int(one["sample"])
+    if not isinstance(participant_id, str) or not isinstance(name, str) or sample < 0:
+        raise ValueError(one)
+    return SpeakerEvent(one["event"], participant_id, name, sample)
 
 
 class AudioTrack:
@@ -74,7 +84,7 @@ class AudioTrack:
         speaker_events: Sequence[SpeakerEvent] = (),
     ) -> None:
         try:
-            self._file = soundfile.SoundFile(str(path))
+            self._file = soundfile.SoundFile(os.fsencode(path))
         # TypeError: a name that ends in .raw, for which libsndfile wants to be told a format.
         except (soundfile.SoundFileError, OSError, TypeError) as trouble:
             reason = "there is no such file" if not path.exists() else "it is not audio I know"
@@ -89,6 +99,7 @@ class AudioTrack:
                 " and the service takes mono or stereo at 8 to 48 kHz."
             )
         self.spec = StreamSpec(stream, PcmFormat("s16le", self.sample_rate, channels), participant)
+        self._path = path
         self.position = 0
         """Samples played."""
         self._events = list(speaker_events)
@@ -108,7 +119,7 @@ class AudioTrack:
             # As floats: libsndfile does not scale float files to integers, and wraps loud Opus.
             block = self._file.read(max(0, sample - self.position), dtype="float32")
         except soundfile.SoundFileError as trouble:
-            raise UnreadableFile(f"{self._file.name} is damaged.") from trouble
+            raise UnreadableFile(f"{self._path} is damaged.") from trouble
         self.position += len(block)
         if len(block) == 0:
             self.sample_count = self.position

@@ -26,7 +26,7 @@ _BY_HTTP_STATUS: Mapping[int, type[OrchestrationError]] = {
     504: Unavailable,
 }
 _UNSAID: Mapping[type[OrchestrationError], str] = {
-    NotAuthenticated: "The service wants an API key: set ORCHESTRATION_API_KEY.",
+    NotAuthenticated: "The service wants its key, and got none or another.",
     UnknownSession: "The service knows no such session.",
 }
 _STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "code"})

@@ -11,7 +11,7 @@ import aiohttp
 from yarl import URL
 
 from orchestration.client.problems import error_for_problem
-from orchestration.errors import ServiceUnreachable
+from orchestration.errors import BadRequest, ServiceUnreachable
 from orchestration.json_types import JsonObject, JsonValue
 
 CONNECT_TIMEOUT_S = 10
@@ -46,6 +46,12 @@ class Transport:
     """A service at `base_url`, as in `http://127.0.0.1:3000`; use as an async context manager."""
 
     def __init__(self, base_url: str, api_key: str | None = None) -> None:
+        """Raises BadRequest where both a key and a URL's user want to be the `Authorization`."""
+        if api_key and shown_url(base_url) != base_url.rstrip("/"):
+            raise BadRequest(
+                "A request has room for a key or for the user of a URL, not for both:"
+                " leave the user out of the URL, or the key."
+            )
         self.base_url = base_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http: aiohttp.ClientSession | None = None
@@ -146,10 +152,17 @@ class Transport:
 
     def _unreachable(self, reason: Exception) -> ServiceUnreachable:
         return ServiceUnreachable(
-            f"No orchestration service answers at {self.base_url}:"
+            f"No orchestration service answers at {shown_url(self.base_url)}:"
             " start one with `orchestration up`, or name another with --url.",
-            {"url": self.base_url, "reason": str(reason) or type(reason).__name__},
+            {"url": shown_url(self.base_url), "reason": str(reason) or type(reason).__name__},
         )
+
+
+def shown_url(base_url: str) -> str:
+    """A service's address without the user and password that it may have in it."""
+    scheme, mark, rest = base_url.rstrip("/").partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _timeout(silence_s: float) -> aiohttp.ClientTimeout:

@@ -11,7 +11,7 @@ from orchestration.client.backoff import Backoff
 from orchestration.client.files import AudioSource, file_form, participant_json
 from orchestration.client.problems import error_for_problem
 from orchestration.client.server_sent_events import EventParser, events_of
-from orchestration.client.transport import Transport, given
+from orchestration.client.transport import Transport, given, shown_url
 from orchestration.errors import LimitReached, OrchestrationError, ServiceUnreachable, Unavailable
 from orchestration.json_types import JsonObject
 from orchestration.session.inputs import ParticipantRef
@@ -101,7 +101,9 @@ class UploadCalls(Transport):
                     return body
                 elif event.name == "error":
                     raise error_for_problem(int(str(body.get("status", 500))), body)
-        raise ServiceUnreachable("The events of an upload broke off.", {"url": self.base_url})
+        raise ServiceUnreachable(
+            "The events of an upload broke off.", {"url": shown_url(self.base_url)}
+        )
 
     async def _awaited(self, job_id: str, on_progress: Progress) -> JsonObject:
         backoff = Backoff(random.random)

@@ -43,6 +43,8 @@ def open_tracks(
     """
     if names and len(names) != len(files):
         raise BadRequest(f"Give --name once for each file: {len(files)} times, not {len(names)}.")
+    if not all(name.strip() for name in names):
+        raise BadRequest("A --name is empty.")
     if speakers and len(files) > 1:
         raise BadRequest("--speakers goes with one mixed file; use --name for several stems.")
     events = load_speaker_events(speakers) if speakers else ()
@@ -175,7 +177,8 @@ def bot_command(
     tracks = open_tracks(files, names, speakers)
     console = Console(stderr=True, highlight=False)
     if title is None and session_id is None:
-        title = ", ".join(path.name for path in files)[:MAX_TITLE_CHARACTERS]
+        title = ", ".join(click.format_filename(path.name) for path in files)
+        title = title[:MAX_TITLE_CHARACTERS]
 
     async def work(client: OrchestrationClient) -> str:
         created = await client.create_session(

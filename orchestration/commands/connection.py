@@ -10,6 +10,7 @@ import click
 from yarl import URL
 
 from orchestration.client.api import OrchestrationClient
+from orchestration.client.transport import shown_url
 
 DEFAULT_PORT = 3000
 Result = TypeVar("Result")
@@ -30,15 +31,15 @@ def _http_url(_: click.Context, __: click.Parameter, url: str) -> str:
 
 def default_url() -> str:
     """Where `orchestration up` listens with this environment."""
-    port = os.environ.get("PORT", "")
-    known = port.isdecimal() and 0 < int(port) < 65_536
+    port = os.environ.get("PORT", "").strip()
+    known = port.isascii() and port.isdecimal() and 0 < int(port) < 65_536
     return f"http://{_own_host()}:{port if known else DEFAULT_PORT}"
 
 
 def _own_host() -> str:
     """As a URL has it. Names are left out: some shells set HOST to the machine's own."""
     try:
-        address = ipaddress.ip_address(os.environ.get("HOST", "").strip("[]"))
+        address = ipaddress.ip_address(os.environ.get("HOST", "").strip().strip("[]"))
     except ValueError:
         return "127.0.0.1"
     if address.is_unspecified:
@@ -75,4 +76,4 @@ def with_client(
 
 def live_page_url(base_url: str, session_id: str) -> str:
     """Where a browser sees the session."""
-    return f"{base_url.rstrip('/')}/#{session_id}"
+    return f"{shown_url(base_url)}/#{session_id}"

@@ -10,7 +10,7 @@ from orchestration.client.api import OrchestrationClient
 from orchestration.client.session_calls import TranscriptFormat
 from orchestration.commands.connection import url_option, with_client
 from orchestration.commands.output_files import whole_file
-from orchestration.errors import UnreadableFile
+from orchestration.errors import UnwritableFile
 from orchestration.json_types import JsonObject, JsonValue
 
 
@@ -79,4 +79,4 @@ def _check_archive(file: BinaryIO, output: Path) -> None:
         with zipfile.ZipFile(file) as whole:
             whole.getinfo("manifest.json")
     except (KeyError, zipfile.BadZipFile) as trouble:
-        raise UnreadableFile(f"Cannot write {output}: {trouble}.") from trouble
+        raise UnwritableFile(f"Cannot write {output}: {trouble}.") from trouble

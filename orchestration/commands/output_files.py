@@ -1,12 +1,17 @@
 """Files that commands write."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from orchestration.errors import UnreadableFile
+from orchestration.errors import UnwritableFile
+
+PARTIAL = ".orchestration-{}.part"
+"""A file's name while it is written, by the process that does; short, as its own may be as long as
+names can be."""
 
 
 @contextmanager
@@ -16,7 +21,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     read back.
 
     Raises:
-        UnreadableFile: it cannot be written.
+        UnwritableFile: it cannot be written.
     """
     try:
         if path.exists() and not path.is_file():
@@ -24,14 +29,16 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
                 yield file
             return
         target = Path(os.path.realpath(path))
-        partial = target.with_name(f".{target.name}.part")
+        partial = target.with_name(PARTIAL.format(os.getpid()))
         try:
             with partial.open("w+b") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            if target.exists():
+                shutil.copymode(target, partial)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as trouble:
-        raise UnreadableFile(f"Cannot write {path}: {trouble.strerror or trouble}.") from trouble
+        raise UnwritableFile(f"Cannot write {path}: {trouble.strerror or trouble}.") from trouble

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.client.api import OrchestrationClient
+from orchestration.client.transport import shown_url
 from orchestration.commands.connection import url_option, with_client
 from orchestration.commands.rendering import safe
 
@@ -29,7 +30,7 @@ def status_command(api_key: str | None, url: str) -> None:
 
     health, services, sessions = with_client(url, api_key, work)
     console = Console(highlight=False)
-    console.print(Text("Service at ").append(url).append(" is ").append(_status(health)))
+    console.print(Text("Service at ").append(shown_url(url)).append(" is ").append(_status(health)))
     console.print(_services_table(list((services.get("services") or {}).values())))
     console.print(_sessions_table(sessions.get("items") or []))
 
@@ -44,11 +45,11 @@ def _services_table(services: list[Mapping[str, Any]]) -> Table:
     for one in services:
         latency = one.get("average_response_time")
         table.add_row(
-            safe(str(one.get("name", ""))),
+            _text(one.get("name")),
             _status(one),
             "" if latency is None else f"{latency} ms",
-            safe(str(one.get("url") or "")),
-            safe(str(one.get("detail") or "")),
+            _text(one.get("url")),
+            _text(one.get("detail")),
         )
     return table
 
@@ -63,5 +64,10 @@ def _sessions_table(sessions: list[Mapping[str, Any]]) -> Table | Text:
     for one in sessions:
         created = str(one.get("created_at") or "")[:16].replace("T", " ")
         values = (one.get("session_id"), one.get("status"), created, one.get("title"))
-        table.add_row(*(Text(safe(str(value or ""))) for value in values))
+        table.add_row(*(_text(value) for value in values))
     return table
+
+
+def _text(value: object) -> Text:
+    """As it is: a table takes what has brackets in a string for markup."""
+    return Text(safe(str(value or "")))

@@ -27,6 +27,8 @@ class UnreliableService:
         self.requests: list[tuple[str, str, dict[str, Any]]] = []
         self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
         self.authorization: str | None = None
+        self.refusal: int | None = None
+        """The status by which live connections are refused before their upgrade."""
         self.payloads: dict[int, list[bytes]] = {}
         self.facts: list[dict[str, Any]] = []
         self.connections = 0
@@ -88,6 +90,8 @@ class UnreliableService:
 
     async def live(self, request: web.Request) -> web.WebSocketResponse:
         self.live_queries.append(request.query.get("after"))
+        if self.refusal is not None:
+            raise web.HTTPUnauthorized() if self.refusal == 401 else web.HTTPServiceUnavailable()
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         messages, close_code = self.live_parts.pop(0)
