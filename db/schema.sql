@@ -40,7 +40,9 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
     ('0025_connections_and_ends.sql',
      '0b5cafffadcb9c16ae93682c14e9c5aac47fa55764487c26c300d3529121a9ab'),
     ('0026_correlations_of_a_session.sql',
-     '74be02fdf9f19084ea4e14701d25c5bfae06e3ea3e9e67d285efa8cb2f56f2a9');
+     '74be02fdf9f19084ea4e14701d25c5bfae06e3ea3e9e67d285efa8cb2f56f2a9'),
+    ('0027_progress.sql',
+     '3f9187afeec65cd0ea81c53be37a0004f030db149b511a9e753bee1cdd424624');
 
 -- Lets an index hold a session's id beside a range of its time.
 CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA bot_sessions;
@@ -165,9 +167,13 @@ CREATE TABLE bot_sessions.streams (
     offset_ns             bigint,
     duration              bigint CHECK (duration >= 0),
     frontier              bigint CHECK (frontier >= 0),
-    transcribed           int8multirange NOT NULL DEFAULT '{}',
-    silent                int8multirange NOT NULL DEFAULT '{}',
     created_at            timestamptz NOT NULL DEFAULT now(),
+    -- Of the other samples some are in gaps; the rest is pending.
+    transcribed_samples   bigint NOT NULL DEFAULT 0 CHECK (transcribed_samples >= 0),
+    silent_samples        bigint NOT NULL DEFAULT 0 CHECK (silent_samples >= 0),
+    -- Of the samples before the frontier; what lies beyond is heard again after a restart.
+    transcribed_to_frontier bigint NOT NULL DEFAULT 0
+        CHECK (transcribed_to_frontier >= 0),
     PRIMARY KEY (session_id, stream),
     CHECK ((duration IS NULL) = (frontier IS NULL))
 ) WITH (fillfactor = 50);

@@ -1,14 +1,16 @@
 """What sessions store, with defaults for all that a test is not about."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from orchestration.audio.pcm import PcmFormat
 from orchestration.session.events import DurableEvent, TranslatedText
 from orchestration.session.inputs import ParticipantRef, StreamSpec
 from orchestration.storage.erasure_ports import ErasureArchive, RemovedFiles
+from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.values import (
     ClockChangeRow,
     JournalFrame,
+    LossChange,
     ParticipantRow,
     SampleRange,
     SpeakerIntervalRow,
@@ -86,7 +88,7 @@ def interval(start_ns: int, end_ns: int | None) -> SpeakerIntervalRow:
     return SpeakerIntervalRow("p1", "Ana", start_ns, end_ns)
 
 
-def progress(frontier: int, *lost: SampleRange, stream: int = 0) -> StreamProgress:
+def progress(frontier: int, *, stream: int = 0) -> StreamProgress:
     """Half transcribed, half silent up to the frontier, with a second more to come."""
     half = frontier // 2
     return StreamProgress(
@@ -94,10 +96,25 @@ def progress(frontier: int, *lost: SampleRange, stream: int = 0) -> StreamProgre
         offset_ns=250_000_000,
         duration=frontier + 16_000,
         frontier=frontier,
-        transcribed=(SampleRange(0, half),),
-        silent=(SampleRange(half, frontier),),
-        lost=lost,
+        transcribed=half,
+        silent=frontier - half,
+        transcribed_to_frontier=half,
     )
+
+
+def losses(*lost: SampleRange, stream: int = 0) -> LossChange:
+    """What is lost of a stream, in place of all that was."""
+    return LossChange(stream, 0, max((one.end for one in lost), default=2**40), lost)
+
+
+def stored_losses(changes: Sequence[SessionChanges], stream: int = 0) -> tuple[SampleRange, ...]:
+    """What is stored as lost of a stream after these changes."""
+    stored = dict[int, SampleRange]()
+    for change in (one for step in changes for one in step.losses if one.stream == stream):
+        for start in [start for start in stored if change.start <= start < change.end]:
+            del stored[start]
+        stored.update((one.start, one) for one in change.lost)
+    return tuple(stored[start] for start in sorted(stored))
 
 
 async def erased(archive: ErasureArchive, session_id: str) -> Mapping[str, int]:

@@ -106,7 +106,7 @@ class StoredMeeting:
         await self._journal.open_streams(session_id, 1, [stream_spec(0)])
 
     async def commit(self, changes: SessionChanges, session_id: str = "s1") -> None:
-        placed = StreamProgress(0, 0, 16_000 * 4000, 0, (), (), ())
+        placed = StreamProgress(0, 0, 16_000 * 4000, 0, 0, 0, 0)
         changes = replace(changes, streams=[placed], zero_unix_ms=ZERO_UNIX_MS)
         await self._journal.commit(session_id, 1, changes)
 

@@ -5,21 +5,14 @@ from collections.abc import Sequence
 from orchestration.json_types import JsonObject
 from orchestration.storage.archive_ports import Archive
 from orchestration.storage.values import StreamRow
-from orchestration.transcript.coverage import StreamCoverage
+from orchestration.transcript.coverage import stored_totals
 
 
 def stream_coverages(rows: Sequence[StreamRow]) -> list[JsonObject]:
     """Each stream's coverage. Frames journaled since the last stored progress are pending."""
-    coverages = []
-    for row in rows:
-        sample_rate = row.spec.format.sample_rate
-        if row.progress is None:
-            coverage = StreamCoverage(sample_rate)
-        else:
-            coverage = StreamCoverage.from_progress(sample_rate, row.progress)
-        coverage.extend(row.next_sample)
-        coverages.append(coverage.to_json(row.spec.stream))
-    return coverages
+    return [
+        stored_totals(row).to_json(row.spec.stream, row.spec.format.sample_rate) for row in rows
+    ]
 
 
 async def session_coverage(archive: Archive, session_id: str) -> JsonObject:

@@ -61,6 +61,13 @@ class SampleRanges:
         first, last = self._overlapping(start, end)
         return [(max(start, self._starts[i]), min(end, self._ends[i])) for i in range(first, last)]
 
+    def touching(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The set's ranges, whole, that overlap `[start, end)` or touch it."""
+        if _is_empty(start, end):
+            return []
+        first, last = bisect_left(self._ends, start), bisect_right(self._starts, end)
+        return list(zip(self._starts[first:last], self._ends[first:last], strict=True))
+
     def missing(self, start: int, end: int) -> list[tuple[int, int]]:
         """What the set lacks of `[start, end)`."""
         lacking = []

@@ -352,7 +352,7 @@ class Session:
         for row in claim.streams:
             words = committed_words(claim, row, self._streams.clock)
             ledger = self._intake.add(row.spec)
-            self._streams.restore(row.spec, self._values, row.progress, words)
+            self._streams.restore(row, self._values, words)
             ledger.next_seq, ledger.next_sample = row.next_seq, row.next_sample
             ledger.last_seq = row.last_seq
             self._people.stream_opened(row.spec, replayed=True)

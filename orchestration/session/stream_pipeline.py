@@ -56,16 +56,19 @@ class StreamPipeline:
         spec: StreamSpec,
         values: SessionValues,
         progress: StreamProgress | None = None,
+        lost: Sequence[SampleRange] = (),
         committed: Sequence[Word] = (),
     ) -> None:
-        """A stream that goes on has its stored `progress` and the last words `committed`."""
+        """A stream that goes on has its stored `progress`, what is `lost` of it, and the last words
+        `committed`."""
         rate = spec.format.sample_rate
         chunking = values.chunking
         frontier = progress.frontier if progress else 0
         heard_from = max(0, frontier - RESUME_LEAD_MS * rate // 1000)
         self.spec = spec
+        self._resumed_at = frontier
         self._resume_lead = RESUME_LEAD_MS * rate // 1000
-        self._known_gaps = frozenset(progress.lost if progress else ())
+        self._known_gaps = frozenset(lost)
         self.in_flight: Chunk | None = None
         self._rest: Chunk | None = None
         self._audio = StreamAudio(rate, values, heard_from)
@@ -78,9 +81,7 @@ class StreamPipeline:
         self._language = ""
         self._pending: tuple[Word, ...] = ()
         self.coverage = (
-            StreamCoverage.from_progress(rate, progress.up_to_frontier())
-            if progress
-            else StreamCoverage(rate)
+            StreamCoverage.resumed(rate, progress, lost) if progress else StreamCoverage(rate)
         )
         self._ended = False
         self.non_finite_samples = 0
@@ -190,7 +191,7 @@ class StreamPipeline:
         """The chunk under way will never be answered: what only it holds is lost, None if the next
         one holds all of it."""
         lost_to = chunk.end if chunk.is_final else chunk.end - self._overlap_samples
-        start = max(chunk.start, self._first_pending)
+        start = max(chunk.start, self.coverage.first_pending)
         self.coverage.lost(chunk.start, lost_to, reason)
         committed = self._stitcher.flush()
         self._pending = ()
@@ -216,22 +217,19 @@ class StreamPipeline:
         return bool(self._pending or self._lines.open_words)
 
     def progress(self, offset_ns: int | None) -> StreamProgress:
-        """What to store so that another incarnation can go on."""
-        return StreamProgress(
-            stream=self.spec.stream,
-            offset_ns=offset_ns,
-            duration=self.coverage.duration,
-            frontier=self.frontier,
-            transcribed=self.coverage.transcribed_ranges,
-            silent=self.coverage.silent_ranges,
-            lost=self.coverage.lost_ranges,
-        )
+        """What to store, with what is lost, so that another incarnation can go on."""
+        return self.coverage.progress(self.spec.stream, offset_ns, self.frontier)
 
     @property
     def frontier(self) -> int:
-        """The sample before which every word is final."""
+        """The sample before which every word is final.
+
+        It never falls behind the one that this incarnation began with: another one would begin as
+        this one did.
+        """
         open_words = (*(one.word for one in self._lines.open_words), *self._pending)
-        return min([self._first_pending, *(word.start_sample for word in open_words)])
+        first_open = min([self.coverage.first_pending, *(one.start_sample for one in open_words)])
+        return max(self._resumed_at, first_open)
 
     @property
     def needed_from(self) -> int:
@@ -241,17 +239,12 @@ class StreamPipeline:
     @property
     def lag_ms(self) -> int:
         """Audio that came after the first sample whose fate is open."""
-        waiting = self.coverage.duration - self._first_pending
+        waiting = self.coverage.duration - self.coverage.first_pending
         return waiting * 1000 // self.spec.format.sample_rate
 
     def level_dbfs(self) -> float:
         """Loudness of the last second, as RMS in dB of full scale; -96 for silence."""
         return self._audio.level_dbfs()
-
-    @property
-    def _first_pending(self) -> int:
-        pending = self.coverage.pending_ranges
-        return pending[0].start if pending else self.coverage.duration
 
     def _take_up(self, values: SessionValues) -> None:
         rate, chunking = self.spec.format.sample_rate, values.chunking

@@ -12,7 +12,7 @@ from orchestration.session.stream_clocks import StreamClocks
 from orchestration.session.stream_pipeline import StreamPipeline
 from orchestration.session.values import SessionValues
 from orchestration.storage.journal_ports import SessionChanges
-from orchestration.storage.values import JournalFrame, SampleRange, StreamProgress
+from orchestration.storage.values import JournalFrame, LossChange, SampleRange, StreamRow
 from orchestration.timing.clock import SessionClock
 from orchestration.timing.stream_clock import ClockEstimate
 from orchestration.transcript.words import Word
@@ -42,18 +42,11 @@ class Streams:
     def open(self, spec: StreamSpec, values: SessionValues) -> None:
         """A new stream."""
         self.clock.add_stream(spec.stream, spec.format.sample_rate)
-        self.restore(spec, values, None, ())
+        self._add(StreamPipeline(spec, values))
 
-    def restore(
-        self,
-        spec: StreamSpec,
-        values: SessionValues,
-        progress: StreamProgress | None,
-        committed: Sequence[Word],
-    ) -> None:
+    def restore(self, row: StreamRow, values: SessionValues, committed: Sequence[Word]) -> None:
         """A stream that the session's timeline knows, with the last words that are final."""
-        self.pipelines[spec.stream] = StreamPipeline(spec, values, progress, committed)
-        self._stream_clocks.add_stream(spec.stream, spec.format.sample_rate)
+        self._add(StreamPipeline(row.spec, values, row.progress, row.lost, committed))
 
     def apply(self, values: SessionValues) -> None:
         """Each stream takes these values up with its next chunk."""
@@ -148,7 +141,17 @@ class Streams:
                 self.pipelines[stream].progress(self.clock.settled_offset_ns(stream))
                 for stream in changed
             ),
+            losses=tuple(
+                LossChange(stream, *change)
+                for stream in changed
+                for change in self.pipelines[stream].coverage.take_loss_changes()
+            ),
         )
+
+    def _add(self, pipeline: StreamPipeline) -> None:
+        spec = pipeline.spec
+        self.pipelines[spec.stream] = pipeline
+        self._stream_clocks.add_stream(spec.stream, spec.format.sample_rate)
 
     def _place(self, stream: int, end_sample: int, received_ns: int) -> None:
         unknown = self.clock.zero_unix_ms is None

@@ -15,6 +15,7 @@ from orchestration.storage.values import (
     CorrelationRow,
     JournalFact,
     JournalFrame,
+    LossChange,
     ParticipantRow,
     QualityRow,
     RecordedFile,
@@ -42,6 +43,8 @@ class SessionChanges:
     corrections: Sequence[CorrectionRow] = ()
     correlations: Sequence[CorrelationRow] = ()
     streams: Sequence[StreamProgress] = ()
+    losses: Sequence[LossChange] = ()
+    """What is new of lost samples: of one stream stretches that do not touch."""
     qualities: Sequence[QualityRow] = ()
     clocks: Sequence[StreamClockRow] = ()
     clock_changes: Sequence[ClockChangeRow] = ()

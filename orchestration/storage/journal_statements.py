@@ -126,10 +126,16 @@ WHERE session_id = $1
 
 # Session time to the wall clock, whichever of the two came first.
 DATE_PARTICIPANTS = """
-UPDATE bot_sessions.participants p SET
-    join_time = to_timestamp((s.zero_unix_ms + p.joined_ns / 1000000) / 1000.0::float8),
-    leave_time = to_timestamp((s.zero_unix_ms + p.left_ns / 1000000) / 1000.0::float8)
-FROM bot_sessions.sessions s WHERE s.session_id = $1 AND p.session_id = $1
+UPDATE bot_sessions.participants p SET join_time = dated.joined, leave_time = dated.left_at
+FROM (
+    SELECT q.participant_id,
+        to_timestamp((s.zero_unix_ms + q.joined_ns / 1000000) / 1000.0::float8) AS joined,
+        to_timestamp((s.zero_unix_ms + q.left_ns / 1000000) / 1000.0::float8) AS left_at
+    FROM bot_sessions.sessions s JOIN bot_sessions.participants q USING (session_id)
+    WHERE s.session_id = $1
+) dated
+WHERE p.session_id = $1 AND p.participant_id = dated.participant_id
+    AND (p.join_time, p.leave_time) IS DISTINCT FROM (dated.joined, dated.left_at)
 """
 
 UPSERT_SPEAKER_INTERVALS = """
@@ -143,21 +149,29 @@ ON CONFLICT (session_id, participant_id, start_ns) DO UPDATE SET
 UPDATE_STREAMS = """
 UPDATE bot_sessions.streams s SET
     offset_ns = given.offset_ns, duration = given.duration, frontier = given.frontier,
-    transcribed = given.transcribed::int8multirange, silent = given.silent::int8multirange
-FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
-    AS given (stream, offset_ns, duration, frontier, transcribed, silent)
+    transcribed_samples = given.transcribed, silent_samples = given.silent,
+    transcribed_to_frontier = given.transcribed_to_frontier
+FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+    $8::bigint[])
+    AS given (stream, offset_ns, duration, frontier, transcribed, silent, transcribed_to_frontier)
 WHERE s.session_id = $1 AND s.stream = given.stream
 """
 
+# Of each stretch that changed, what is lost in it now.
 REPLACE_GAPS = """
-WITH given AS (
-    SELECT * FROM unnest($3::integer[], $4::bigint[], $5::bigint[], $6::text[])
+WITH changed AS (
+    SELECT * FROM unnest($2::integer[], $3::bigint[], $4::bigint[])
+        AS changed (stream, start_sample, end_sample)
+), given AS (
+    SELECT * FROM unnest($5::integer[], $6::bigint[], $7::bigint[], $8::text[])
         AS given (stream, start_sample, end_sample, reason)
 ), gone AS (
-    DELETE FROM bot_sessions.gaps old
-    WHERE session_id = $1 AND stream = ANY ($2::integer[]) AND NOT EXISTS (
-        SELECT FROM given
-        WHERE given.stream = old.stream AND given.start_sample = old.start_sample)
+    DELETE FROM bot_sessions.gaps old USING changed
+    WHERE old.session_id = $1 AND old.stream = changed.stream
+        AND old.start_sample >= changed.start_sample AND old.start_sample < changed.end_sample
+        AND NOT EXISTS (
+            SELECT FROM given
+            WHERE given.stream = old.stream AND given.start_sample = old.start_sample)
 )
 INSERT INTO bot_sessions.gaps AS old (session_id, stream, start_sample, end_sample, reason)
 SELECT $1, * FROM given

@@ -1,6 +1,6 @@
 """Values of the service to PostgreSQL's rows, and back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import asyncpg
@@ -96,25 +96,25 @@ def stream_from(row: Row) -> StreamRow:
         next_sample=row["next_sample"],
         last_seq=row["last_seq"],
         progress=None if row["duration"] is None else progress_from(row),
+        lost=tuple(
+            SampleRange(start, end, reason)
+            for start, end, reason in zip(
+                row["starts"] or (), row["ends"] or (), row["reasons"] or (), strict=True
+            )
+        ),
     )
 
 
 def progress_from(row: Row) -> StreamProgress:
-    lost = zip(row["starts"] or (), row["ends"] or (), row["reasons"] or (), strict=True)
     return StreamProgress(
         stream=row["stream"],
         offset_ns=row["offset_ns"],
         duration=row["duration"],
         frontier=row["frontier"],
-        transcribed=tuple(SampleRange(one.lower, one.upper) for one in row["transcribed"]),
-        silent=tuple(SampleRange(one.lower, one.upper) for one in row["silent"]),
-        lost=tuple(SampleRange(start, end, reason) for start, end, reason in lost),
+        transcribed=row["transcribed_samples"],
+        silent=row["silent_samples"],
+        transcribed_to_frontier=row["transcribed_to_frontier"],
     )
-
-
-def multirange(ranges: Iterable[SampleRange]) -> str:
-    """The ranges as an int8multirange literal: PostgreSQL sorts them and joins what touches."""
-    return "{" + ",".join(f"[{one.start},{one.end})" for one in ranges) + "}"
 
 
 def segment_from(row: Row) -> Segment:

@@ -11,7 +11,6 @@ from orchestration.storage.pool import Connection
 from orchestration.storage.quality_statements import STORE_CHUNK, STORE_QUALITY
 from orchestration.storage.rows import (
     mean_probability,
-    multirange,
     optional_text,
     words_json,
 )
@@ -20,6 +19,7 @@ from orchestration.storage.stored_text import encode_json, storable_text
 from orchestration.storage.stream_clocks import store_clocks
 from orchestration.storage.values import (
     ChunkRow,
+    LossChange,
     ParticipantRow,
     QualityRow,
     SpeakerIntervalRow,
@@ -40,6 +40,7 @@ async def store_changes(
     await store_corrections(connection, session_id, changes.corrections)
     await store_correlations(connection, session_id, changes.correlations)
     await _store_progress(connection, session_id, changes.streams)
+    await _store_losses(connection, session_id, changes.losses)
     await _store_qualities(connection, session_id, changes.qualities)
     await store_clocks(connection, session_id, changes)
     await _store_chunks(connection, session_id, changes.chunks)
@@ -233,19 +234,24 @@ async def _store_progress(
         [progress.offset_ns for progress in kept.values()],
         [progress.duration for progress in kept.values()],
         [progress.frontier for progress in kept.values()],
-        [multirange(progress.transcribed) for progress in kept.values()],
-        [multirange(progress.silent) for progress in kept.values()],
+        [progress.transcribed for progress in kept.values()],
+        [progress.silent for progress in kept.values()],
+        [progress.transcribed_to_frontier for progress in kept.values()],
     )
-    lost = [
-        (progress.stream, one)
-        for progress in kept.values()
-        for one in progress.lost
-        if one.start < one.end
-    ]
+
+
+async def _store_losses(
+    connection: Connection, session_id: str, losses: Sequence[LossChange]
+) -> None:
+    if not losses:
+        return
+    lost = [(change.stream, one) for change in losses for one in change.lost]
     await connection.execute(
         sql.REPLACE_GAPS,
         session_id,
-        list(kept),
+        [change.stream for change in losses],
+        [change.start for change in losses],
+        [change.end for change in losses],
         [stream for stream, _ in lost],
         [one.start for _, one in lost],
         [one.end for _, one in lost],

@@ -6,7 +6,7 @@ the stream's own clock.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -63,48 +63,46 @@ class SampleRange:
 
 @dataclass(frozen=True, slots=True)
 class StreamProgress:
-    """How far a stream has come: durations and fates in samples.
+    """How far a stream has come: durations and fates in samples, of the same size however long the
+    meeting is.
 
     `frontier` is the sample up to which words are final; on recovery audio from there is heard
-    again. `offset_ns` places the stream's sample 0 on the session's timeline.
+    again. Every sample before it has its fate: `transcribed_to_frontier` of them are transcribed,
+    some are lost, and the rest is silent. `offset_ns` places the stream's sample 0 on the session's
+    timeline.
     """
 
     stream: int
     offset_ns: int | None
     duration: int
     frontier: int
-    transcribed: tuple[SampleRange, ...]
-    silent: tuple[SampleRange, ...]
+    transcribed: int
+    silent: int
+    transcribed_to_frontier: int
+
+
+@dataclass(frozen=True, slots=True)
+class LossChange:
+    """What is `lost` of a stream's samples `start` to `end`, in place of all that was stored of
+    them. The stretch has whole ranges only, both before the change and after it."""
+
+    stream: int
+    start: int
+    end: int
     lost: tuple[SampleRange, ...]
-
-    def up_to_frontier(self) -> "StreamProgress":
-        """Without the fates beyond the frontier: what lies there is heard again and judged anew."""
-
-        def cut(ranges: tuple[SampleRange, ...]) -> tuple[SampleRange, ...]:
-            return tuple(
-                replace(one, end=min(one.end, self.frontier))
-                for one in ranges
-                if one.start < self.frontier
-            )
-
-        return replace(
-            self,
-            duration=self.frontier,
-            transcribed=cut(self.transcribed),
-            silent=cut(self.silent),
-            lost=cut(self.lost),
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRow:
-    """A stream as stored. `next_seq` and `next_sample` follow the last journaled frame."""
+    """A stream as stored. `next_seq` and `next_sample` follow the last journaled frame; `lost` is
+    in order of start."""
 
     spec: StreamSpec
     next_seq: int
     next_sample: int
     last_seq: int | None
     progress: StreamProgress | None
+    lost: tuple[SampleRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,8 +199,10 @@ class PlayedMeeting:
             case "stalls":
                 self.pipeline.stall(even_in_speech=False)
             case "restarts":
-                stored = self.pipeline.progress(None)
-                self.pipeline = StreamPipeline(self._spec, self._values, stored, self._committed)
+                stored, lost = self.pipeline.progress(None), self.pipeline.coverage.lost_ranges
+                self.pipeline = StreamPipeline(
+                    self._spec, self._values, stored, lost, self._committed
+                )
                 self._under_way = None
                 heard_from = self.pipeline.needed_from
                 for frame in self._journal:

@@ -12,6 +12,7 @@ from tests.storage_values import (
     event,
     frame,
     interval,
+    losses,
     participant,
     progress,
     segment,
@@ -40,7 +41,8 @@ async def fill(archive: PostgresArchive, journal: PostgresJournal, session_id: s
         translations=[translation(1), translation(1, "es", "hola"), translation(2)],
         participants=[participant()],
         speaker_intervals=[interval(0, 1)],
-        streams=[progress(1000, SampleRange(1, 2, "capture_skipped"))],
+        streams=[progress(1000)],
+        losses=[losses(SampleRange(1, 2, "capture_skipped"))],
         qualities=[
             QualityRow(0, 0, 400, HEARD),
             QualityRow(0, 400, 900, replace(HEARD, score=0.5)),

@@ -28,6 +28,7 @@ from tests.storage_values import (
     event,
     frame,
     interval,
+    losses,
     participant,
     progress,
     segment,
@@ -108,7 +109,8 @@ async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> No
         events=[event(1), event(2)],
         segments=heard,
         translations=[translation(1)],
-        streams=[progress(16_000, lost)],
+        streams=[progress(16_000)],
+        losses=[losses(lost)],
         status="delayed",
         status_detail="whisper is away",
         zero_unix_ms=1_700_000_000_123,
@@ -130,7 +132,7 @@ async def test_a_claim_finds_all_that_was_stored(journal: PostgresJournal) -> No
     assert [(line, target), *await journal.untranslated(SESSION, place, 10)] == left
     first, second = claim.streams
     assert (first.next_seq, first.next_sample, first.last_seq) == (2, 2 * FRAME_SAMPLES, 1)
-    assert first.progress == progress(16_000, lost)
+    assert (first.progress, first.lost) == (progress(16_000), (lost,))
     assert (second.next_seq, second.next_sample, second.last_seq) == (0, 0, -1)
     assert second.progress is None
 
@@ -227,9 +229,11 @@ async def test_progress_is_replaced_and_reasons_kept(
 ) -> None:
     skipped = SampleRange(100, 200, "capture_skipped")
     grown = (SampleRange(50, 60, "engine_failed"), SampleRange(100, 300, "capture_skipped"))
-    for lost in ((skipped,), grown):
-        await journal.commit(SESSION, 1, SessionChanges(streams=[progress(1000, *lost)]))
-        assert (await archive.streams(SESSION))[0].progress == progress(1000, *lost)
+    for frontier, lost in ((1000, (skipped,)), (2000, grown), (3000, ())):
+        changes = SessionChanges(streams=[progress(frontier)], losses=[losses(*lost)])
+        await journal.commit(SESSION, 1, changes)
+        (row,) = await archive.streams(SESSION)
+        assert (row.progress, row.lost) == (progress(frontier), lost)
 
 
 async def test_participants_and_intervals_are_completed_later(

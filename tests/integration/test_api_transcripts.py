@@ -31,9 +31,9 @@ async def filled(server: ApiServer) -> None:
     stored = session.stored
     stored.segments.append(StoredSegment(line, ()))
     spec = StreamSpec(0, PcmFormat("s16le", 16_000, 1))
-    ranges = (SampleRange(0, 600),), (SampleRange(600, 700),), (SampleRange(700, 750, "overload"),)
-    progress = StreamProgress(0, 0, 900, 900, *ranges)
-    stored.streams[0] = StreamRow(spec, 2, 1000, None, progress)
+    progress = StreamProgress(0, 0, 900, 750, 600, 100, 600)
+    lost = SampleRange(700, 750, "overload")
+    stored.streams[0] = StreamRow(spec, 2, 1000, None, progress, (lost,))
     payload = b"\x01\x00" * 500
     stored.frames[0] = [JournalFrame(0, n, n * 500, 500, bytes(16), payload) for n in range(2)]
     stored.participants.append(ParticipantRow(ParticipantRef("p1", "Ana"), 0, None))

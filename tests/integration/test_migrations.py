@@ -138,3 +138,30 @@ async def test_statistics_count_each_row_once(dsn: str) -> None:
         SELECT concat_ws(' ', total_audio_files, total_audio_duration, total_audio_size,
             total_transcripts, total_transcript_words) FROM bot_sessions.session_statistics"""
     assert await column(dsn, figures) == ["2 6 200 3 6"]
+
+
+async def test_ranges_of_an_earlier_version_become_the_figures_that_they_add_up_to(
+    dsn: str,
+) -> None:
+    """Of the second stream nothing was stored yet."""
+    migrations = read_migrations()
+    at = [one.name for one in migrations].index("0027_progress.sql")
+    await apply(dsn, *migrations[:at])
+    await execute(
+        dsn,
+        """
+        INSERT INTO bot_sessions.sessions (session_id, idempotency_hash) VALUES ('s', '');
+        INSERT INTO bot_sessions.streams (session_id, stream, encoding, sample_rate, channels,
+            duration, frontier, transcribed, silent)
+        VALUES ('s', 0, 's16le', 16000, 1, 1000, 450,
+                '{[0,100),[300,500)}', '{[100,250),[600,700)}'),
+            ('s', 1, 's16le', 16000, 1, NULL, NULL, '{}', '{}');
+        INSERT INTO bot_sessions.gaps (session_id, stream, start_sample, end_sample, reason)
+        VALUES ('s', 0, 250, 300, 'capture_skipped');
+        """,
+    )
+    await apply(dsn, *migrations)
+    figures = """
+        SELECT concat_ws(' ', transcribed_samples, silent_samples, transcribed_to_frontier)
+        FROM bot_sessions.streams ORDER BY stream"""
+    assert await column(dsn, figures) == ["300 250 250", "0 0 0"]

@@ -13,7 +13,7 @@ from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import SessionEnded
 from orchestration.json_types import JsonObject
 from orchestration.session.inputs import StreamSpec
-from orchestration.storage.values import SampleRange, SessionSpec, StreamProgress, StreamRow
+from orchestration.storage.values import SessionSpec, StreamProgress, StreamRow
 from tests.data.make_files import FORMATS, tone_file
 from tests.doubles.api_server import ApiServer, served
 from tests.doubles.in_memory_archive import InMemoryArchive
@@ -164,7 +164,7 @@ async def test_a_file_whose_replica_was_killed_has_failed_unless_all_of_it_had_a
     await replicas.stats()
     stored = replicas.session.stored
     fmt = PcmFormat("s16le", 16_000, 1)
-    heard = StreamProgress(3, 0, samples, samples, (SampleRange(0, samples),), (), ())
+    heard = StreamProgress(3, 0, samples, samples, samples, 0, samples)
     frames = -(-samples // 16_000)
     stored.streams[3] = StreamRow(StreamSpec(3, fmt, None), frames, samples, None, heard)
     if is_given_up:

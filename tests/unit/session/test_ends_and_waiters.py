@@ -173,9 +173,8 @@ async def test_a_correction_is_not_kept_waiting_by_an_incarnation_that_stops() -
 def with_a_loss(status: SessionStatus) -> Any:
     """A session of which all is heard but its second second, which was captured."""
     lost = SampleRange(RATE, 2 * RATE, "engine_timeout")
-    rest = (SampleRange(0, RATE), SampleRange(2 * RATE, 3 * RATE))
-    progress = StreamProgress(0, 0, 3 * RATE, 3 * RATE, rest, (), (lost,))
-    row = StreamRow(StreamSpec(0, FORMAT), 30, 3 * RATE, 29, progress)
+    progress = StreamProgress(0, 0, 3 * RATE, 3 * RATE, 2 * RATE, 0, 2 * RATE)
+    row = StreamRow(StreamSpec(0, FORMAT), 30, 3 * RATE, 29, progress, (lost,))
     made_of = claim(streams=(row,))
     session = replace(made_of.session, status=status, zero_unix_ms=1)
     return replace(made_of, session=session, last_fact=-1)

@@ -92,8 +92,8 @@ def test_what_engines_refuse_is_not_sent_again_by_itself() -> None:
 
 def test_losses_of_an_earlier_incarnation_are_heard_again_too() -> None:
     lost = SampleRange(0, RATE, EngineError.code)
-    progress = StreamProgress(0, 0, 2 * RATE, 2 * RATE, (), (SampleRange(RATE, 2 * RATE),), (lost,))
-    row = StreamRow(StreamSpec(0, FORMAT, None), 20, 2 * RATE, None, progress)
+    progress = StreamProgress(0, 0, 2 * RATE, 2 * RATE, 0, RATE, 0)
+    row = StreamRow(StreamSpec(0, FORMAT, None), 20, 2 * RATE, None, progress, (lost,))
     meeting = Meeting(Session(claim(streams=(row,)), SessionValues(), 0))
     meeting.session.connected(0)
     meeting.resume(row)

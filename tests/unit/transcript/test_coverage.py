@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.errors import OrchestrationError
-from orchestration.storage.values import SampleRange, StreamProgress
+from orchestration.storage.values import SampleRange
 from orchestration.transcript.coverage import StreamCoverage
 
 RATE = 16_000
@@ -102,30 +102,3 @@ def test_the_four_fates_always_add_up_to_the_duration(steps: list[tuple[str, int
     assert totals.lost_by_reason.get("lost a", 0) == expected.count("lost a")
     assert totals.lost_by_reason.get("lost b", 0) == expected.count("lost b")
     assert totals.transcribed + totals.silent + totals.pending + totals.lost == totals.duration
-
-
-@given(verdicts)
-def test_a_stored_coverage_comes_back_as_it_was(steps: list[tuple[str, int, int]]) -> None:
-    coverage = StreamCoverage(RATE)
-    coverage.extend(1500)
-    for verdict, one, other in steps:
-        start, end = sorted((one, other))
-        if verdict == "silent":
-            coverage.silent(start, end)
-        elif verdict == "transcribed":
-            coverage.transcribed(start, end)
-        else:
-            coverage.lost(start, end, verdict)
-    progress = StreamProgress(
-        stream=0,
-        offset_ns=0,
-        duration=coverage.duration,
-        frontier=0,
-        transcribed=coverage.transcribed_ranges,
-        silent=coverage.silent_ranges,
-        lost=coverage.lost_ranges,
-    )
-    restored = StreamCoverage.from_progress(RATE, progress)
-    assert restored.totals() == coverage.totals()
-    assert restored.pending_ranges == coverage.pending_ranges
-    assert restored.lost_ranges == coverage.lost_ranges
