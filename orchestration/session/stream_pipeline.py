@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from orchestration.audio.chunker import Chunk
 from orchestration.audio.pcm import decode_mono
+from orchestration.audio.sample_ranges import SampleRanges
 from orchestration.services.ports import Hypothesis
 from orchestration.session.inputs import StreamSpec
 from orchestration.session.placed_words import placed_words
@@ -68,7 +69,7 @@ class StreamPipeline:
         self.spec = spec
         self._resumed_at = frontier
         self._resume_lead = RESUME_LEAD_MS * rate // 1000
-        self._known_gaps = frozenset(lost)
+        self._known_gaps = SampleRanges((one.start, one.end) for one in lost)
         self.in_flight: Chunk | None = None
         self._rest: Chunk | None = None
         self._audio = StreamAudio(rate, values, heard_from)
@@ -100,7 +101,10 @@ class StreamPipeline:
             self.coverage.lost(gap.start, gap.end, gap.reason)
         self.coverage.extend(self._audio.end)
         self._settle_silence()
-        return None if gap in self._known_gaps else gap
+        if gap is None or not self._known_gaps.missing(gap.start, gap.end):
+            # What is heard again may begin within a gap that was told of as a whole.
+            return None
+        return gap
 
     def apply(self, values: SessionValues) -> None:
         """Go on with these values, taken up whole before the next chunk: the answer of one that is

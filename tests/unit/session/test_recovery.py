@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -368,3 +369,23 @@ def test_an_announced_fact_that_never_comes_is_waited_for_as_long_as_a_sender_is
     assert session.must_abandon(patience_ms)
     session.abandon(patience_ms)
     assert session.status == "completed"
+
+
+@pytest.mark.parametrize("skipped", [FRAME, 5 * RATE])
+def test_samples_that_capture_skipped_are_told_of_once_however_often_the_actor_dies(
+    skipped: int,
+) -> None:
+    """What is heard again begins in the middle of the longer gap."""
+    disk = Disk()
+    spoken = Spoken(b"", [])
+    actor = Actor(disk, spoken, 1)
+    for seq in range(60):
+        after = skipped if seq >= 30 else 0
+        payload = speech(1) if seq < 10 else silence(1)
+        actor.send(AudioFrame(0, seq, seq * FRAME + after, payload))
+        actor.answer()
+        if seq % 5 == 0:
+            actor = Actor(disk, spoken, 2 + seq)
+    events = [event for one in disk.changes for event in one.events]
+    gaps = [(one.body["start"], one.body["end"]) for one in events if one.type == "gap"]
+    assert gaps == [(3.0, 3.0 + skipped / RATE)]
