@@ -13,6 +13,7 @@ BENCHMARKS = (
     "clock",
     "clock_websocket",
     "storage",
+    "progress",
     "timing",
     "health_rps",
     "gateway",

@@ -65,3 +65,13 @@ def test_a_range_that_ends_before_its_start_is_refused_with_both() -> None:
     with pytest.raises(OrchestrationError) as refusal:
         SampleRanges().add(7, 3)
     assert refusal.value.facts == {"start": 7, "end": 3}
+
+
+@given(CHANGES, SPANS)
+def test_ranges_that_a_span_touches_are_those_that_it_would_be_joined_with(
+    changes: list[tuple[bool, tuple[int, int]]], span: tuple[int, int]
+) -> None:
+    ranges = built(changes)[0]
+    start, end = span
+    near = [one for one in ranges if one[0] <= end and one[1] >= start] if start < end else []
+    assert ranges.touching(start, end) == near
