@@ -33,6 +33,7 @@ from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
 from orchestration.storage.pool import Pool, connect_pool, sample_connections
 from orchestration.storage.postgres_archive import PostgresArchive
+from orchestration.storage.upload_ports import UploadRow
 from orchestration.storage.values import SessionRow, SessionSpec
 
 log = structlog.get_logger(__name__)
@@ -83,18 +84,22 @@ class Coordinator:
                 self._spawn(self._settings.watch_file())
                 self._spawn(self._meet_watch.run(self._pool, self._placement.open))
 
-    async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
-        """Store a session and give it an actor; the same spec again finds it (False).
+    async def create(
+        self, spec: SessionSpec, upload: UploadRow | None = None
+    ) -> tuple[SessionRow, bool]:
+        """Store a session, with the file that it is made for, and give it an actor; the same spec
+        again finds it (False).
 
         Raises:
             LimitReached: as many sessions are open as may be.
             SessionConflict: it exists with another description.
+            RepeatUnderWay: the file's key is another file's.
             Unavailable: it is stored, and no actor could take it yet; ask again.
         """
         await self.ready()
         archive = await self._connected()
         with self._placement.room_for(spec.session_id):
-            row, created = await archive.create_session(spec)
+            row, created = await archive.create_session(spec, upload)
             if created:
                 self._reports.meter.count(SESSIONS_CREATED)
             if row.status in OPEN_STATUSES:

@@ -23,6 +23,7 @@ from orchestration.session.inputs import StreamSpec
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.archive_ports import Archive
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
+from orchestration.storage.upload_ports import UploadRow
 from orchestration.storage.values import SessionRow, SessionSpec
 
 REPORT_TIMEOUT_S = 5.0
@@ -101,8 +102,10 @@ class RaySessions:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
 
-    async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
-        created: tuple[SessionRow, bool] = await self._coordinate("create", spec)
+    async def create(
+        self, spec: SessionSpec, upload: UploadRow | None = None
+    ) -> tuple[SessionRow, bool]:
+        created: tuple[SessionRow, bool] = await self._coordinate("create", spec, upload)
         return created
 
     async def link(self, session_id: str) -> SessionLink | None:

@@ -42,7 +42,9 @@ INSERT INTO bot_sessions.schema_migrations (name, sha256) VALUES
     ('0026_correlations_of_a_session.sql',
      '74be02fdf9f19084ea4e14701d25c5bfae06e3ea3e9e67d285efa8cb2f56f2a9'),
     ('0027_progress.sql',
-     '3f9187afeec65cd0ea81c53be37a0004f030db149b511a9e753bee1cdd424624');
+     '3f9187afeec65cd0ea81c53be37a0004f030db149b511a9e753bee1cdd424624'),
+    ('0028_uploads.sql',
+     '97c3b71ce742962dec39e4508bdc93aa5a340039d3a53ee86edb23319c143d7c');
 
 -- Lets an index hold a session's id beside a range of its time.
 CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA bot_sessions;
@@ -177,6 +179,20 @@ CREATE TABLE bot_sessions.streams (
     PRIMARY KEY (session_id, stream),
     CHECK ((duration IS NULL) = (frontier IS NULL))
 ) WITH (fillfactor = 50);
+
+-- Files that were uploaded: the streams that they are, or are about to become.
+CREATE TABLE bot_sessions.uploads (
+    session_id            text NOT NULL REFERENCES bot_sessions.sessions ON DELETE CASCADE,
+    stream                integer NOT NULL,
+    -- Whether the session was made for the file: nobody else sends to it.
+    owns_session          boolean NOT NULL,
+    -- By which the same request is known when it comes again, and what was in it.
+    idempotency_key       text UNIQUE,
+    request_sha256        bytea,
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, stream),
+    CHECK ((idempotency_key IS NULL) = (request_sha256 IS NULL))
+);
 
 -- Samples that will never be heard, and why.
 CREATE TABLE bot_sessions.gaps (

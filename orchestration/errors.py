@@ -152,6 +152,22 @@ class LimitReached(OrchestrationError):
     close_code = 1013
 
 
+class KeyReused(OrchestrationError):
+    """An `Idempotency-Key` came with another request than before."""
+
+    code = "idempotency_key_reused"
+    http_status = 422
+    close_code = 4000
+
+
+class RepeatUnderWay(OrchestrationError):
+    """A request came again while the first one is still being begun."""
+
+    code = "repeat_under_way"
+    http_status = 409
+    close_code = 4009
+
+
 class SettingsRefused(OrchestrationError):
     """A change of the settings would not do; `faults` names each value, and why."""
 

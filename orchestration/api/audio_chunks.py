@@ -6,6 +6,7 @@ it is with facts. What has no number follows what is stored, however often it co
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -67,6 +68,7 @@ class ChunkSender:
         self._archive = archive
         self._detached = detached
         self._sender: SessionSender | None = None
+        self._listening: asyncio.Task[None] | None = None
         self._positions: dict[int, tuple[int, int]] = {}
         self._specs: dict[int, StreamSpec] = {}
         self._first_samples: OrderedDict[tuple[int, int], int] = OrderedDict()
@@ -205,12 +207,20 @@ class ChunkSender:
             sender = SessionSender(self._session_id, connection_id, self._sessions, self._archive)
             await sender.connect()
             self._sender, self._next_fact = sender, sender.next_fact
+            self._listening = asyncio.create_task(_heard_to_its_end(sender))
         return self._sender
 
     def _forget(self) -> None:
-        self._sender = None
+        if self._listening is not None:
+            self._listening.cancel()
+        self._sender = self._listening = None
         self._specs.clear()
         self._positions.clear()
+
+
+async def _heard_to_its_end(sender: SessionSender) -> None:
+    with contextlib.suppress(OrchestrationError):  # The next chunk finds it out.
+        await sender.listen()
 
 
 class ChunkSenders:

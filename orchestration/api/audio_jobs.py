@@ -109,7 +109,9 @@ class Uploads:
             async with open_decoding(job.order.file, self.limits()) as decoding:
                 job.step(source=decoding.source)
                 if job.order.session is not None:
-                    await self._sessions.create(job.order.session)
+                    # Before anybody can ask after it: whoever finds it stored finds it here.
+                    self._jobs[job.job_id] = job
+                    await self._sessions.create(job.order.session, job.row)
                     created = True
                 session_id = job.order.session_id
                 connection_id = await self._archive.new_connection_id(session_id)
@@ -141,14 +143,21 @@ class Uploads:
     ) -> None:
         stream = await open_file_stream(job, sender, self.limits().format)
         self._jobs[job.job_id] = job
+        if job.order.session is None:
+            await self._archive.note_upload(job.row)
         job.begun.set()
-        await push_file(job, decoding, sender, stream)
-        await await_words(job, sender, self._archive)
+        listening = asyncio.create_task(sender.listen())
+        try:
+            await push_file(job, decoding, sender, stream)
+            await await_words(job, listening, self._archive)
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
     async def _on_failure(self, job: UploadJob, error: OrchestrationError, created: bool) -> None:
         self.failed += 1
         job.error = error
-        if job.job_id in self._jobs:
+        if job.begun.is_set():
             self._lately_failed[job.job_id] = job
             if len(self._lately_failed) > MAX_FAILED_KEPT:
                 del self._lately_failed[next(iter(self._lately_failed))]

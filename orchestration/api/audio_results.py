@@ -14,10 +14,12 @@ from orchestration.api.audio_views import (
 from orchestration.api.coverage import stream_coverages
 from orchestration.api.replicas import Replicas
 from orchestration.api.upload_job import UploadJob
-from orchestration.api.upload_steps import is_whole, may_be_a_file
+from orchestration.api.upload_steps import is_whole
+from orchestration.audio.decoding import DecodeLimits
 from orchestration.config.current import CurrentSettings
 from orchestration.errors import Unavailable, UnknownJob, UnknownSession
 from orchestration.session.fields import MAX_STREAM
+from orchestration.session.inputs import StreamSpec
 from orchestration.session.status import TERMINAL
 from orchestration.storage.archive_ports import Archive
 from orchestration.storage.values import SessionRow, StreamRow
@@ -48,7 +50,7 @@ class UploadResults:
         session_id, stream = job.order.session_id, job.stream
         return await self._stored(session_id, stream, job, with_speakers)
 
-    async def view(self, job_id: str) -> UploadJobView:
+    async def view(self, job_id: str, with_speakers: bool = True) -> UploadJobView:
         """Any job: of this replica, of another, or as it is stored.
 
         A replica that is gone has left a stream with the whole file, which is heard without it, or
@@ -65,26 +67,26 @@ class UploadResults:
             raise UnknownJob("No job has this id.", {"job_id": job_id[:100]})
         session_id, stream = named["session_id"], int(named["stream"])
         with contextlib.suppress(UnknownSession, UnknownJob):
-            view = await self._stored_view(session_id, stream)
+            view = await self._stored_view(session_id, stream, with_speakers)
             if view.status != "processing" and view.error is None:
                 return view
         # Before the archive is looked at again: a job that ends meanwhile is in there.
         said = await self._replicas.job(job_id)
         if said.job is not None:
             return UploadJobView.model_validate(said.job)
-        view = await self._stored_view(session_id, stream)
+        view = await self._stored_view(session_id, stream, with_speakers)
         if view.error is not None and said.answered < self._current.now.server.ingress_replicas:
             # Who did not answer may be the one that is at it.
             return view.model_copy(update={"status": "processing", "error": None})
         return view
 
-    async def _stored_view(self, session_id: str, stream: int) -> UploadJobView:
+    async def _stored_view(
+        self, session_id: str, stream: int, with_speakers: bool
+    ) -> UploadJobView:
         """A job by what is stored, as if nobody were at it."""
         job_id = f"{session_id}.{stream}"
         row, mine = await self._rows(session_id, stream)
-        if not may_be_a_file(mine):
-            raise _unknown_job(session_id, stream)
-        result = await self._stored(session_id, stream, None, True)
+        result = await self._stored(session_id, stream, None, with_speakers)
         heard = result.processing_result
         assert heard is not None
         duration = result.audio_metadata.duration
@@ -112,11 +114,11 @@ class UploadResults:
 
     async def _rows(self, session_id: str, stream: int) -> tuple[SessionRow, StreamRow]:
         row = await self._archive.session(session_id)
+        if await self._archive.upload(session_id, stream) is None:
+            raise UnknownJob("No job has this id.", {"session_id": session_id, "stream": stream})
         streams = await self._archive.streams(session_id)
-        mine = next((one for one in streams if one.spec.stream == stream), None)
-        if mine is None:
-            raise _unknown_job(session_id, stream)
-        return row, mine
+        unopened = StreamRow(StreamSpec(stream, DecodeLimits().format), 0, 0, None, None)
+        return row, next((one for one in streams if one.spec.stream == stream), unopened)
 
     async def _stored(
         self, session_id: str, stream: int, job: UploadJob | None, with_speakers: bool
@@ -126,7 +128,3 @@ class UploadResults:
         coverage = stream_coverages([mine])[0]
         job_id = f"{session_id}.{stream}"
         return upload_result(job_id, row, mine, coverage, stored, job, with_speakers)
-
-
-def _unknown_job(session_id: str, stream: int) -> UnknownJob:
-    return UnknownJob("No job has this id.", {"session_id": session_id, "stream": stream})

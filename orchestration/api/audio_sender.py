@@ -3,13 +3,14 @@
 The same path as a bot's frames: journaled before it is answered, stored once, heard in order.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 
 from orchestration.api.connection import Detached
 from orchestration.api.ports import Sessions
-from orchestration.api.session_line import SessionLine
-from orchestration.errors import BadAudio
+from orchestration.api.session_line import SessionIsOver, SessionLine
+from orchestration.errors import BadAudio, Fenced, TakenOver, Unavailable
 from orchestration.session.exchange import IngestBatch, IngestReply, Notice, StreamPosition
 from orchestration.session.inputs import AudioFrame, EndOfStreams, Fact, StreamSpec
 from orchestration.storage.archive_ports import Archive
@@ -19,6 +20,8 @@ FRAME_MS = 1000
 """Audio of a file in one frame: a file is not live, so that fewer are better."""
 FRAMES_AT_ONCE = 20
 """Frames of a file in one call to its session, and in one transaction."""
+AWAY_POLL_S = 0.5
+"""How often a session is asked again that is away, or says that its process is about to stop."""
 
 
 class SessionSender:
@@ -74,6 +77,29 @@ class SessionSender:
     async def notice(self) -> Notice:
         """Wait some seconds for what the session has to tell its sender."""
         return await self._line.call(lambda link: link.notice(self._connection_id))
+
+    async def listen(self) -> None:
+        """Hear what the session has to tell until it has ended. By this it knows its sender there,
+        which may have nothing to send for long.
+
+        Raises:
+            TakenOver: another sends to the session.
+            UnknownSession: it was deleted.
+        """
+        while True:
+            try:
+                notice = await self.notice()
+            except SessionIsOver:
+                return
+            except (Unavailable, Fenced):
+                await asyncio.sleep(AWAY_POLL_S)
+                continue
+            if notice.kind == "taken_over":
+                raise TakenOver("A newer connection serves this session.")
+            if notice.kind == "ended":
+                return
+            if notice.kind == "goaway":
+                await asyncio.sleep(AWAY_POLL_S)
 
     def close(self, detached: Detached) -> None:
         """The session goes on waiting for another sender."""

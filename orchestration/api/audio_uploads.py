@@ -1,8 +1,6 @@
 """HTTP: audio as files, and the jobs that hear them."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, Header, Request
@@ -17,17 +15,25 @@ from orchestration.api.audio_forms import (
     in_time,
     upload_form,
 )
-from orchestration.api.audio_jobs import Uploads
+from orchestration.api.audio_jobs import Place, Uploads
 from orchestration.api.audio_results import UploadResults
-from orchestration.api.audio_views import UploadJobView, UploadResult, job_view
+from orchestration.api.audio_views import UploadJobView, UploadResult
 from orchestration.api.replicas import Replicas
 from orchestration.api.session_ids import new_session_id
 from orchestration.api.sessions import check_overrides
+from orchestration.api.upload_answers import (
+    FollowedJob,
+    JobHere,
+    RepeatedJob,
+    upload_answer,
+    upload_events,
+)
 from orchestration.api.upload_job import UploadJob, UploadOrder
+from orchestration.api.upload_repeats import KEY_PATTERN, UploadRepeats, request_key
 from orchestration.audio.decoding import DecodeLimits
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
-from orchestration.errors import OrchestrationError
+from orchestration.errors import RepeatUnderWay
 from orchestration.json_types import JsonObject
 from orchestration.services.decoding import decode
 from orchestration.session.fields import clean_name
@@ -38,7 +44,9 @@ from orchestration.storage.values import SessionSpec
 UPLOAD_PATH = "/api/audio/upload"
 LARGEST_BODY_BYTES = 1_073_741_824
 """No setting allows more."""
-SSE_HEARTBEAT_S = 10
+IdempotencyKey = Annotated[
+    str | None, Header(pattern=KEY_PATTERN, examples=['"0f5c2d1e-interview"'])
+]
 
 
 def uploads_router(
@@ -47,6 +55,7 @@ def uploads_router(
     """`/api/audio/upload` and `/api/audio/jobs`."""
     router = APIRouter(prefix="/api/audio", tags=["audio"])
     results = UploadResults(current, archive, uploads, replicas)
+    repeats = UploadRepeats(archive, results)
 
     @router.post(
         "/upload",
@@ -61,11 +70,13 @@ def uploads_router(
         request: Request,
         accept: Annotated[str | None, Header()] = None,
         prefer: Annotated[str | None, Header()] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Transcribe a file: as a session of its own, or as one more stream of `session_id`.
 
         Answers at once when the file is soon done, else with a job. With `Accept:
-        text/event-stream` it tells its progress, and the result as the last event.
+        text/event-stream` it tells its progress, and the result as the last event. The same
+        request again, with the same `Idempotency-Key`, is answered by what the first one made.
         """
         limits = current.now.audio
         with uploads.place() as place:
@@ -78,22 +89,42 @@ def uploads_router(
                 name, size = file_name(file), file.size or 0
                 order = _order(wanted, name, size, file.file, current.now)
                 if not wanted.transcription:
-                    facts = await _facts_only(file.file, name, size, uploads.limits())
-                    await form.close()
-                    return facts
+                    return await _facts_only(file.file, name, size, uploads.limits())
                 if wanted.session_id is not None:
                     await archive.session(wanted.session_id)
-                job = await uploads.start(order, place)
-            except BaseException:
+                if idempotency_key is not None:
+                    key = await request_key(idempotency_key, wanted, name, file.file)
+                    order = replace(order, key=key)
+                job = await _begun_or_repeated(order, place)
+            finally:
                 if not place.kept:
                     await form.close()
-                raise
         with_speakers = wanted.speaker_diarization
+        followed: FollowedJob = (
+            RepeatedJob(job, results, with_speakers, name, size)
+            if isinstance(job, str)
+            else JobHere(job, results, with_speakers)
+        )
         if accept and "text/event-stream" in accept:
-            events = _events(job, results, with_speakers)
-            return StreamingResponse(events, media_type="text/event-stream")
+            return StreamingResponse(upload_events(followed), media_type="text/event-stream")
         within_s = 0 if prefer and "respond-async" in prefer else limits.answer_within_s
-        return await _answer(job, results, within_s, with_speakers)
+        return await upload_answer(followed, within_s)
+
+    async def _begun_or_repeated(order: UploadOrder, place: Place) -> UploadJob | str:
+        """A job for the order, or the id of the one that the same request made before."""
+        if order.key is None:
+            return await uploads.start(order, place)
+        earlier = await repeats.earlier(order.key)
+        if earlier is not None:
+            return earlier
+        try:
+            return await uploads.start(order, place)
+        except RepeatUnderWay:
+            # The two came at once.
+            earlier = await repeats.earlier(order.key)
+            if earlier is None:
+                raise
+            return earlier
 
     @router.get("/jobs/{job_id}")
     async def job(job_id: str) -> UploadJobView:
@@ -101,47 +132,6 @@ def uploads_router(
         return await results.view(job_id)
 
     return router
-
-
-async def _answer(
-    job: UploadJob, results: UploadResults, within_s: float, with_speakers: bool
-) -> Response:
-    try:
-        async with asyncio.timeout(within_s):
-            await job.finished.wait()
-    except TimeoutError:
-        view = job_view(job)
-        headers = {"Location": view.status_url, "Retry-After": "2"}
-        return JSONResponse(view.model_dump(), status_code=202, headers=headers)
-    return JSONResponse((await results.of(job, with_speakers)).model_dump())
-
-
-async def _events(
-    job: UploadJob, results: UploadResults, with_speakers: bool
-) -> AsyncIterator[str]:
-    """Progress at each step, then the result or the problem."""
-    while not job.finished.is_set():
-        changed = job.changed
-        yield _event("progress", job_view(job).model_dump(exclude={"result"}))
-        try:
-            async with asyncio.timeout(SSE_HEARTBEAT_S):
-                await changed.wait()
-        except TimeoutError:
-            yield ": still at work\n\n"
-    try:
-        yield _event("result", (await results.of(job, with_speakers)).model_dump())
-    except OrchestrationError as error:
-        problem: JsonObject = {
-            **error.facts,
-            "status": error.http_status,
-            "code": error.code,
-            "detail": error.message,
-        }
-        yield _event("error", problem)
-
-
-def _event(name: str, body: object) -> str:
-    return f"event: {name}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"
 
 
 async def _facts_only(file: BinaryIO, name: str, size: int, limits: DecodeLimits) -> Response:

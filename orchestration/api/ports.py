@@ -18,6 +18,7 @@ from orchestration.session.exchange import (
 from orchestration.session.inputs import StreamSpec
 from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
+from orchestration.storage.upload_ports import UploadRow
 from orchestration.storage.values import SessionRow, SessionSpec
 
 
@@ -67,11 +68,17 @@ class SessionLink(Protocol):
 class Sessions(Protocol):
     """The running sessions."""
 
-    async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
+    async def create(
+        self, spec: SessionSpec, upload: UploadRow | None = None
+    ) -> tuple[SessionRow, bool]:
         """Create a session and give it an actor; the same spec again finds it (False).
+
+        Args:
+            upload: the file that the session is made for.
 
         Raises:
             SessionConflict: the id exists with another description.
+            RepeatUnderWay: the file's key is another file's.
             LimitReached: as many sessions are open as the service allows.
         """
         ...

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from orchestration.audio.decoding import SourceInfo
 from orchestration.errors import OrchestrationError
 from orchestration.session.inputs import ParticipantRef
+from orchestration.storage.upload_ports import RequestKey, UploadRow
 from orchestration.storage.values import SessionSpec
 
 
@@ -20,6 +21,8 @@ class UploadOrder:
     session: SessionSpec | None
     session_id: str
     participant: ParticipantRef | None
+    key: RequestKey | None = None
+    """By which the request is known if it comes again."""
 
 
 @dataclass(slots=True)
@@ -40,9 +43,15 @@ class UploadJob:
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
+    def row(self) -> UploadRow:
+        """What is stored of it."""
+        order = self.order
+        return UploadRow(order.session_id, self.stream, order.session is not None, order.key)
+
+    @property
     def job_id(self) -> str:
         """Where its result is: any replica finds it by this."""
-        return f"{self.order.session_id}.{self.stream}"
+        return self.row.job_id
 
     def step(self, **values: Any) -> None:
         """Something of it changed."""

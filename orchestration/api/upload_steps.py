@@ -9,7 +9,7 @@ from orchestration.api.coverage import stream_coverages
 from orchestration.api.session_line import SessionIsOver
 from orchestration.api.upload_job import UploadJob
 from orchestration.audio.pcm import PcmFormat
-from orchestration.errors import SessionEnded, TakenOver, Unavailable
+from orchestration.errors import SessionEnded, Unavailable
 from orchestration.services.decoding import Decoding
 from orchestration.session.fields import MAX_STREAM
 from orchestration.session.inputs import EndOfStreams, StreamSpec
@@ -71,36 +71,34 @@ async def push_file(
         await sender.push(EndOfStreams(((job.stream, stream.last_seq),), -1))
 
 
-async def await_words(job: UploadJob, sender: SessionSender, archive: Archive) -> None:
+async def await_words(job: UploadJob, listening: asyncio.Task[None], archive: Archive) -> None:
     """Until the file's words and their translations are stored; the database may be away meanwhile.
+
+    Args:
+        listening: to the session, as its sender.
 
     Raises:
         TakenOver: another sends to somebody's session.
         UnknownSession: the session was deleted.
     """
-    listening = asyncio.create_task(_listen(sender))
     loop = asyncio.get_running_loop()
     heard_at_s: float | None = None
     own_session = job.order.session is not None
-    try:
-        while True:
-            with contextlib.suppress(Unavailable):
-                if await _is_over(job, archive):
+    while True:
+        with contextlib.suppress(Unavailable):
+            if await _is_over(job, archive):
+                return
+            if not own_session and job.heard_ms == job.decoded_ms:
+                heard_at_s = heard_at_s or loop.time()
+                late = loop.time() - heard_at_s > TRANSLATIONS_WAIT_S
+                if late or await _is_translated(job, archive):
                     return
-                if not own_session and job.heard_ms == job.decoded_ms:
-                    heard_at_s = heard_at_s or loop.time()
-                    late = loop.time() - heard_at_s > TRANSLATIONS_WAIT_S
-                    if late or await _is_translated(job, archive):
-                        return
-            if listening.done():
-                # A file of its own has said its end: it needs no sender any more.
-                error = listening.exception()
-                if error is not None and not own_session:
-                    raise error
-            await asyncio.sleep(POLL_S)
-    finally:
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        if listening.done():
+            # A file of its own has said its end: it needs no sender any more.
+            error = listening.exception()
+            if error is not None and not own_session:
+                raise error
+        await asyncio.sleep(POLL_S)
 
 
 async def _is_over(job: UploadJob, archive: Archive) -> bool:
@@ -143,12 +141,6 @@ def pending_ms_of(row: StreamRow) -> int:
     return pending * 1000 // rate
 
 
-def may_be_a_file(row: StreamRow) -> bool:
-    """Whether a stream's frames are as long as a file's: a bot's are shorter."""
-    frame_samples = row.spec.format.sample_rate * FRAME_MS // 1000
-    return row.next_seq == -(-row.next_sample // frame_samples)
-
-
 def is_whole(row: StreamRow) -> bool:
     """Whether all of a file is in its stream, as stored: only the last frame of a file is short.
 
@@ -156,18 +148,3 @@ def is_whole(row: StreamRow) -> bool:
     they are.
     """
     return row.next_sample % (row.spec.format.sample_rate * FRAME_MS // 1000) != 0
-
-
-async def _listen(sender: SessionSender) -> None:
-    """Keeps the line to the session alive; raises TakenOver when another took it."""
-    try:
-        while True:
-            notice = await sender.notice()
-            if notice.kind == "taken_over":
-                raise TakenOver("A newer connection serves this session.")
-            if notice.kind == "ended":
-                return
-            if notice.kind == "goaway":
-                await asyncio.sleep(POLL_S)
-    except SessionIsOver:
-        return

@@ -100,6 +100,7 @@ class SenderChannel:
                     )
                 )
             stored_s = time.monotonic() - began_s
+            session.sender_called(monotonic_ms())
             session.accept(judgement, monotonic_ms())
             self._incarnation.wake()
             reply = IngestReply(
@@ -116,6 +117,8 @@ class SenderChannel:
 
     async def notice(self, connection_id: str) -> Notice:
         """Wait for something to tell this connection."""
+        if connection_id == self._connection:
+            self._session.sender_called(monotonic_ms())
         changed = self._incarnation.changed
         notice = self._notice_for(connection_id)
         if notice.kind != "idle":
@@ -198,6 +201,7 @@ class SenderChannel:
             raise Unavailable("No sender is connected; connect again.")
         if connection_id != self._connection:
             raise self._taken_over()
+        self._session.sender_called(monotonic_ms())
 
     def _taken_over(self) -> TakenOver:
         return TakenOver(

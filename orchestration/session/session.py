@@ -98,7 +98,8 @@ class Session:
         self._languages_told = spec.language, spec.target_languages
         if claim.has_untold_languages:
             self._outbox.tell_languages(*self._languages_told)
-        self._sender = SenderPresence(now_ms)
+        self._is_upload = claim.is_upload
+        self._sender = SenderPresence(now_ms, is_upload=claim.is_upload)
         self._next_passing_ms = now_ms
         self._next_progress_ms = now_ms
         self._restore(claim)
@@ -148,10 +149,14 @@ class Session:
 
     def connected(self, now_ms: int) -> None:
         """A sender is there."""
-        self._sender.connected()
+        self._sender.connected(now_ms)
         self._streams.reconnected()
         if self.status == "created":
             self._status.turn("active")
+
+    def sender_called(self, now_ms: int) -> None:
+        """The sender that is there is so still, whether or not it brought something."""
+        self._sender.called(now_ms)
 
     def disconnected(self, now_ms: int) -> None:
         """The sender is gone; the session waits for it."""
@@ -324,7 +329,7 @@ class Session:
 
     def end_now(self, now_ms: int) -> None:
         """End where the streams and the facts are."""
-        self._sender.connected()
+        self._sender.connected(now_ms)
         if self.status not in ("ending", *TERMINAL):
             self._status.turn("ending")
         self._intake.end_here()
@@ -343,7 +348,8 @@ class Session:
     def abandon(self, now_ms: int) -> None:
         """No sender came back: end as if it had said so."""
         if self.status != "ending":
-            self._status.turn("abandoned", "no bot came back")
+            why = "the upload broke off" if self._is_upload else "no bot came back"
+            self._status.turn("abandoned", why)
         self.end_now(now_ms)
 
     # Recovery
@@ -377,6 +383,7 @@ class Session:
     def replayed(self, now_ms: int) -> None:
         """The journal is heard: go on."""
         self._people.correlator.scan()
+        self._sender.recovered(now_ms)
         self._streams.replayed(now_ms)
         self._advance(now_ms)
 

@@ -10,6 +10,7 @@ from orchestration.session.status import SessionStatus
 from orchestration.storage.alert_ports import AlertLog
 from orchestration.storage.speaker_ports import SpeakerArchive
 from orchestration.storage.timing_ports import TimingArchive
+from orchestration.storage.upload_ports import UploadArchive, UploadRow
 from orchestration.storage.values import (
     ClockChangeRow,
     JournalFrame,
@@ -84,15 +85,19 @@ class Page(Generic[Row]):
     next_cursor: str | None
 
 
-class Archive(AlertLog, TimingArchive, SpeakerArchive, Protocol):
+class Archive(AlertLog, TimingArchive, SpeakerArchive, UploadArchive, Protocol):
     """Reading and managing sessions, and what was told of the service. All raise
     DatabaseUnavailable when PostgreSQL is away; those that name a session raise UnknownSession."""
 
-    async def create_session(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
-        """Store a session, or find the same one again (False).
+    async def create_session(
+        self, spec: SessionSpec, upload: UploadRow | None = None
+    ) -> tuple[SessionRow, bool]:
+        """Store a session, or find the same one again (False); with the file that it is made for,
+        both or neither.
 
         Raises:
             SessionConflict: the id exists with another description.
+            RepeatUnderWay: the file's key is another file's.
         """
         ...
 

@@ -87,6 +87,8 @@ class Claim:
     """The last pieces of the streams' timelines, in order of stream and sample."""
     participants: Sequence[ParticipantRow] = ()
     """Everybody known so far: not all of them come from facts."""
+    is_upload: bool = False
+    """Whether the session was made for a file that was uploaded."""
     has_untold_languages: bool = False
     """Whether viewers may not have been told of the session's languages, because an incarnation
     died when they were changed."""

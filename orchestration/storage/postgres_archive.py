@@ -20,6 +20,7 @@ from orchestration.storage.postgres_erasures import PostgresErasures
 from orchestration.storage.postgres_speakers import PostgresSpeakers
 from orchestration.storage.postgres_tickets import PostgresTickets
 from orchestration.storage.postgres_timing import PostgresTiming
+from orchestration.storage.postgres_uploads import PostgresUploads, store_upload
 from orchestration.storage.quality_statements import QUALITY_BY_STREAM
 from orchestration.storage.recording_statements import (
     EXPIRED_RECORDINGS,
@@ -40,6 +41,7 @@ from orchestration.storage.rows import (
     stream_from,
     translated_from,
 )
+from orchestration.storage.upload_ports import UploadRow
 from orchestration.storage.values import (
     JournalFrame,
     ParticipantRow,
@@ -57,11 +59,14 @@ class PostgresArchive(
     PostgresTickets,
     PostgresTiming,
     PostgresSpeakers,
+    PostgresUploads,
 ):
     """`DataArchive` over a pool. Text that PostgreSQL cannot hold is stored as U+FFFD."""
 
-    async def create_session(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
-        async with database(self._pool) as connection:
+    async def create_session(
+        self, spec: SessionSpec, upload: UploadRow | None = None
+    ) -> tuple[SessionRow, bool]:
+        async with database(self._pool) as connection, connection.transaction():
             created = await connection.fetchrow(
                 sql.CREATE + SESSION_COLUMNS,
                 spec.session_id,
@@ -73,6 +78,8 @@ class PostgresArchive(
                 spec.description_hash,
             )
             if created is not None:
+                if upload is not None:
+                    await store_upload(connection, upload)
                 return session_from(created), True
             found = await connection.fetchrow(
                 f"SELECT {SESSION_COLUMNS}, idempotency_hash FROM bot_sessions.sessions "

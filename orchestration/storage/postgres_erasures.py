@@ -34,6 +34,7 @@ TABLES_OF_SESSION = (
     "stream_clocks",
     "clock_changes",
     "timeline_pieces",
+    "uploads",
     "streams",
     "facts",
     "events",

@@ -15,6 +15,7 @@ from orchestration.storage import speaker_statements as speaker_sql
 from orchestration.storage.frame_reader import read_frames, read_frames_after
 from orchestration.storage.journal_ports import Claim, SessionChanges
 from orchestration.storage.pool import Connection, Pool, database, unknown_session
+from orchestration.storage.postgres_uploads import IS_OF_AN_UPLOAD
 from orchestration.storage.rows import (
     PARTICIPANTS,
     SESSION_COLUMNS,
@@ -74,6 +75,7 @@ class PostgresJournal:
             facts = await connection.fetchrow(sql.FACTS_OF_SESSION, session_id)
             assert facts is not None
             languages = await connection.fetchval(sql.LAST_LANGUAGES, session_id)
+            is_upload = await connection.fetchval(IS_OF_AN_UPLOAD, session_id)
         return Claim(
             session=session,
             epoch=session.epoch,
@@ -89,6 +91,7 @@ class PostgresJournal:
             facts_told=facts["facts_told"],
             clocks=clocks,
             timeline=timeline,
+            is_upload=is_upload,
             has_untold_languages=session.epoch > 1
             and may_be_untold(session.spec, languages, row["idempotency_hash"]),
         )

@@ -15,6 +15,7 @@ from orchestration.storage.pool import Pool
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_erasures import TABLES_OF_SESSION
 from orchestration.storage.postgres_journal import PostgresJournal
+from orchestration.storage.upload_ports import UploadRow
 from orchestration.storage.values import QualityRow, SessionSpec
 from tests.contracts.filled_session import HEARD, create, fill
 from tests.storage_values import (
@@ -200,6 +201,7 @@ async def test_deleting_removes_every_row_of_the_session_and_no_other(
             "reason, applied_by) VALUES ($1, 'captions', 1, 4, 'late', 'api')",
             session_id,
         )
+        await archive.note_upload(UploadRow(session_id, 0, True, None))
     before = await rows_by_table(pool, "gone")
     assert all(before.values()), "a table is missing from the test"
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from orchestration.errors import SessionConflict, SessionEnded, UnknownSession
+from orchestration.errors import RepeatUnderWay, SessionConflict, SessionEnded, UnknownSession
 from orchestration.session.events import DurableEvent
 from orchestration.session.status import TERMINAL, SessionStatus
 from orchestration.storage.archive_ports import (
@@ -14,6 +14,7 @@ from orchestration.storage.archive_ports import (
     Snapshot,
     StoredSegment,
 )
+from orchestration.storage.upload_ports import UploadRow
 from orchestration.storage.values import (
     JournalFrame,
     ParticipantRow,
@@ -38,6 +39,7 @@ class StoredSession:
     streams: dict[int, StreamRow] = field(default_factory=dict)
     frames: dict[int, list[JournalFrame]] = field(default_factory=dict)
     files: list[RecordedFile] = field(default_factory=list)
+    uploads: dict[int, UploadRow] = field(default_factory=dict)
     events: list[DurableEvent] = field(default_factory=list)
     segments: list[StoredSegment] = field(default_factory=list)
     participants: list[ParticipantRow] = field(default_factory=list)
@@ -71,7 +73,9 @@ class InMemoryArchive(
             raise UnknownSession(f"No session {session_id}.", {"session_id": session_id})
         return self.stored[session_id]
 
-    async def create_session(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
+    async def create_session(
+        self, spec: SessionSpec, upload: UploadRow | None = None
+    ) -> tuple[SessionRow, bool]:
         known = self.stored.get(spec.session_id)
         if known is not None:
             if known.idempotency_hash != spec.description_hash:
@@ -79,8 +83,33 @@ class InMemoryArchive(
             return known.row, False
         now = datetime.now(UTC)
         row = SessionRow(spec, "created", None, now, None, None, None, 0)
-        self.stored[spec.session_id] = StoredSession(row, spec.description_hash)
+        stored = StoredSession(row, spec.description_hash)
+        if upload is not None:
+            self._note(stored, upload)
+        self.stored[spec.session_id] = stored
         return row, True
+
+    async def note_upload(self, upload: UploadRow) -> None:
+        self._note(self.of(upload.session_id), upload)
+
+    async def upload(self, session_id: str, stream: int) -> UploadRow | None:
+        stored = self.stored.get(session_id)
+        return stored.uploads.get(stream) if stored is not None else None
+
+    async def upload_by_key(self, key: str) -> UploadRow | None:
+        uploads = (one for stored in self.stored.values() for one in stored.uploads.values())
+        return next((one for one in uploads if one.key is not None and one.key.key == key), None)
+
+    async def free_upload_key(self, upload: UploadRow) -> None:
+        self.of(upload.session_id).uploads[upload.stream] = replace(upload, key=None)
+
+    def _note(self, stored: StoredSession, upload: UploadRow) -> None:
+        keys = [
+            one.key.key for of in self.stored.values() for one in of.uploads.values() if one.key
+        ]
+        if upload.key is not None and upload.key.key in keys:
+            raise RepeatUnderWay("The same request is under way already; ask again.")
+        stored.uploads[upload.stream] = upload
 
     async def session(self, session_id: str) -> SessionRow:
         return self.of(session_id).row

@@ -35,6 +35,7 @@ from orchestration.speakers.corrections import CORRECTED_BY, Correction
 from orchestration.storage.chunk_files import ChunkFileStore
 from orchestration.storage.erasing import Erasing
 from orchestration.storage.erasure_ports import ErasureReceipt, Person, PersonAudio
+from orchestration.storage.upload_ports import UploadRow
 from orchestration.storage.values import JournalFrame, SessionRow, SessionSpec, StreamRow
 from tests.doubles.in_memory_archive import InMemoryArchive, StoredSession
 
@@ -264,8 +265,10 @@ class InMemorySessions:
         self.health_gate = asyncio.Event()
         self.health_gate.set()
 
-    async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
-        row, created = await self.archive.create_session(spec)
+    async def create(
+        self, spec: SessionSpec, upload: UploadRow | None = None
+    ) -> tuple[SessionRow, bool]:
+        row, created = await self.archive.create_session(spec, upload)
         if created:
             stored = self.archive.of(spec.session_id)
             self.running[spec.session_id] = InMemorySession(stored)

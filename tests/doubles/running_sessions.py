@@ -31,6 +31,7 @@ from orchestration.storage.erasure_ports import Person as PersonToErase
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
 from orchestration.storage.recordings import Recordings
+from orchestration.storage.upload_ports import UploadRow
 from orchestration.storage.values import SessionRow, SessionSpec
 
 
@@ -76,8 +77,10 @@ class RunningSessions:
         self.engines = OneWordEngines()
         self.finished = asyncio.Event()
 
-    async def create(self, spec: SessionSpec) -> tuple[SessionRow, bool]:
-        row, created = await self._archive.create_session(spec)
+    async def create(
+        self, spec: SessionSpec, upload: UploadRow | None = None
+    ) -> tuple[SessionRow, bool]:
+        row, created = await self._archive.create_session(spec, upload)
         await self.restart(spec.session_id)
         return row, created
 

@@ -13,6 +13,7 @@ from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import SessionEnded
 from orchestration.json_types import JsonObject
 from orchestration.session.inputs import StreamSpec
+from orchestration.storage.upload_ports import UploadRow
 from orchestration.storage.values import SessionSpec, StreamProgress, StreamRow
 from tests.data.make_files import FORMATS, tone_file
 from tests.doubles.api_server import ApiServer, served
@@ -45,7 +46,7 @@ class Replicas:
 async def uploaded(server: ApiServer, **fields: str) -> tuple[int, JsonObject]:
     form = aiohttp.FormData(fields)
     form.add_field("file", tone_file(FORMATS["flac"]), filename="tone.flac")
-    headers = {"Prefer": "respond-async"}
+    headers = {"Prefer": "respond-async", "Idempotency-Key": '"key-1"'}
     return await server.json("POST", "/api/audio/upload", data=form, headers=headers)
 
 
@@ -122,7 +123,9 @@ async def test_what_one_replica_takes_in_the_viewers_at_the_other_hear(replicas:
     assert (resumed["after"], second["message"]) == (first["seq"], "2")
 
 
-async def test_a_file_that_one_replica_hears_the_other_tells_of(replicas: Replicas) -> None:
+async def test_a_file_that_one_replica_hears_the_other_tells_of_and_takes_no_second_time(
+    replicas: Replicas,
+) -> None:
     await replicas.stats()
     replicas.session.push_gate.clear()
     job = asyncio.create_task(uploaded(replicas.one, session_id="s1"))
@@ -132,6 +135,8 @@ async def test_a_file_that_one_replica_hears_the_other_tells_of(replicas: Replic
     here, there = [(await server.json("GET", path))[1] for server in (replicas.one, replicas.other)]
     assert here == there
     assert (there["status"], there["stage"], there["error"]) == ("processing", "decoding", None)
+    _, again = await uploaded(replicas.other, session_id="s1")
+    assert again["job_id"] == said["job_id"]
     replicas.session.push_gate.set()
 
 
@@ -167,6 +172,7 @@ async def test_a_file_whose_replica_was_killed_has_failed_unless_all_of_it_had_a
     heard = StreamProgress(3, 0, samples, samples, samples, 0, samples)
     frames = -(-samples // 16_000)
     stored.streams[3] = StreamRow(StreamSpec(3, fmt, None), frames, samples, None, heard)
+    stored.uploads[3] = UploadRow("s1", 3, False, None)
     if is_given_up:
         stored.streams[3] = replace(stored.streams[3], last_seq=frames - 1)
         stored.set_status("completed")
@@ -182,11 +188,26 @@ async def test_a_file_whose_replica_was_killed_has_failed_unless_all_of_it_had_a
             assert error is None
 
 
-async def test_a_bots_stream_is_no_job(replicas: Replicas) -> None:
+async def test_a_file_whose_replica_was_killed_before_its_stream_was_open_has_failed(
+    replicas: Replicas,
+) -> None:
+    await replicas.stats()
+    replicas.session.stored.uploads[0] = UploadRow("s1", 0, True, None)
+    for server in (replicas.one, replicas.other):
+        status, job = await server.json("GET", "/api/audio/jobs/s1.0")
+        assert (status, job["status"], job["stage"]) == (200, "failed", "decoding")
+
+
+@pytest.mark.parametrize(
+    ("frames", "samples"), [(100, 160_000), (0, 0), (1, 1600), (10, 160_000), (1, 16_000)]
+)
+async def test_a_bots_stream_is_no_job_however_long_its_frames_are(
+    replicas: Replicas, frames: int, samples: int
+) -> None:
     await replicas.stats()
     fmt = PcmFormat("s16le", 16_000, 1)
     replicas.session.stored.streams[3] = StreamRow(
-        StreamSpec(3, fmt, None), 100, 160_000, None, None
+        StreamSpec(3, fmt, None), frames, samples, None, None
     )
     for server in (replicas.one, replicas.other):
         status, job = await server.json("GET", "/api/audio/jobs/s1.3")
@@ -196,7 +217,9 @@ async def test_a_bots_stream_is_no_job(replicas: Replicas) -> None:
 async def test_a_whole_file_goes_on_without_its_replica(replicas: Replicas) -> None:
     await replicas.stats()
     fmt = PcmFormat("s16le", 16_000, 1)
-    replicas.session.stored.streams[3] = StreamRow(StreamSpec(3, fmt, None), 2, 17_000, None, None)
+    stored = replicas.session.stored
+    stored.streams[3] = StreamRow(StreamSpec(3, fmt, None), 2, 17_000, None, None)
+    stored.uploads[3] = UploadRow("s1", 3, False, None)
     _, job = await replicas.other.json("GET", "/api/audio/jobs/s1.3")
     assert (job["status"], job["stage"], job["error"]) == ("processing", "transcribing", None)
 
@@ -215,6 +238,7 @@ async def test_nobody_is_said_to_have_failed_while_a_replica_does_not_answer(
         session = await one.session()
         fmt = PcmFormat("s16le", 16_000, 1)
         session.stored.streams[0] = StreamRow(StreamSpec(0, fmt, None), 1, 16_000, None, None)
+        session.stored.uploads[0] = UploadRow("s1", 0, False, None)
         _, job = await one.json("GET", "/api/audio/jobs/s1.0")
     assert (job["status"], job["error"]) == ("processing", None)
 

@@ -13,7 +13,9 @@ from orchestration.errors import (
     EngineError,
     EngineTimeout,
     FrameConflict,
+    KeyReused,
     LimitReached,
+    RepeatUnderWay,
     SessionEnded,
     TooLarge,
     UnknownJob,
@@ -110,7 +112,15 @@ OPERATIONS: Operations = {
     "POST /api/audio/upload": Operation(
         "Transcribe a file",
         _RESULT,
-        problems=(*_OF_A_FILE, LimitReached, UnknownSession, SessionEnded, *_OF_ENGINES),
+        problems=(
+            *_OF_A_FILE,
+            LimitReached,
+            UnknownSession,
+            SessionEnded,
+            KeyReused,
+            RepeatUnderWay,
+            *_OF_ENGINES,
+        ),
         answers={
             ("200", "text/event-stream"): 'event: progress\ndata: {"progress": 0.4, …}\n\n',
             ("202", "application/json"): _JOB,

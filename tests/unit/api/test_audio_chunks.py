@@ -6,7 +6,7 @@ from orchestration.api.audio_chunks import ChunkSender
 from orchestration.api.connection import Detached
 from orchestration.audio.pcm import PcmFormat
 from orchestration.errors import SessionEnded
-from orchestration.session.exchange import IngestBatch, IngestReply
+from orchestration.session.exchange import IngestBatch, IngestReply, Notice
 from orchestration.session.inputs import SampleMoment, SpeakerFact, StreamSpec
 from orchestration.storage.values import SessionSpec
 from tests.doubles.in_memory_archive import InMemoryArchive
@@ -71,3 +71,33 @@ async def test_a_session_that_another_sender_ended_takes_no_chunk(
     session.complete()
     with pytest.raises(SessionEnded):
         await sender.store(SPEC, 1, None, CHUNK, read_ns=0)
+
+
+async def test_between_chunks_the_session_knows_its_sender_there_until_it_is_let_go(
+    session: InMemorySession, sender: ChunkSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notice, asked = session.notice, asyncio.Semaphore(0)
+    under_way = 0
+
+    async def counted(connection_id: str) -> Notice:
+        nonlocal under_way
+        under_way += 1
+        asked.release()
+        try:
+            return await notice(connection_id)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(session, "notice", counted)
+    await sender.store(SPEC, None, None, CHUNK, read_ns=0)
+    async with asyncio.timeout(60):
+        for _ in range(3):
+            await asked.acquire()
+    sender.close()
+    async with asyncio.timeout(60):
+        while under_way:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0)
+    await sender.store(SPEC, None, None, CHUNK, read_ns=0)
+    async with asyncio.timeout(60):
+        await asked.acquire()
+    sender.close()

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
@@ -12,6 +13,8 @@ from orchestration.api.upload_job import UploadJob, UploadOrder
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
 from orchestration.errors import DatabaseUnavailable, Unavailable
+from orchestration.session.exchange import Notice
+from orchestration.storage.upload_ports import UploadRow
 from orchestration.storage.values import SessionRow, SessionSpec
 from tests.data.make_files import FORMATS, tone_file
 from tests.doubles.in_memory_archive import InMemoryArchive
@@ -60,10 +63,10 @@ async def test_a_file_whose_caller_leaves_before_its_session_is_there_is_heard_a
 ) -> None:
     create, asked, go_on = sessions.create, asyncio.Event(), asyncio.Event()
 
-    async def slow_create(spec: SessionSpec) -> tuple[SessionRow, bool]:
+    async def slow_create(spec: SessionSpec, upload: UploadRow) -> tuple[SessionRow, bool]:
         asked.set()
         await go_on.wait()
-        return await create(spec)
+        return await create(spec, upload)
 
     monkeypatch.setattr(sessions, "create", slow_create)
     file = WatchedFile()
@@ -108,7 +111,7 @@ async def test_a_stopping_service_says_so_to_whoever_waits_for_a_file_to_begin(
 ) -> None:
     asked = asyncio.Event()
 
-    async def no_answer(spec: SessionSpec) -> tuple[SessionRow, bool]:
+    async def no_answer(spec: SessionSpec, upload: UploadRow) -> tuple[SessionRow, bool]:
         asked.set()
         return await asyncio.Future[tuple[SessionRow, bool]]()
 
@@ -119,3 +122,54 @@ async def test_a_stopping_service_says_so_to_whoever_waits_for_a_file_to_begin(
     async with asyncio.timeout(60):
         with pytest.raises(Unavailable):
             await caller
+
+
+class Listened:
+    """Counts how often a session is asked for what it has to tell."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        notice = InMemorySession.notice
+        self._times = asyncio.Semaphore(0)
+
+        async def counted(session: InMemorySession, connection_id: str) -> Notice:
+            self._times.release()
+            return await notice(session, connection_id)
+
+        monkeypatch.setattr(InMemorySession, "notice", counted)
+
+    async def times(self, count: int) -> None:
+        async with asyncio.timeout(60):
+            for _ in range(count):
+                await self._times.acquire()
+
+
+async def test_a_file_that_is_long_on_its_way_lets_its_session_know_that_somebody_sends(
+    uploads: Uploads, sessions: InMemorySessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listened = Listened(monkeypatch)
+    await sessions.create(SPEC)
+    sessions.running["s1"].push_gate.clear()
+    job = await uploads.start(replace(order(), session=None), Place())
+    await listened.times(3)
+    assert not job.finished.is_set()
+    sessions.running["s1"].push_gate.set()
+    sessions.running["s1"].complete()
+    await finished(uploads, job)
+    assert job.error is None
+
+
+async def test_a_session_that_restarts_is_listened_to_again(
+    uploads: Uploads, sessions: InMemorySessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_steps, "POLL_S", 0.01)
+    listened = Listened(monkeypatch)
+    await sessions.create(SPEC)
+    job = await uploads.start(replace(order(), session=None), Place())
+    await listened.times(1)
+    sessions.running["s1"].restart()
+    async with asyncio.timeout(60):
+        await sessions.running["s1"].connected.wait()
+    await listened.times(2)
+    sessions.running["s1"].complete()
+    await finished(uploads, job)
+    assert job.error is None

@@ -50,6 +50,7 @@ def claim(
     language: str | None = "en",
     streams: tuple[StreamRow, ...] = (),
     segment_counts: Mapping[int, int] | None = None,
+    is_upload: bool = False,
 ) -> Claim:
     row = SessionRow(
         spec=SessionSpec("weekly", language=language, target_languages=targets),
@@ -61,7 +62,7 @@ def claim(
         actor_name="session-1",
         epoch=1,
     )
-    return Claim(row, 1, streams, 0, 0, segment_counts or {})
+    return Claim(row, 1, streams, 0, 0, segment_counts or {}, is_upload=is_upload)
 
 
 def words(*timed: tuple[str, int, int], language: str = "en") -> Hypothesis:
