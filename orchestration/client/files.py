@@ -1,8 +1,8 @@
 """Files of audio as forms, read while they are sent."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from io import BytesIO
+from io import BytesIO, RawIOBase
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,42 @@ from orchestration.session.inputs import ParticipantRef
 AudioSource = Path | bytes | BinaryIO
 """A path, the file's content, or an open file; one that was opened by the caller stays his."""
 UNNAMED = "audio"
+
+
+class _Borrowed(RawIOBase):
+    """A caller's file, which stays open when aiohttp has sent it and closes this."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+
+def rewinding(source: AudioSource) -> Callable[[], object] | None:
+    """What brings the audio back to where it is now; None where it can be read only once."""
+    if isinstance(source, Path | bytes):
+        return lambda: None
+    if not source.seekable():
+        return None
+    start = source.tell()
+    return lambda: source.seek(start)
 
 
 @contextmanager
@@ -44,7 +80,7 @@ def file_form(
             raise UnreadableFile(f"Cannot read {source}: {reason}.") from trouble
         form.add_field("file", opened, filename=source.name)
     else:
-        file = BytesIO(source) if isinstance(source, bytes) else source
+        file = BytesIO(source) if isinstance(source, bytes) else _Borrowed(source)
         form.add_field("file", file, filename=UNNAMED)
     try:
         yield form

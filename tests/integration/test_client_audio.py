@@ -1,8 +1,11 @@
 """Files, OpenAI's route, the gateway and alerts by the Python client."""
 
 import io
+import os
+import random
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from aiohttp import web
 
 from orchestration.client.alerts import AlertNews, watch_alerts
 from orchestration.client.api import OrchestrationClient
+from orchestration.client.upload_calls import UPLOAD_TRIES
 from orchestration.errors import (
     BadAudio,
     ServiceUnreachable,
@@ -83,13 +87,28 @@ async def served_by(*routes: web.RouteDef) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+@dataclass
+class CutUploads:
+    url: str
+    asked: list[str]
+    """The jobs that were asked for."""
+    sent: list[tuple[str, bytes]]
+    """The keys and the content of the files that came."""
+
+
 @asynccontextmanager
-async def cut_uploads(progress: str) -> AsyncIterator[tuple[str, list[str]]]:
-    """A service that cuts the events of an upload off, and then knows of its job."""
+async def cut_uploads(progress: str, cuts: int = 100) -> AsyncIterator[CutUploads]:
+    """A service that cuts the events of the first uploads off, and then knows of its job."""
     asked: list[str] = []
+    sent: list[tuple[str, bytes]] = []
 
     async def upload(request: web.Request) -> web.StreamResponse:
-        await request.read()
+        form = await request.post()
+        file = form["file"]
+        assert isinstance(file, web.FileField)
+        sent.append((request.headers["Idempotency-Key"], file.file.read()))
+        if len(sent) > cuts:
+            return web.json_response({"session_id": "s1"})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         await response.write(progress.encode())
@@ -105,24 +124,104 @@ async def cut_uploads(progress: str) -> AsyncIterator[tuple[str, list[str]]]:
 
     routes = (web.post("/api/audio/upload", upload), web.get("/api/audio/jobs/{job_id}", job))
     async with served_by(*routes) as url:
-        yield url, asked
+        yield CutUploads(url, asked, sent)
 
 
 async def test_an_upload_whose_connection_is_lost_is_asked_for_its_result() -> None:
     begun = 'event: progress\ndata: {"job_id": "s1.0"}\n\n'
-    async with cut_uploads(begun) as (url, asked), OrchestrationClient(url) as client:
+    async with cut_uploads(begun) as cut, OrchestrationClient(cut.url) as client:
         assert await client.upload(FLAC) == {"session_id": "s1"}
-    assert asked == ["s1.0", "s1.0"]
+    assert cut.asked == ["s1.0", "s1.0"]
+    assert len(cut.sent) == 1
 
 
-async def test_an_upload_that_has_no_job_yet_is_not_taken_for_one_that_has() -> None:
-    async with (
-        cut_uploads(": no event yet\n\n") as (url, asked),
-        OrchestrationClient(url) as client,
-    ):
+NO_EVENT = ": no event yet\n\n"
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is so without waiting."""
+    monkeypatch.setattr(random, "random", lambda: 0.0)
+
+
+@pytest.mark.usefixtures("_at_once")
+async def test_an_upload_that_has_no_job_yet_is_sent_a_few_times_under_one_key() -> None:
+    async with cut_uploads(NO_EVENT) as cut, OrchestrationClient(cut.url) as client:
         with pytest.raises(ServiceUnreachable):
             await client.upload(FLAC)
-    assert asked == []
+        (key, content), *others = cut.sent
+        assert others == [(key, content)] * (UPLOAD_TRIES - 1)
+        assert content == FLAC
+        with pytest.raises(ServiceUnreachable):
+            await client.upload(FLAC)
+    assert cut.asked == []
+    assert len({key for key, _ in cut.sent}) == 2
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("kind", ["path", "bytes", "open", "in memory", "pipe"])
+async def test_a_file_is_sent_again_from_where_it_was_if_it_can_be(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "tone.flac"
+    path.write_bytes(FLAC)
+    reading, writing = os.pipe()
+    os.write(writing, FLAC[4:][:1000])
+    os.close(writing)
+    with path.open("rb") as file, os.fdopen(reading, "rb") as pipe:
+        file.seek(4)
+        memory = io.BytesIO(FLAC)
+        memory.seek(4)
+        sources: dict[str, Any] = {
+            "path": path,
+            "bytes": FLAC,
+            "open": file,
+            "in memory": memory,
+            "pipe": pipe,
+        }
+        async with cut_uploads(NO_EVENT, cuts=1) as cut, OrchestrationClient(cut.url) as client:
+            sending = client.upload(sources[kind], idempotency_key="mine")
+            if kind == "pipe":
+                with pytest.raises(ServiceUnreachable):
+                    await sending
+                assert len(cut.sent) == 1
+                return
+            assert await sending == {"session_id": "s1"}
+        assert not file.closed
+    whole = FLAC if kind in ("path", "bytes") else FLAC[4:]
+    assert cut.sent == [('"mine"', whole)] * 2
+
+
+async def test_a_service_that_is_not_there_is_told_of_at_once() -> None:
+    async with cut_uploads(NO_EVENT) as cut:
+        pass
+    async with OrchestrationClient(cut.url) as client:
+        with pytest.raises(ServiceUnreachable):
+            await client.upload(FLAC)
+
+
+@pytest.mark.usefixtures("_at_once")
+async def test_a_file_whose_job_is_lost_with_its_replica_is_sent_again() -> None:
+    told: list[JsonObject] = []
+
+    async def upload(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        told.append({"key": request.headers["Idempotency-Key"]})
+        if len(told) == 2:
+            return web.json_response({"session_id": "s2"})
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b'event: progress\ndata: {"job_id": "s1.0"}\n\n')
+        return response
+
+    async def job(request: web.Request) -> web.Response:
+        error = {"status": 503, "code": "unavailable", "detail": "Send it again."}
+        return web.json_response({"status": "failed", "error": error})
+
+    routes = (web.post("/api/audio/upload", upload), web.get("/api/audio/jobs/{job_id}", job))
+    async with served_by(*routes) as url, OrchestrationClient(url) as client:
+        assert await client.upload(FLAC) == {"session_id": "s2"}
+    assert told[0] == told[1]
 
 
 async def test_a_file_is_heard_without_a_session_by_openais_route(
