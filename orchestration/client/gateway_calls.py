@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestration.client.problems import error_for_problem
-from orchestration.client.transport import LONG_ANSWER_TIMEOUT_S, Transport
+from orchestration.client.transport import ANSWERED_BY, LONG_ANSWER_TIMEOUT_S, Transport
 from orchestration.json_types import JsonObject
-
-ANSWERED_BY = "X-Gateway-Service"
-"""The header that an answer of a service behind has, and a problem of the gateway's own has not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class BotConnection:
 
     def skip_samples(self, stream: int, samples: int) -> None:
         """Capture missed this much before the audio that comes next."""
+        self._check()
         self.protocol.skip_samples(stream, samples)
 
     def add_fact(self, fact: Fact) -> bool:
@@ -140,19 +141,20 @@ class BotConnection:
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.protocol.connected(time.monotonic_ns())
-        tasks = [
-            asyncio.create_task(self._receive(socket)),
-            asyncio.create_task(self._send(socket)),
-        ]
+        receiving = asyncio.create_task(self._receive(socket))
+        sending = asyncio.create_task(self._send(socket))
+        tasks = (receiving, sending)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            with suppress(aiohttp.ClientError, OSError):  # The connection broke under a send.
-                task.result()
+        if receiving in done:
+            receiving.result()
+        if sending in done:
+            with suppress(aiohttp.ClientError, OSError):  # The connection broke under it.
+                sending.result()
 
     async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for message in socket:

@@ -23,9 +23,10 @@ from orchestration.client.ingest_events import (
     IngestEvent,
     Welcomed,
 )
-from orchestration.client.outbox import HeldFrame, StreamOutbox
+from orchestration.client.outbox import MAX_FRAME_BYTES
+from orchestration.client.outboxes import StreamOutboxes
 from orchestration.client.problems import error_for_close, error_for_code
-from orchestration.client.wire import Origin, encode, fact_streams, hello_message, stream_json
+from orchestration.client.wire import encode, fact_streams, hello_message, stream_json
 from orchestration.errors import BadRequest, OrchestrationError
 from orchestration.json_types import JsonObject, JsonValue
 from orchestration.session.inputs import Fact, StreamSpec
@@ -52,7 +53,9 @@ class IngestProtocol:
         self.connect_at_ns = now_ns
         self.error: OrchestrationError | None = None
         self.coverage: JsonObject | None = None
-        self.streams = {spec.stream: StreamOutbox(spec) for spec in specs}
+        self.streams = StreamOutboxes()
+        for spec in specs:
+            self.streams.open(spec)
         self.facts = FactOutbox()
         self._uniform = uniform
         self._backoff = Backoff(uniform)
@@ -69,8 +72,12 @@ class IngestProtocol:
     # What the bot says
 
     def open_stream(self, spec: StreamSpec) -> None:
-        """One more audio source; on a connection that is open it is announced at once."""
-        self.streams[spec.stream] = StreamOutbox(spec)
+        """One more audio source; on a connection that is open it is announced at once.
+
+        Raises:
+            BadRequest: its number is another stream's.
+        """
+        self.streams.open(spec)
         if self.phase == "open":
             self._control.append({"type": "stream", **stream_json(spec)})
 
@@ -79,6 +86,7 @@ class IngestProtocol:
 
         Raises:
             BadAudio: not whole samples.
+            BadRequest: the stream is not open.
         """
         self._order += 1
         skipped = self.streams[stream].add(payload, self._order, self.facts.next_number)
@@ -86,7 +94,11 @@ class IngestProtocol:
             self._events.append(AudioSkipped(stream, skipped))
 
     def skip_samples(self, stream: int, samples: int) -> None:
-        """Capture missed this much before the audio that comes next."""
+        """Capture missed this much before the audio that comes next.
+
+        Raises:
+            BadRequest: the stream is not open, or less than nothing was missed.
+        """
         self.streams[stream].skip(samples)
 
     def add_fact(self, fact: Fact) -> bool:
@@ -98,8 +110,7 @@ class IngestProtocol:
             BadRequest: it is timed by a stream that is not open.
         """
         for stream in fact_streams(fact):
-            if stream not in self.streams:
-                raise BadRequest(f"A fact is timed by unknown stream {stream}.", {"stream": stream})
+            _ = self.streams[stream]
         return self.facts.add(fact)
 
     def end(self) -> None:
@@ -111,7 +122,7 @@ class IngestProtocol:
     def connected(self, now_ns: int) -> None:
         self.phase = "greeting"
         self._heard_ns = self._ping_ns = now_ns
-        specs = [outbox.spec for outbox in self.streams.values()]
+        specs = [outbox.spec for outbox in self.streams]
         self._control = [hello_message(specs)]
 
     def connection_lost(self, now_ns: int, close_code: int | None = None) -> None:
@@ -127,7 +138,7 @@ class IngestProtocol:
         self.connect_at_ns = now_ns + wait_ns
         self._leave_at_ns = None
         self._control.clear()
-        for outbox in self.streams.values():
+        for outbox in self.streams:
             outbox.close()
         self._events.append(ConnectionLost(close_code, self.connect_at_ns))
 
@@ -174,6 +185,7 @@ class IngestProtocol:
 
     def _welcome(self, message: dict[str, Any]) -> None:
         self.facts.place(int(message["next_fact"]))
+        self.streams.limit_frames(int(message.get("max_frame_bytes", MAX_FRAME_BYTES)))
         for position in message["streams"]:
             self._place(position, again=self._welcomes > 0)
         self._welcomes += 1
@@ -184,16 +196,15 @@ class IngestProtocol:
         placed = {position["id"] for position in message["streams"]}
         self._control += [
             {"type": "stream", **stream_json(outbox.spec)}
-            for stream, outbox in self.streams.items()
-            if stream not in placed
+            for outbox in self.streams
+            if outbox.spec.stream not in placed
         ]
         self._events.append(Welcomed(int(message.get("epoch", 0))))
 
     def _place(self, position: dict[str, Any], *, again: bool) -> None:
         # The session may know streams of an earlier bot that this one does not feed.
-        outbox = self.streams.get(position["id"])
-        if outbox is not None:
-            outbox.place(
+        if position["id"] in self.streams:
+            self.streams[position["id"]].place(
                 int(position["next_seq"]),
                 int(position["next_sample"]),
                 int(position["window"]),
@@ -229,30 +240,18 @@ class IngestProtocol:
             return encode({"type": "ping", "t": now_ns // 1_000_000})
         if self.phase == "greeting":
             return None
-        fact = self.facts.take(now_ns, self._origins())
+        fact = self.facts.take(now_ns, self.streams.origins)
         if fact is not None:
             return encode(fact)
-        return self._next_frame(now_ns) or self._next_end()
-
-    def _next_frame(self, now_ns: int) -> bytes | None:
-        due: list[tuple[int, StreamOutbox, HeldFrame]] = []
-        for outbox in self.streams.values():
-            frame = outbox.due(now_ns, self.facts.next_to_send)
-            if frame is not None:
-                due.append((frame.order, outbox, frame))
-        if not due:
-            return None
-        _, outbox, frame = min(due, key=lambda one: one[0])
-        return outbox.sent(frame, now_ns)
+        return self.streams.next_frame(now_ns, self.facts.next_to_send) or self._next_end()
 
     def _next_end(self) -> str | None:
-        outboxes = self.streams.values()
-        everything_sent = self.facts.all_sent and all(outbox.all_sent for outbox in outboxes)
+        everything_sent = self.facts.all_sent and self.streams.all_sent
         if not self._ending or self._end_said or not everything_sent:
             return None
         self._end_said = True
         last: list[JsonValue] = [
-            {"id": outbox.spec.stream, "last_seq": outbox.last_seq} for outbox in outboxes
+            {"id": outbox.spec.stream, "last_seq": outbox.last_seq} for outbox in self.streams
         ]
         return encode({"type": "end", "streams": last, "last_fact": self.facts.last_fact})
 
@@ -268,9 +267,9 @@ class IngestProtocol:
         if self._leave_at_ns is not None:
             times.append(self._leave_at_ns)
         if self.phase == "open":
-            origins = self._origins()
+            origins = self.streams.origins
             waits = [self.facts.wake_ns(origins)]
-            waits += [box.wake_ns(self.facts.next_to_send) for box in self.streams.values()]
+            waits += [box.wake_ns(self.facts.next_to_send) for box in self.streams]
             times += [wait for wait in waits if wait is not None]
         return min(times)
 
@@ -278,13 +277,6 @@ class IngestProtocol:
         """What happened since the last call."""
         events, self._events = self._events, []
         return events
-
-    def _origins(self) -> dict[int, Origin]:
-        return {
-            stream: outbox.origin
-            for stream, outbox in self.streams.items()
-            if outbox.origin is not None
-        }
 
     def _leaves_by(self, now_ns: int) -> bool:
         return self._leave_at_ns is not None and now_ns >= self._leave_at_ns

@@ -79,11 +79,6 @@ class LiveHole(Exception):
     """A durable event did not arrive; caught here, where the connection is made anew."""
 
 
-class ConnectionGivenUp(Exception):
-    """The connection is silent, or brings what is no message; another is made. How the service
-    answers the close of such a connection says nothing of the session."""
-
-
 class LiveWatcher:
     """Live messages of one session; `after` resumes behind a durable event seen before."""
 
@@ -112,7 +107,6 @@ class LiveWatcher:
                 async with aclosing(self._connection()) as connection:
                     async for message in connection:
                         self._backoff.reset()
-                        self._seen = True
                         yield message
             except UnknownSession as error:
                 raise named(error, self._session_id) from None
@@ -120,7 +114,7 @@ class LiveWatcher:
                 self._failures += 1
                 if not self._seen and self._failures >= UNREACHABLE_TRIES:
                     raise
-            except (LiveHole, ConnectionGivenUp):
+            except LiveHole:
                 pass
             if not self._finished:
                 await asyncio.sleep(self._backoff.wait_ns() / 1e9)
@@ -130,6 +124,7 @@ class LiveWatcher:
             pings = asyncio.create_task(_ping(socket))
             try:
                 while (message := await _receive(socket)) is not None:
+                    self._seen = True
                     if message.get("type") == "resumed":
                         for retracted in self._pending.retracted():
                             yield retracted
@@ -148,6 +143,11 @@ class LiveWatcher:
         fatal = error_for_close(close_code)
         if fatal is not None:
             raise fatal
+        if not self._seen:
+            raise ServiceUnreachable(
+                "What answers closes the connection before it has said anything.",
+                {"close_code": close_code},
+            )
 
 
 async def watch(
@@ -161,7 +161,7 @@ async def watch(
 
     Raises:
         UnknownSession: no session has this id.
-        ServiceUnreachable: nothing answers.
+        ServiceUnreachable: nothing answers, or nothing that is the service.
     """
     async with aclosing(LiveWatcher(client, session_id, after).messages()) as messages:
         async for message in messages:
@@ -172,20 +172,24 @@ async def _receive(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any] | 
     """The next message, or None when the service has closed the connection or lost it.
 
     Raises:
-        ConnectionGivenUp: it is to be closed from here.
+        ServiceUnreachable: it is silent, or brings what is no message, and to be closed from here.
+            How the service answers that close says nothing of the session.
     """
     while True:
         try:
             message = await socket.receive(SILENCE_LIMIT_S)
         except TimeoutError:
-            raise ConnectionGivenUp from None
+            raise ServiceUnreachable(
+                f"Nothing has come for {SILENCE_LIMIT_S} s.", {"silence_s": SILENCE_LIMIT_S}
+            ) from None
         if message.type is aiohttp.WSMsgType.TEXT:
             try:
                 decoded = json.loads(message.data)
             except ValueError:
-                raise ConnectionGivenUp from None
-            if isinstance(decoded, dict):
-                return decoded
+                decoded = None
+            if not isinstance(decoded, dict):
+                raise ServiceUnreachable("What answers sends no messages of this protocol.")
+            return decoded
         elif message.type in (
             aiohttp.WSMsgType.CLOSE,
             aiohttp.WSMsgType.CLOSING,

@@ -5,10 +5,11 @@ welcome or a nack says (go-back-N). Pure: time is an argument, in monotonic nano
 """
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestration.client.wire import Origin, frame_bytes
-from orchestration.errors import BadAudio, FrameConflict
+from orchestration.client.wire import FRAME_HEADER, Origin, frame_bytes
+from orchestration.errors import BadAudio, BadRequest, FrameConflict
 from orchestration.session.inputs import StreamSpec
 from orchestration.timing.units import NS_PER_SECOND
 
@@ -28,7 +29,7 @@ REWIND_INTERVAL_NS = 1_000_000_000
 may bring a nack of its own; obeying each would send the whole window again for each."""
 
 MAX_FRAME_BYTES = 65_536
-"""With the header; larger payloads are cut into several frames."""
+"""With the header, until the service says what it takes; larger payloads are cut into frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,23 @@ class HeldFrame:
     order: int
     after_fact: int
 
+    def cut(self, sample_bytes: int, payload_bytes: int) -> Iterator["HeldFrame"]:
+        """The frame in pieces of at most `payload_bytes`, a number of whole samples."""
+        for start in range(0, len(self.payload), payload_bytes):
+            piece = self.payload[start : start + payload_bytes]
+            yield HeldFrame(
+                self.first_sample + start // sample_bytes,
+                len(piece) // sample_bytes,
+                piece,
+                self.order,
+                self.after_fact,
+            )
+
 
 class StreamOutbox:
     """One stream's frames: numbered when added, held until acked."""
 
-    def __init__(self, spec: StreamSpec) -> None:
+    def __init__(self, spec: StreamSpec, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
         self.spec = spec
         self.origin: Origin | None = None
         self.window = 0
@@ -55,9 +68,12 @@ class StreamOutbox:
         """Own number of the first frame that is not acked."""
         self.acked_sample = 0
         self.next_to_send = 0
+        self.never_sent = 0
+        """Own number of the first frame that was not sent yet, by any connection."""
         self.next_sample = 0
         self.sent_sample = 0
         self.skipped_samples = 0
+        self._payload_bytes = self._most_payload(max_frame_bytes)
         self._held: deque[HeldFrame] = deque()
         self._held_samples = 0
         self._paced_below = 0
@@ -96,24 +112,48 @@ class StreamOutbox:
                 f"Audio must be whole samples of {sample_bytes} bytes, and at least one.",
                 {"stream": self.spec.stream, "sample_bytes": sample_bytes, "bytes": len(payload)},
             )
-        largest = (MAX_FRAME_BYTES - 20) // sample_bytes * sample_bytes
-        skipped = 0
-        for start in range(0, len(payload), largest):
-            skipped += self._add_frame(payload[start : start + largest], order, after_fact)
-        return skipped
+        samples = len(payload) // sample_bytes
+        whole = HeldFrame(self.next_sample, samples, payload, order, after_fact)
+        return sum(self._add_frame(one) for one in whole.cut(sample_bytes, self._payload_bytes))
 
-    def _add_frame(self, payload: bytes, order: int, after_fact: int) -> int:
-        samples = len(payload) // self.spec.format.sample_bytes
-        if self._held_samples + samples > self.limit_samples:
-            self.skip(samples)
-            return samples
-        self._held.append(HeldFrame(self.next_sample, samples, payload, order, after_fact))
-        self._held_samples += samples
-        self.next_sample += samples
+    def _add_frame(self, frame: HeldFrame) -> int:
+        if self._held_samples + frame.sample_count > self.limit_samples:
+            self.skip(frame.sample_count)
+            return frame.sample_count
+        self._held.append(frame)
+        self._held_samples += frame.sample_count
+        self.next_sample += frame.sample_count
         return 0
 
+    def limit_frames(self, max_frame_bytes: int) -> None:
+        """The service takes frames of so many bytes, header included.
+
+        What was never sent is cut anew; what was has its number, and stays as it is.
+        """
+        self._payload_bytes = self._most_payload(max_frame_bytes)
+        held = list(self._held)
+        numbered = max(0, self.never_sent - self.acked)
+        self._held = deque(held[:numbered])
+        for frame in held[numbered:]:
+            self._held.extend(frame.cut(self.spec.format.sample_bytes, self._payload_bytes))
+
+    def _most_payload(self, max_frame_bytes: int) -> int:
+        """Bytes of as many whole samples as a frame may have, and of one at least."""
+        sample_bytes = self.spec.format.sample_bytes
+        room = (max_frame_bytes - FRAME_HEADER.size) // sample_bytes
+        return max(1, room) * sample_bytes
+
     def skip(self, samples: int) -> None:
-        """Capture missed this much; the next frame's first sample says so."""
+        """Capture missed this much; the next frame's first sample says so.
+
+        Raises:
+            BadRequest: less than nothing.
+        """
+        if samples < 0:
+            raise BadRequest(
+                f"Capture cannot miss {samples} samples.",
+                {"stream": self.spec.stream, "samples": samples},
+            )
         self.next_sample += samples
         self.skipped_samples += samples
 
@@ -200,6 +240,7 @@ class StreamOutbox:
         origin = self.origin or Origin()
         seq = origin.seq + self.next_to_send
         self.next_to_send += 1
+        self.never_sent = max(self.never_sent, self.next_to_send)
         self.sent_sample = max(self.sent_sample, frame.first_sample + frame.sample_count)
         first_sample = origin.sample + frame.first_sample
         return frame_bytes(self.spec.stream, seq, first_sample, frame.payload)

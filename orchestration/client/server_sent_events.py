@@ -31,19 +31,24 @@ class EventParser:
         self._rest = b""
         self._name = ""
         self._data: list[str] = []
+        self._data_bytes = 0
 
     def feed(self, piece: bytes) -> list[ServerSentEvent]:
         """The events that end in this piece.
 
         Raises:
-            ServiceUnreachable: a line has no end.
+            ServiceUnreachable: an event has no end.
         """
         lines = (self._rest + piece).split(b"\n")
         self._rest = lines.pop()
-        if len(self._rest) > MAX_EVENT_BYTES:
+        events = []
+        for line in lines:
+            event = self._line(line.removesuffix(b"\r").decode("utf-8", "replace"))
+            if event is not None:
+                events.append(event)
+        if self._data_bytes + len(self._rest) > MAX_EVENT_BYTES:
             raise ServiceUnreachable("What answers sends no events.", {"max": MAX_EVENT_BYTES})
-        events = (self._line(line.removesuffix(b"\r").decode("utf-8", "replace")) for line in lines)
-        return [event for event in events if event is not None]
+        return events
 
     def _line(self, line: str) -> ServerSentEvent | None:
         if not line:
@@ -54,13 +59,14 @@ class EventParser:
             self._name = value
         elif field == "data":
             self._data.append(value)
+            self._data_bytes += len(value)
         elif field == "id":
             self.last_id = value
         return None
 
     def _dispatch(self) -> ServerSentEvent | None:
         name, data = self._name or "message", self._data
-        self._name, self._data = "", []
+        self._name, self._data, self._data_bytes = "", [], 0
         return ServerSentEvent(name, "\n".join(data), self.last_id) if data else None
 
 

@@ -26,6 +26,8 @@ replaced; its successor answers sooner than it would."""
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """A WebSocket message larger than this ends the connection; a snapshot has 1,000 segments."""
 PIECE_BYTES = 65_536
+ANSWERED_BY = "X-Gateway-Service"
+"""The header that an answer of a service behind has, and one of this service itself has not."""
 
 RequestBody = bytes | aiohttp.FormData | None
 
@@ -122,7 +124,7 @@ class Transport:
         # Encoded already: what a caller's id has in it is read by the service alone.
         url = URL(self.base_url + path, encoded=True)
         try:
-            async with self._session.request(
+            response = await self._session.request(
                 method,
                 url,
                 params=_present(asked.get("query")),
@@ -130,15 +132,36 @@ class Transport:
                 data=asked.get("data"),
                 headers=asked.get("headers"),
                 timeout=_timeout(asked.get("timeout_s", ANSWER_TIMEOUT_S)),
-            ) as response:
-                if response.status >= 400 and response.status not in asked.get("accept", ()):
-                    if response.status == 404 and not response.content_type.endswith("json"):
-                        # Another program's: this service says in JSON what it does not have.
-                        raise self._unreachable(ValueError("what answers is another program"))
-                    raise error_for_problem(response.status, await self._body(response))
-                yield response
+                # What a POST is sent on to gets a GET, by many a proxy.
+                allow_redirects=False,
+            )
         except (TimeoutError, aiohttp.ClientError, OSError) as trouble:
             raise self._unreachable(trouble) from trouble
+        try:
+            async with response:
+                if response.status not in asked.get("accept", ()):
+                    await self._check(response)
+                yield response
+        except aiohttp.ClientError as trouble:
+            raise self._unreachable(trouble) from trouble
+
+    async def _check(self, response: aiohttp.ClientResponse) -> None:
+        """Raises what an answer tells of a problem, or of being another program's."""
+        status = response.status
+        if 300 <= status < 400:
+            where = response.headers.get("Location", "nowhere")
+            raise ServiceUnreachable(
+                f"{shown_url(self.base_url)} sends its callers on to {where}: name that address.",
+                {"url": shown_url(self.base_url), "location": where},
+            )
+        # This service answers in JSON what it does not have, and its programs by no page.
+        is_page = response.content_type == "text/html" and ANSWERED_BY not in response.headers
+        if (status < 300 and is_page) or (
+            status == 404 and not response.content_type.endswith("json")
+        ):
+            raise self._unreachable(ValueError("what answers is another program"))
+        if status >= 400:
+            raise error_for_problem(status, await self._body(response))
 
     async def _body(self, response: aiohttp.ClientResponse) -> JsonObject:
         text = await response.text("utf-8", errors="replace")

@@ -15,6 +15,10 @@ from aiohttp import web
 HEADER = struct.Struct(">BBHQQ")
 
 
+class Page(str):
+    """An answer that is HTML."""
+
+
 class UnreliableService:
     """Holds what it was sent; `cuts` are the frames after which connections die, in order."""
 
@@ -29,6 +33,8 @@ class UnreliableService:
         self.authorization: str | None = None
         self.refusal: int | None = None
         """The status by which live connections are refused before their upgrade."""
+        self.redirects: str | None = None
+        """Where every request is sent on to."""
         self.payloads: dict[int, list[bytes]] = {}
         self.facts: list[dict[str, Any]] = []
         self.connections = 0
@@ -105,9 +111,13 @@ class UnreliableService:
 
     async def answer(self, request: web.Request) -> web.Response:
         self.authorization = request.headers.get("Authorization")
+        if self.redirects is not None and request.path != "/elsewhere":
+            raise web.HTTPFound(self.redirects)
         body = await request.json() if request.can_read_body else dict(request.query)
         self.requests.append((request.method, request.path, body))
         status, answer = self.answers.get((request.method, request.path), (404, {}))
+        if isinstance(answer, Page):
+            return web.Response(status=status, text=answer, content_type="text/html")
         if isinstance(answer, str | bytes):
             return web.Response(status=status, body=answer)
         return web.json_response(answer, status=status)

@@ -17,7 +17,7 @@ from orchestration.errors import (
 from orchestration.health.alerts import Alert
 from orchestration.storage.alert_ports import AlertChange
 from tests.doubles.api_server import api_server
-from tests.doubles.unreliable_service import unreliable_service
+from tests.doubles.unreliable_service import Page, unreliable_service
 
 
 async def test_a_session_is_created_found_listed_and_deleted(tmp_path: Path) -> None:
@@ -109,3 +109,23 @@ async def test_a_websocket_that_is_never_opened_is_given_up(
             async with client.websocket("/ws/ingest/s1"):
                 pytest.fail("it was never opened")
         assert connected.is_set()
+
+
+@pytest.mark.parametrize("method", ["create_session", "sessions"])
+async def test_a_proxy_that_sends_elsewhere_is_not_followed_but_told(method: str) -> None:
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        elsewhere = f"{service.url}/elsewhere"
+        service.redirects = elsewhere
+        with pytest.raises(ServiceUnreachable, match=elsewhere):
+            await getattr(client, method)()
+    assert service.requests == []
+
+
+async def test_a_page_of_another_program_is_no_answer() -> None:
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        service.answers["GET", "/api/sessions/s1/transcript"] = (200, Page("<!doctype html>"))
+        with pytest.raises(ServiceUnreachable, match="No orchestration service"):
+            await client.transcript_text("s1", "srt")
+        service.answers["GET", "/api/sessions/s1/transcript"] = (502, Page("Bad Gateway"))
+        with pytest.raises(Unavailable):
+            await client.transcript_text("s1", "srt")

@@ -272,3 +272,17 @@ async def test_alerts_that_come_while_no_stream_is_there_are_not_missed() -> Non
         told = await anext(news)
     assert told == AlertNews(8, "raised", {"code": "disk_full"})
     assert after == [None, "7"]
+
+
+async def test_a_caller_whose_own_output_breaks_is_told_of_that_and_of_no_service(
+    client: OrchestrationClient,
+) -> None:
+    told: list[JsonObject] = []
+
+    def tell(job: JsonObject) -> None:
+        told.append(job)
+        if len(told) == 1:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        await client.upload(FLAC, on_progress=tell)

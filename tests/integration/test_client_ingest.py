@@ -68,6 +68,23 @@ async def test_what_a_listener_raises_ends_the_connection_and_is_raised_where_th
                     await bot.end()
 
 
+async def test_a_listener_that_cannot_write_is_no_lost_connection() -> None:
+    def listen(told: IngestEvent) -> None:
+        raise BrokenPipeError
+
+    async with (
+        unreliable_service() as service,
+        OrchestrationClient(service.url) as client,
+        BotConnection(client, "s1", [StreamSpec(0, MONO_8K)], on_event=listen) as bot,
+    ):
+        with pytest.raises(BrokenPipeError):
+            async with asyncio.timeout(60):
+                await bot.end()
+        with pytest.raises(BrokenPipeError):
+            bot.skip_samples(0, 1)
+    assert service.connections == 1
+
+
 async def test_a_played_file_arrives_to_the_sample_at_the_real_edge(tmp_path: Path) -> None:
     track = AudioTrack(0, DATA / "reading.flac")
     samples = track.sample_count

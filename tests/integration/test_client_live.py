@@ -122,3 +122,12 @@ async def test_a_service_that_was_never_there_is_said() -> None:
     async with OrchestrationClient("http://127.0.0.1:1") as client:
         with pytest.raises(ServiceUnreachable):
             _ = [message async for message in LiveWatcher(client, "s1").messages()]
+
+
+async def test_a_service_that_never_says_anything_is_not_waited_for_for_ever() -> None:
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        service.live_parts = [([], 1012)] * live.UNREACHABLE_TRIES
+        watcher = LiveWatcher(client, "s1", uniform=lambda: 0.0)
+        with pytest.raises(ServiceUnreachable):
+            _ = [message async for message in watcher.messages()]
+    assert len(service.live_queries) == live.UNREACHABLE_TRIES

@@ -64,6 +64,6 @@ def opened(protocol: IngestProtocol, now_ns: int = 0, window: int = 100) -> Inge
     """The protocol on a fresh session, its hello said and welcomed."""
     protocol.connected(now_ns)
     outgoing(protocol, now_ns)
-    positions = [(stream, 0, 0) for stream in protocol.streams]
+    positions = [(outbox.spec.stream, 0, 0) for outbox in protocol.streams]
     protocol.received(welcome(*positions, window=window), now_ns)
     return protocol

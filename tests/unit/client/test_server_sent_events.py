@@ -1,9 +1,12 @@
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.client import server_sent_events
 from orchestration.client.server_sent_events import EventParser, ServerSentEvent
+from orchestration.errors import ServiceUnreachable
 
 STREAM = (
     'retry: 3000\nid: 7\n\n: a comment\n\nevent: raised\nid: 8\ndata: {"né": 1}\n\n'
@@ -21,6 +24,26 @@ def test_events_are_the_same_in_whatever_pieces_they_come(cuts: list[int]) -> No
     edges = [0, *sorted(cuts), len(STREAM)]
     pieces = [STREAM[start:end] for start, end in pairwise(edges)]
     assert [event for piece in pieces for event in parser.feed(piece)] == EVENTS
+
+
+@pytest.mark.parametrize("line", [b"data: " + b"x" * 600 + b"\n", b"data: " + b"x" * 600])
+def test_an_event_without_end_is_given_up_in_one_line_or_in_many(
+    monkeypatch: pytest.MonkeyPatch, line: bytes
+) -> None:
+    monkeypatch.setattr(server_sent_events, "MAX_EVENT_BYTES", 1000)
+    parser = EventParser()
+    assert parser.feed(line) == []
+    with pytest.raises(ServiceUnreachable):
+        parser.feed(line)
+
+
+def test_events_of_any_number_are_taken_that_each_have_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_sent_events, "MAX_EVENT_BYTES", 1000)
+    parser = EventParser()
+    for _ in range(5):
+        assert len(parser.feed(b"data: " + b"x" * 600 + b"\n\n")) == 1
 
 
 def test_an_id_without_an_event_is_known_all_the_same() -> None:
