@@ -24,9 +24,7 @@ from orchestration.api.server_messages import (
 from orchestration.api.session_ids import check_session_id
 from orchestration.api.session_line import SessionLine
 from orchestration.config.current import CurrentSettings
-from orchestration.errors import (
-    OrchestrationError,
-)
+from orchestration.errors import OrchestrationError
 from orchestration.storage.archive_ports import Archive
 
 FAREWELL_TIMEOUT_S = 1

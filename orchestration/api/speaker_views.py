@@ -16,9 +16,7 @@ from orchestration.storage.speaker_ports import (
     StoredCorrection,
     StoredSpeakers,
 )
-from orchestration.transcript.segments import (
-    SpeakerName,
-)
+from orchestration.transcript.segments import SpeakerName
 
 
 class LabelView(BaseModel):

@@ -94,12 +94,6 @@ def parse_frame(data: bytes, max_frame_bytes: int) -> AudioFrame:
     return AudioFrame(stream, seq, first_sample, data[FRAME_HEADER.size :])
 
 
-def encode_frame(frame: AudioFrame) -> bytes:
-    """A frame as a binary message."""
-    header = FRAME_HEADER.pack(FRAME_VERSION, 0, frame.stream, frame.seq, frame.first_sample)
-    return header + frame.payload
-
-
 def check_whole_samples(frame: AudioFrame, pcm_format: PcmFormat) -> None:
     """Raises BadAudio unless the payload is whole samples of all channels."""
     if len(frame.payload) % pcm_format.sample_bytes:

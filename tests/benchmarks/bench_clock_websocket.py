@@ -31,9 +31,8 @@ from typing import Any
 import aiohttp
 import numpy as np
 
-from orchestration.api.wire import encode_frame
 from orchestration.client.api import OrchestrationClient
-from orchestration.session.inputs import AudioFrame
+from orchestration.client.wire import frame_bytes
 from orchestration.timing.units import NS_PER_SECOND
 from tests.benchmarks.figures import machine_line, p50_p95, row
 from tests.chaos.coded_whisper import CodedWhisper
@@ -124,7 +123,7 @@ class Bot:
     ) -> None:
         number = stream.number
         first = one.sample - FRAME_SAMPLES
-        await socket.send_bytes(encode_frame(AudioFrame(number, seq, first, self.pcm)))
+        await socket.send_bytes(frame_bytes(number, seq, first, self.pcm))
         if one.stamp_s is not None:
             fact = {
                 "type": "clock",

@@ -14,8 +14,7 @@ from typing import TypedDict
 
 import aiohttp
 
-from orchestration.api.wire import encode_frame
-from orchestration.session.inputs import AudioFrame
+from orchestration.client.wire import frame_bytes
 from tests.benchmarks.load_process import Stopwatch, await_go, hand_in, run_generator
 
 FRAME_S = 0.1
@@ -64,11 +63,11 @@ class Sender:
         while len(self.unacked) >= self.window:
             self.has_room.clear()
             await self.has_room.wait()
-        frame = AudioFrame(0, seq, self.next_sample, payload)
+        frame = frame_bytes(0, seq, self.next_sample, payload)
         self.next_sample += FRAME_SAMPLES
         self.unacked.append(time.perf_counter())
         self.stopwatch.frames_sent += 1
-        await self.socket.send_bytes(encode_frame(frame))
+        await self.socket.send_bytes(frame)
 
     async def speak(self, audio: bytes, frames: int, begin_s: float | None) -> None:
         """Send so many frames; in real time from `begin_s` on."""

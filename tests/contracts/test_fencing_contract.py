@@ -10,9 +10,7 @@ from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.pool import Pool
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
-from orchestration.storage.values import (
-    JournalFact,
-)
+from orchestration.storage.values import JournalFact
 from tests.contracts.journaled_session import (
     SESSION,
     claimed_journal,

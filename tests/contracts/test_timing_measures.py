@@ -9,9 +9,7 @@ import pytest
 from orchestration.session.inputs import ClockFact, SampleMoment
 from orchestration.storage.journal_ports import SessionChanges
 from orchestration.storage.values import SpeakerIntervalRow
-from orchestration.timing.alignment import (
-    Source,
-)
+from orchestration.timing.alignment import Source
 from tests.storage_values import participant
 from tests.timed_meeting import (
     MEETING,

@@ -9,9 +9,8 @@ import aiohttp
 import numpy as np
 import soundfile
 
-from orchestration.api.wire import encode_frame
+from orchestration.client.wire import frame_bytes
 from orchestration.json_types import JsonObject, JsonValue
-from orchestration.session.inputs import AudioFrame
 from orchestration.storage.migrations import migrate
 from orchestration.storage.pool import Pool, connect_pool
 from orchestration.storage.postgres_archive import PostgresArchive
@@ -55,7 +54,7 @@ def read_audio(seconds: int) -> np.ndarray:
 
 def frames_of(samples: np.ndarray) -> list[bytes]:
     return [
-        encode_frame(AudioFrame(0, seq, start, samples[start : start + FRAME_SAMPLES].tobytes()))
+        frame_bytes(0, seq, start, samples[start : start + FRAME_SAMPLES].tobytes())
         for seq, start in enumerate(range(0, len(samples), FRAME_SAMPLES))
     ]
 

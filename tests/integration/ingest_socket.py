@@ -4,9 +4,8 @@ from typing import Any
 
 import aiohttp
 
-from orchestration.api.wire import encode_frame
+from orchestration.client.wire import frame_bytes
 from orchestration.json_types import JsonObject
-from orchestration.session.inputs import AudioFrame
 
 STREAM: JsonObject = {"id": 0, "encoding": "s16le", "sample_rate": 16000, "channels": 1}
 HELLO: JsonObject = {"type": "hello", "protocol": 1, "streams": [STREAM]}
@@ -15,7 +14,7 @@ FRAME_SAMPLES = 320
 
 def frame(seq: int, fill: int = 1) -> bytes:
     payload = bytes([fill]) * 2 * FRAME_SAMPLES
-    return encode_frame(AudioFrame(0, seq, seq * FRAME_SAMPLES, payload))
+    return frame_bytes(0, seq, seq * FRAME_SAMPLES, payload)
 
 
 def clock(number: int) -> JsonObject:

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from orchestration.api import session_line
-from orchestration.api.wire import encode_frame
+from orchestration.client.wire import frame_bytes
 from orchestration.errors import Fenced
 from orchestration.session.exchange import Notice
-from orchestration.session.inputs import AudioFrame, ClockFact
+from orchestration.session.inputs import ClockFact
 from tests.doubles.api_server import ApiServer
 from tests.integration.ingest_socket import (
     HELLO,
@@ -106,7 +106,7 @@ async def test_one_more_stream_opens_while_the_session_runs(server: ApiServer) -
             "next_sample": 0,
             "window": 600,
         }
-        await socket.send_bytes(encode_frame(AudioFrame(7, 0, 0, bytes(640))))
+        await socket.send_bytes(frame_bytes(7, 0, 0, bytes(640)))
         ack = await until(socket, "ack")
 
     assert {"id": 7, "upto": 0, "window": 600} in ack["streams"]

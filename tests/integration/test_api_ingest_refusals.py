@@ -7,8 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from orchestration.api.wire import encode_frame
-from orchestration.session.inputs import AudioFrame
+from orchestration.client.wire import frame_bytes
 from tests.doubles.api_server import ApiServer, api_server
 from tests.integration.ingest_socket import (
     HELLO,
@@ -195,7 +194,7 @@ async def test_a_full_queue_holds_the_sender_back(tmp_path: Path) -> None:
             payload = bytes(65_000)
             for seq in range(40):
                 sample = seq * len(payload) // 2
-                await socket.send_bytes(encode_frame(AudioFrame(0, seq, sample, payload)))
+                await socket.send_bytes(frame_bytes(0, seq, sample, payload))
                 if seq == 0:
                     await session.push_came.wait()
             session.push_gate.set()

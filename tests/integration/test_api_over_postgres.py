@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from orchestration.api.wire import encode_frame
+from orchestration.client.wire import frame_bytes
 from orchestration.json_types import JsonObject
-from orchestration.session.inputs import AudioFrame
 from orchestration.timing.service_clock import ServiceClock
 from tests.integration.edge_over_postgres import (
     FRAME_SAMPLES,
@@ -199,7 +198,7 @@ async def test_what_is_known_of_a_sender_s_clock_is_told_and_survives_its_sessio
         facts = 0
         for seq, one in enumerate(sent):
             start = one.sample - FRAME_SAMPLES
-            await bot.send_bytes(encode_frame(AudioFrame(0, seq, start, bytes(2 * FRAME_SAMPLES))))
+            await bot.send_bytes(frame_bytes(0, seq, start, bytes(2 * FRAME_SAMPLES)))
             if one.stamp_s is not None:
                 unix_ms = T0_NS // 1_000_000 + round(one.stamp_s * 1000)
                 stamp = {"stream": 0, "sample": one.sample, "unix_ms": unix_ms}

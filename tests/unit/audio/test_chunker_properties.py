@@ -49,17 +49,21 @@ def policies(draw: st.DrawFn) -> ChunkingPolicy:
     )
 
 
+def go_on(stream: Stream, step: Step) -> None:
+    if step.kind == "gap":
+        stream.skip(step.duration)
+    elif step.kind == "stall":
+        stream.stall()
+    else:
+        stream.play(step.kind == "speech", step.duration, pull=False)
+    stream.pull(step.pulls)
+    assert_every_sample_has_one_fate(stream)
+
+
 def played(policy: ChunkingPolicy, steps: list[Step], start: int) -> Stream:
     stream = Stream(policy, start)
     for step in steps:
-        if step.kind == "gap":
-            stream.skip(step.duration)
-        elif step.kind == "stall":
-            stream.stall()
-        else:
-            stream.play(step.kind == "speech", step.duration, pull=False)
-        stream.pull(step.pulls)
-        assert_every_sample_has_one_fate(stream)
+        go_on(stream, step)
     return stream
 
 
@@ -124,14 +128,7 @@ def test_policies_that_change_in_mid_speech_lose_nothing_and_never_cut_backwards
     stream = Stream(policies[0])
     for policy, step in zip(policies, steps, strict=False):
         stream.chunker.apply(policy)
-        if step.kind == "gap":
-            stream.skip(step.duration)
-        elif step.kind == "stall":
-            stream.stall()
-        else:
-            stream.play(step.kind == "speech", step.duration, pull=False)
-        stream.pull(step.pulls)
-        assert_every_sample_has_one_fate(stream)
+        go_on(stream, step)
     stream.end()
     assert_every_sample_has_one_fate(stream)
     assert not stream.chunker.has_pending

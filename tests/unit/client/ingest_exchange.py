@@ -5,12 +5,8 @@ import struct
 from typing import Any
 
 from orchestration.audio.pcm import PcmFormat
-from orchestration.client.ingest_protocol import (
-    IngestProtocol,
-)
-from orchestration.session.inputs import (
-    StreamSpec,
-)
+from orchestration.client.ingest_protocol import IngestProtocol
+from orchestration.session.inputs import StreamSpec
 
 MS = 1_000_000
 SECOND = 1000 * MS

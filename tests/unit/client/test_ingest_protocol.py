@@ -4,13 +4,9 @@ import pytest
 
 from orchestration.audio.pcm import PcmFormat
 from orchestration.client.ingest_events import AudioSkipped
-from orchestration.client.ingest_protocol import (
-    IngestProtocol,
-)
+from orchestration.client.ingest_protocol import IngestProtocol
 from orchestration.client.outbox import HELD_AUDIO_S
-from orchestration.errors import (
-    BadAudio,
-)
+from orchestration.errors import BadAudio
 from orchestration.session.inputs import (
     ClockFact,
     ParticipantRef,

@@ -3,9 +3,7 @@
 import pytest
 
 from orchestration.client.fact_outbox import HELD_FACTS
-from orchestration.errors import (
-    BadRequest,
-)
+from orchestration.errors import BadRequest
 from orchestration.session.inputs import (
     CaptionFact,
     ChatFact,

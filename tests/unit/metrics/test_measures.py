@@ -26,9 +26,7 @@ from tests.unit.metrics.scenarios import (
     the_coordinator,
     the_health_monitor,
 )
-from tests.unit.metrics.session_under_measure import (
-    SPOKEN,
-)
+from tests.unit.metrics.session_under_measure import SPOKEN
 
 
 def amount(report: Report, metric: Metric, *labels: str) -> float:
