@@ -77,8 +77,8 @@ class EventLag:
 
     def scan(self, said: Iterable[tuple[int, int | None]]) -> None:
         """Find the lag anew from the speaking intervals: start and end, None while open."""
-        said = list(said)
         frames = self._comparable_frames()
+        said = self._near(said)
         said_bits, turns = self._said_bits(said)
         if frames < MIN_FRAMES or turns < MIN_TURNS:
             return
@@ -135,6 +135,11 @@ class EventLag:
         """Take a lag if it is much better than the present one."""
         if counts[lag] <= MIN_GAIN * counts[self._lag]:
             self._lag = lag
+
+    def _near(self, said: Iterable[tuple[int, int | None]]) -> list[tuple[int, int | None]]:
+        """The intervals that reach into the window: half an hour's and more are known."""
+        from_ns = ((self._first_frame or 0) + LAGS[0]) * FRAME_NS
+        return [one for one in said if one[1] is None or one[1] > from_ns]
 
     def _said_bits(self, said: Iterable[tuple[int, int | None]]) -> tuple[int, int]:
         """Bit 0 is the window's first frame at the least lag; how many intervals lie inside."""
