@@ -12,7 +12,7 @@ from orchestration.storage.journal_ports import SessionJournal
 async def recover(session: Session, journal: SessionJournal) -> None:
     """Facts first, then each stream's frames; the session goes on from there."""
     now_unix_ns = time.time_ns()
-    for fact in await journal.facts(session.session_id):
+    async for fact in journal.facts(session.session_id):
         session.replay_fact(parse_fact(fact.body))
     hashes = await journal.recent_hashes(session.session_id, REMEMBERED_HASHES)
     for (stream, seq), digest in sorted(hashes.items()):

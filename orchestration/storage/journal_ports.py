@@ -196,7 +196,7 @@ class SessionJournal(Protocol):
         """The session's description as it is stored now."""
         ...
 
-    async def facts(self, session_id: str) -> Sequence[JournalFact]:
+    def facts(self, session_id: str) -> AsyncIterator[JournalFact]:
         """All journaled facts, in order."""
         ...
 

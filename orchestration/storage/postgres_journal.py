@@ -12,6 +12,7 @@ from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS
 from orchestration.storage import journal_statements as sql
 from orchestration.storage import recording_statements as recording_sql
 from orchestration.storage import speaker_statements as speaker_sql
+from orchestration.storage.fact_reader import read_facts
 from orchestration.storage.frame_reader import read_frames, read_frames_after
 from orchestration.storage.journal_ports import Claim, SessionChanges
 from orchestration.storage.pool import Connection, Pool, database, unknown_session
@@ -269,13 +270,8 @@ class PostgresJournal:
             raise unknown_session(session_id)
         return session_from(row).spec
 
-    async def facts(self, session_id: str) -> Sequence[JournalFact]:
-        async with database(self._pool) as connection:
-            rows = await connection.fetch(
-                "SELECT fact, body FROM bot_sessions.facts WHERE session_id = $1 ORDER BY fact",
-                session_id,
-            )
-        return [JournalFact(row["fact"], row["body"]) for row in rows]
+    def facts(self, session_id: str) -> AsyncIterator[JournalFact]:
+        return read_facts(self._pool, session_id)
 
     async def recent_hashes(self, session_id: str, limit: int) -> Mapping[tuple[int, int], bytes]:
         async with database(self._pool) as connection:

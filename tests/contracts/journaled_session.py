@@ -5,7 +5,7 @@ import asyncio
 from orchestration.storage.pool import Pool
 from orchestration.storage.postgres_archive import PostgresArchive
 from orchestration.storage.postgres_journal import PostgresJournal
-from orchestration.storage.values import JournalFrame, SessionSpec
+from orchestration.storage.values import JournalFact, JournalFrame, SessionSpec
 from tests.storage_values import stream_spec
 
 SESSION = "meeting-1"
@@ -24,6 +24,10 @@ async def journaled(
     journal: PostgresJournal, sample: int = 0, *, stream: int = 0
 ) -> list[JournalFrame]:
     return [frame async for frame in journal.frames_from(SESSION, stream, sample)]
+
+
+async def noted(journal: PostgresJournal) -> list[JournalFact]:
+    return [fact async for fact in journal.facts(SESSION)]
 
 
 async def waiting_for_a_lock(pool: Pool, statements: int) -> None:

@@ -15,6 +15,7 @@ from tests.contracts.journaled_session import (
     SESSION,
     claimed_journal,
     journaled,
+    noted,
     waiting_for_a_lock,
 )
 from tests.storage_values import (
@@ -73,7 +74,7 @@ async def test_no_write_of_an_older_epoch_is_stored(
     assert set(await write_in_every_way(journal, SESSION, 1)) == {Fenced.__name__}
     assert (await archive.streams(SESSION), await archive.snapshot(SESSION, 10)) == before
     assert await journaled(journal) == []
-    assert await journal.facts(SESSION) == []
+    assert await noted(journal) == []
 
 
 async def test_writes_to_a_deleted_session_say_so(

@@ -21,7 +21,7 @@ from orchestration.storage.values import (
     SessionSpec,
 )
 from orchestration.transcript.segments import SpeakerName
-from tests.contracts.journaled_session import SESSION, claimed_journal, journaled
+from tests.contracts.journaled_session import SESSION, claimed_journal, journaled, noted
 from tests.storage_values import (
     ANA,
     FRAME_SAMPLES,
@@ -47,7 +47,7 @@ async def test_frames_and_facts_come_back_as_they_were_appended(journal: Postgre
     facts = [JournalFact(0, {"type": "speaker", "name": "Ana"}), JournalFact(1, {"at": 1.5})]
     await journal.append(SESSION, 1, frames, facts)
     assert await journaled(journal) == frames
-    assert await journal.facts(SESSION) == facts
+    assert await noted(journal) == facts
 
 
 async def test_what_is_appended_again_is_stored_once_and_the_first_content_stands(
@@ -57,7 +57,7 @@ async def test_what_is_appended_again_is_stored_once_and_the_first_content_stand
     again = [frame(1, content=b"other"), frame(2)]
     await journal.append(SESSION, 1, again, [JournalFact(0, {"first": False})])
     assert await journaled(journal) == [frame(0), frame(1), frame(2)]
-    assert await journal.facts(SESSION) == [JournalFact(0, {"first": True})]
+    assert await noted(journal) == [JournalFact(0, {"first": True})]
 
 
 async def test_a_frame_of_a_stream_that_is_not_open_is_refused_with_its_batch(
@@ -66,7 +66,7 @@ async def test_a_frame_of_a_stream_that_is_not_open_is_refused_with_its_batch(
     with pytest.raises(BadAudio, match="no stream open"):
         await journal.append(SESSION, 1, [frame(0), frame(0, stream=7)], [JournalFact(0, {})])
     assert await journaled(journal) == []
-    assert await journal.facts(SESSION) == []
+    assert await noted(journal) == []
 
 
 async def test_frames_are_found_from_the_one_that_ends_after_a_sample(
@@ -278,7 +278,7 @@ async def test_any_text_is_stored_and_what_postgres_cannot_hold_is_replaced(
     await journal.commit(SESSION, 1, changes)
     await journal.open_streams(SESSION, 1, [stream_spec(1, given)])
 
-    assert await journal.facts(SESSION) == [JournalFact(0, {stored: [stored]})]
+    assert await noted(journal) == [JournalFact(0, {stored: [stored]})]
     assert await archive.events(SESSION, 0, 10) == [event(1, stored)]
     (line,) = await archive.segments(SESSION)
     speaker = replace(ANA, speaker_id=stored, name=stored)

@@ -258,8 +258,9 @@ class Journaled:
     def __init__(self, frames: list[JournalFrame]) -> None:
         self._frames = frames
 
-    async def facts(self, session_id: str) -> list[JournalFact]:
-        return []
+    async def facts(self, session_id: str) -> AsyncIterator[JournalFact]:
+        for fact in list[JournalFact]():
+            yield fact
 
     async def recent_hashes(self, session_id: str, limit: int) -> dict[tuple[int, int], bytes]:
         newest = self._frames[-limit:]
