@@ -51,7 +51,7 @@ def metrics_router(cache: HealthCache, current: CurrentSettings, replicas: Repli
             ),
             websocket_stats=await websocket_stats(current.now.server, replicas),
             system=dict(report.system),
-            queues={**report.queues, **_own_queues()},
+            queues={**report.queues, **own_queues()},
             recovery=dict(report.recovery),
             alerting=dict(report.alerting),
             active_alerts=dict(Counter(alert.level for alert in report.alerts)),
@@ -61,5 +61,6 @@ def metrics_router(cache: HealthCache, current: CurrentSettings, replicas: Repli
     return router
 
 
-def _own_queues() -> dict[str, int]:
+def own_queues() -> dict[str, int]:
+    """What waits in this replica."""
     return {**ingest_backlog(), "ingress_database_waiters": connection_waiters()}

@@ -4,6 +4,7 @@ The usual pages for this load scripts from another host, which a closed network 
 the content policy does not allow. This one is plain HTML.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from html import escape
@@ -25,6 +26,8 @@ summary { cursor: pointer; overflow-wrap: anywhere; } summary span { display: bl
 b.method { display: inline-block; min-width: 62px; color: #9ad29a; }
 table { border-collapse: collapse; width: 100%; margin: 8px 0; display: block; overflow-x: auto; }
 td, th { text-align: left; padding: 4px 14px 4px 0; vertical-align: top; }
+pre { margin: 4px 0; padding: 8px 10px; max-height: 320px; overflow: auto; border-radius: 6px;
+  background: #11151c; font: 12px/1.45 ui-monospace, monospace; }
 th { color: #98a2b3; font-weight: 500; }
 """
 
@@ -73,23 +76,45 @@ def _by_tag(api: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
     described = _prose(operation.get("description", operation.get("summary", "")))
-    parameters = [
-        (one["name"], one["in"] + (", required" if one.get("required") else ""), one["schema"])
-        for one in operation.get("parameters", [])
-    ]
+    parameters = [_parameter(one) for one in operation.get("parameters", [])]
     body = operation.get("requestBody", {}).get("content", {})
     answers = "".join(
         f"<tr><td><code>{escape(status)}</code></td><td>{_prose(answer['description'])}</td>"
-        f"<td>{_contents(answer.get('content', {}))}</td></tr>"
+        f"<td>{_contents(answer.get('content', {}))}{_examples(answer.get('content', {}))}</td>"
+        "</tr>"
         for status, answer in operation.get("responses", {}).items()
     )
     return (
         f"<details><summary><b class='method'>{method.upper()}</b> <code>{escape(path)}</code> "
         f"<span>{described}</span></summary>"
         + _table(parameters)
-        + (f"<p>Body: {_contents(body)}</p>" if body else "")
+        + (f"<p>Body: {_contents(body)}</p>{_examples(body)}" if body else "")
         + f"<table>{answers}</table></details>"
     )
+
+
+def _parameter(parameter: Mapping[str, Any]) -> tuple[str, str, Mapping[str, Any]]:
+    note = parameter["in"] + (", required" if parameter.get("required") else "")
+    if "example" in parameter:
+        note += f", as {parameter['example']}"
+    return parameter["name"], note, parameter["schema"]
+
+
+def _examples(content: Mapping[str, Any]) -> str:
+    """An example of each media type; of problems, which there are."""
+    shown = []
+    for media in content.values():
+        if (example := media.get("example")) is not None:
+            text = (
+                example
+                if isinstance(example, str)
+                else json.dumps(example, ensure_ascii=False, indent=1)
+            )
+            shown.append(f"<pre>{escape(text)}</pre>")
+        for code, problem in media.get("examples", {}).items():
+            detail = escape(str(problem["value"].get("detail", "")))
+            shown.append(f"<br><code>{escape(code)}</code> {detail}")
+    return "".join(shown)
 
 
 def _prose(text: str) -> str:

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from orchestration.api.openai_errors import OPENAI_PREFIX, openai_error
 from orchestration.api.problems import PROBLEM_MEDIA_TYPE, ProblemView
 from orchestration.api.reference import (
+    access,
     audio,
-    configuration,
     gateway,
     health,
     sessions,
@@ -32,8 +32,8 @@ from orchestration.errors import (
 from orchestration.json_types import JsonObject
 
 OPERATIONS: Final[Operations] = {
+    **access.OPERATIONS,
     **audio.OPERATIONS,
-    **configuration.OPERATIONS,
     **gateway.OPERATIONS,
     **health.OPERATIONS,
     **sessions.OPERATIONS,

@@ -2,6 +2,7 @@
 
 from orchestration.api.reference.operation import Operation, Operations
 from orchestration.errors import BadRequest
+from orchestration.health.recovery import ACTIONS, RecoveryReport, recovery_counts
 from orchestration.json_types import JsonObject
 
 _NOW = "2026-09-21T14:20:00.000Z"
@@ -16,18 +17,18 @@ _SUMMARY: JsonObject = {
     "open_sessions": 3,
     "warm_actors": 1,
 }
-_ALERT: JsonObject = {
+ALERT: JsonObject = {
     "id": 7,
-    "code": "service_unhealthy",
+    "code": "part_unhealthy",
     "level": "critical",
-    "subject": "whisper-1",
-    "message": "whisper-1 has not answered for 30 s.",
-    "value": 3,
+    "subject": "database",
+    "message": "database is unhealthy.",
+    "value": 1,
     "occurrence": 1,
     "raised_at": "2026-09-21T14:19:30.000Z",
     "cleared_at": None,
 }
-_SERVICES: JsonObject = {
+SERVICES: JsonObject = {
     "services": {
         "database": {
             "name": "database",
@@ -52,8 +53,8 @@ _SERVICES: JsonObject = {
     },
     "engines": [
         {
-            "name": "embedded-0",
-            "pool": "whisper",
+            "name": "faster-whisper:base",
+            "pool": "transcription",
             "kind": "embedded",
             "healthy": True,
             "latency_ms": 310,
@@ -64,6 +65,29 @@ _SERVICES: JsonObject = {
     "summary": _SUMMARY,
     "timestamp": _NOW,
 }
+SYSTEM: JsonObject = {"memory_percent": 41, "cpu_percent": 31, "disk_percent": 62}
+QUEUES: JsonObject = {
+    "chunks_waiting": 1,
+    "translations_waiting": 0,
+    "database_waiters": 0,
+    "calls_under_way": 2,
+    "calls_lost": 0,
+}
+OWN_QUEUES: JsonObject = {
+    "ingest_items_waiting": 0,
+    "ingest_bytes_waiting": 0,
+    "ingress_database_waiters": 0,
+}
+ALERTING: JsonObject = {
+    "alert_changes_waiting": 0,
+    "alert_posts_waiting": 0,
+    "alert_posts_delivered": 2,
+    "alert_posts_failed": 0,
+    "alert_posts_given_up": 0,
+    "alert_posts_dropped": 0,
+}
+_NOTHING_DONE = dict.fromkeys(ACTIONS, 0)
+_RECOVERY: JsonObject = {**recovery_counts(RecoveryReport(_NOTHING_DONE, _NOTHING_DONE, (), ()))}
 _CONNECTIONS: JsonObject = {
     "active_connections": 2,
     "peak_connections": 3,
@@ -109,9 +133,9 @@ OPERATIONS: Operations = {
             }
         },
     ),
-    "GET /api/services": Operation("The health of every part", _SERVICES),
+    "GET /api/services": Operation("The health of every part", SERVICES),
     "GET /api/alerts": Operation(
-        "Alerts", {"items": [_ALERT], "next_before": None, "timestamp": _NOW}
+        "Alerts", {"items": [ALERT], "next_before": None, "timestamp": _NOW}
     ),
     "GET /api/alerts/stream": Operation(
         "Alerts as they come",
@@ -123,12 +147,12 @@ OPERATIONS: Operations = {
     "GET /api/dashboard": Operation(
         "All that an operator looks at",
         {
-            **_SERVICES,
-            "system": {"cpu_percent": 31},
-            "queues": {"waiting_chunks": 0},
-            "recovery": {"restarted": 0},
-            "alerting": {"stored": 7},
-            "alerts": [_ALERT],
+            **SERVICES,
+            "system": SYSTEM,
+            "queues": QUEUES,
+            "recovery": _RECOVERY,
+            "alerting": ALERTING,
+            "alerts": [ALERT],
         },
     ),
     "GET /api/metrics": Operation(
@@ -137,10 +161,10 @@ OPERATIONS: Operations = {
             "uptime_seconds": 812.4,
             "health_stats": _SUMMARY,
             "websocket_stats": _CONNECTIONS,
-            "system": {"cpu_percent": 31},
-            "queues": {"waiting_chunks": 0},
-            "recovery": {"restarted": 0},
-            "alerting": {"stored": 7},
+            "system": SYSTEM,
+            "queues": {**QUEUES, **OWN_QUEUES},
+            "recovery": _RECOVERY,
+            "alerting": ALERTING,
             "active_alerts": {"critical": 1},
             "timestamp": _NOW,
         },

@@ -70,6 +70,12 @@ OPERATIONS: Operations = {
         "List sessions", {"items": [SESSION], "next_cursor": None}, problems=(BadRequest,)
     ),
     "GET /api/sessions/{session_id}": Operation("One session", SESSION, problems=OF_A_SESSION),
+    "PATCH /api/sessions/{session_id}": Operation(
+        "Change a running session's settings and languages",
+        {**SESSION, "settings": {"chunk_ms": 6000}, "target_languages": ["pt", "es"]},
+        {"settings": {"chunk_ms": 6000}, "target_languages": ["pt", "es"]},
+        (*OF_A_SESSION, BadRequest, SessionEnded),
+    ),
     "POST /api/sessions/{session_id}/end": Operation(
         "End a session", {**SESSION, "status": "ending"}, problems=(*OF_A_SESSION, SessionEnded)
     ),

@@ -8,7 +8,7 @@ ERASURE: JsonObject = {
     "erasure_id": 3,
     "kind": "session",
     "sessions": 1,
-    "rows": {"segments": 14, "events": 61},
+    "rows": {"transcripts": 14, "events": 61},
     "files": 2,
     "bytes": 1054221,
     "erased_at": "2026-09-21T15:00:00.000Z",

@@ -5,6 +5,7 @@ that its kin are in: a summary, an example of its JSON, and the errors that it r
 """
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,13 @@ from typing import Any
 import jsonschema
 import pytest
 
+from orchestration.api.metrics import own_queues
 from orchestration.api.reference.document import OPEN_OPERATIONS, OPERATIONS
+from orchestration.api.reference.health import ALERT, ALERTING, OWN_QUEUES, SERVICES, SYSTEM
+from orchestration.api.reference.stored_data import ERASURE
+from orchestration.health import alerts
+from orchestration.health.system import system_figures
+from orchestration.services.alert_desk import AlertDesk
 from tests.doubles.api_server import api_server
 
 Operation = dict[str, Any]
@@ -122,3 +129,19 @@ def test_every_operation_names_its_problems_with_examples(name: str) -> None:
 def test_every_operation_but_health_wants_the_key() -> None:
     assert DOCUMENT["security"] == [{"key": []}]
     assert {name for name, one in NAMED.items() if "security" in one} == OPEN_OPERATIONS
+
+
+def test_examples_have_names_that_there_are(tmp_path: Path) -> None:
+    no_pool: Any = None
+    rows: Any = ERASURE["rows"]
+    parts: Any = SERVICES["services"]
+    schema = (Path(__file__).parents[3] / "db" / "schema.sql").read_text()
+    tables = set(re.findall(r"^CREATE TABLE bot_sessions\.(\w+)", schema, re.MULTILINE))
+    assert rows.keys() <= tables
+    rule = next(one for one in alerts.RULES if one.code == ALERT["code"])
+    assert ALERT["level"] == rule.level
+    assert ALERT["message"] == rule.message.format(subject=ALERT["subject"], value=ALERT["value"])
+    assert ALERT["subject"] in parts
+    assert SYSTEM.keys() == {one.name for one in system_figures(tmp_path)}
+    assert ALERTING.keys() == AlertDesk(no_pool).figures().keys()
+    assert OWN_QUEUES.keys() == own_queues().keys()
