@@ -5,7 +5,6 @@ imported inside functions, as it reads most of its settings from the environment
 """
 
 import contextlib
-import functools
 import logging
 import os
 import subprocess
@@ -13,32 +12,24 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
 
 from actors import process_guard
 from actors.cluster_environment import FIXED_ENVIRONMENT, ClusterOptions, prepare_environment
 from actors.cluster_folders import RunFolders, open_folders, writing_to
 from actors.cluster_ports import LOOPBACK, PortWindow, claim_ports, require_free
+from actors.cluster_ray import address_of, keep_quiet, start_ray, start_serve
 from orchestration.errors import ClusterError
 
 __all__ = ["FIXED_ENVIRONMENT", "Cluster", "ClusterOptions", "start_cluster", "stop_cluster"]
 
-NAMESPACE = "orchestration"
-_START_TRIES = 3
-"""Of Ray, which gives itself 30 s for each; the last failure is the start's."""
 # Serve's shutdown must be over before Ray's: what it asks of Ray later ends this process with 1.
 _GRACEFUL_STOP_S = 32.0
 _GUARD_GRACE_S = 4.0
 """What Ray's processes have to end by themselves, before the guard kills them."""
 _GUARD_LIMIT_S = 20.0
 """The wait for the guard; after this its work is done here."""
-_LOG_BYTES = 10 * 2**20
-_LOGS_KEPT = 2
-"""A longer log is renamed; so many of those are kept beside it."""
 _LOOPBACK_NODE = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -126,13 +117,13 @@ def _start_local(
     inherited = {"TMPDIR": str(folders.scratch), process_guard.RUN_ID_VARIABLE: run_id}
     os.environ.update(environment)
     with _environment(inherited):
-        _keep_quiet(folders.log_file, options.log_level)
+        keep_quiet(folders.log_file, options.log_level)
         import ray
 
         undo.callback(ray.shutdown)
         try:
-            dashboard_url = _start_ray_patiently(options, folders, ports, run_id)
-            _start_serve(LOOPBACK, options.port)
+            dashboard_url = start_ray(options, folders, ports, run_id)
+            start_serve(LOOPBACK, options.port)
         except Exception as error:
             raise ClusterError(
                 f"Ray did not start: {error}. See {folders.log_file} and {folders.root / 'ray'}.",
@@ -152,8 +143,10 @@ def _join(options: ClusterOptions) -> Cluster:
     logs = options.data_dir / "logs"
     with writing_to(options.data_dir):
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _keep_quiet(logs / "cluster.log", options.log_level)
+    keep_quiet(logs / "cluster.log", options.log_level)
     import ray
+
+    from actors.names import NAMESPACE
 
     try:
         context = ray.init(
@@ -162,69 +155,13 @@ def _join(options: ClusterOptions) -> Cluster:
             logging_level=logging.getLevelNamesMapping()[options.log_level],
             log_to_driver=False,
         )
-        _start_serve(options.host, options.port)
+        start_serve(options.host, options.port)
     except Exception as error:
         ray.shutdown()
         raise ClusterError(
             f"Cannot join the Ray cluster at {address}: {error}", {"address": address}
         ) from error
-    return Cluster(options.host, options.port, _url(context.dashboard_url), None)
-
-
-def _start_ray_patiently(
-    options: ClusterOptions, folders: RunFolders, ports: PortWindow, run_id: str
-) -> str:
-    """Start Ray, again if need be: it gives itself 30 s, too little where the machine is busy."""
-    import ray
-
-    for _ in range(_START_TRIES - 1):
-        try:
-            return _start_ray(options, folders, ports)
-        except Exception as error:
-            _log.warning("Ray did not start, and is started again: %s", error)
-            ray.shutdown()
-            process_guard.end_run(run_id, grace_s=0.0)
-    return _start_ray(options, folders, ports)
-
-
-def _start_ray(options: ClusterOptions, folders: RunFolders, ports: PortWindow) -> str:
-    import ray
-    from ray._private import ray_constants
-    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
-
-    if ray_constants.ENABLE_RAY_CLUSTER:
-        raise ClusterError("ray was imported before FIXED_ENVIRONMENT was set.")
-    # A token of an earlier cluster in this process would be refused by the new one.
-    AuthenticationTokenLoader.instance().reset_cache()
-    with _ray_parameters(
-        dashboard_agent_listen_port=ports.node_agent,
-        # Nobody reads the logs that it would send to drivers, nor adds a node to this one.
-        include_log_monitor=False,
-        no_monitor=True,
-    ):
-        context = ray.init(
-            num_cpus=options.num_cpus,
-            object_store_memory=options.object_store_bytes,
-            include_dashboard=True,
-            dashboard_host=LOOPBACK,
-            dashboard_port=options.dashboard_port,
-            namespace=NAMESPACE,
-            logging_level=logging.getLevelNamesMapping()[options.log_level],
-            log_to_driver=False,
-            _temp_dir=str(folders.ray),
-            _metrics_export_port=ports.node_metrics,
-        )
-    return _url(context.dashboard_url)
-
-
-def _start_serve(host: str, port: int) -> None:
-    from ray import serve
-
-    serve_log = logging.getLogger("ray.serve")
-    serve_log.handlers.clear()
-    serve_log.setLevel(logging.NOTSET)
-    serve_log.propagate = True
-    serve.start(http_options={"host": host, "port": port})
+    return Cluster(options.host, options.port, address_of(context.dashboard_url), None)
 
 
 def _shut_down_serve() -> None:
@@ -268,33 +205,6 @@ def _end_run(local: _LocalRun) -> None:
         raise ClusterError(f"Processes {left} of Ray cannot be ended.", {"process_ids": list(left)})
 
 
-def _url(address: str | None) -> str:
-    return f"http://{address}" if address else ""
-
-
-def _keep_quiet(log_file: Path, level: str) -> None:
-    """Send what Ray and Serve would print to this process's terminal to `log_file`."""
-    # First, as importing Ray sets up its logger.
-    from ray._private import worker
-
-    handler = RotatingFileHandler(log_file, maxBytes=_LOG_BYTES, backupCount=_LOGS_KEPT)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    ray_log = logging.getLogger("ray")
-    for earlier in ray_log.handlers[:]:
-        ray_log.removeHandler(earlier)
-        earlier.close()
-    ray_log.addHandler(handler)
-    ray_log.setLevel(level)
-    ray_log.propagate = False
-
-    # Ray prints the cluster's error events even when it is told not to print logs.
-    def write_down(data: Mapping[str, Any], ignore_prefix: bool) -> None:
-        for line in data["lines"]:
-            ray_log.warning("%s: %s", data["pid"], line)
-
-    worker.print_to_stdstream = write_down
-
-
 @contextlib.contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Set `variables` for Ray's processes to inherit, and not for what the owner starts later."""
@@ -308,21 +218,3 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _ray_parameters(**parameters: Any) -> Iterator[None]:
-    """Give Ray parameters that `ray start` has and `ray.init` has not.
-
-    Without a port of its own, the node agent lets 5 s go by where 52365 is taken.
-    """
-    from ray._private import parameter
-
-    original = parameter.RayParams
-    parameter.RayParams = functools.partial(  # type: ignore[misc,assignment]
-        original, **parameters
-    )
-    try:
-        yield
-    finally:
-        parameter.RayParams = original  # type: ignore[misc]
