@@ -84,11 +84,13 @@ class AudioTrack:
         speaker_events: Sequence[SpeakerEvent] = (),
     ) -> None:
         try:
+            path.open("rb").close()
             self._file = soundfile.SoundFile(os.fsencode(path))
+        except OSError as trouble:
+            raise UnreadableFile(f"Cannot read {path}: {trouble.strerror or trouble}.") from trouble
         # TypeError: a name that ends in .raw, for which libsndfile wants to be told a format.
-        except (soundfile.SoundFileError, OSError, TypeError) as trouble:
-            reason = "there is no such file" if not path.exists() else "it is not audio I know"
-            raise UnreadableFile(f"Cannot read {path}: {reason}.") from trouble
+        except (soundfile.SoundFileError, TypeError) as trouble:
+            raise UnreadableFile(f"Cannot read {path}: it is not audio I know.") from trouble
         self.sample_rate: int = self._file.samplerate
         self.sample_count: int = self._file.frames
         channels: int = self._file.channels

@@ -54,14 +54,14 @@ class StoredDataCalls(Transport):
         cursor: str | None = None,
     ) -> JsonObject:
         """Lines and translations that have these words, best first; `since` and `until` are moments
-        between which a line begins."""
+        between which a line begins, of this machine's time zone where they name none."""
         query = {
             "q": words,
             "session_id": session_id,
             "speaker": speaker,
             "language": language,
-            "from": since and since.isoformat(),
-            "to": until and until.isoformat(),
+            "from": since and _with_zone(since),
+            "to": until and _with_zone(until),
             "limit": limit,
             "cursor": cursor,
         }
@@ -101,3 +101,8 @@ class StoredDataCalls(Transport):
         """Receipts, newest first: `{items, next_before}`."""
         query = {"before": before, "limit": limit}
         return await self._json("GET", "/api/erasures", query=query)
+
+
+def _with_zone(moment: datetime) -> str:
+    # As Python takes one without: the service would take it for UTC.
+    return (moment if moment.tzinfo else moment.astimezone()).isoformat()

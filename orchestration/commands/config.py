@@ -1,13 +1,11 @@
 """`orchestration config`: what a configuration says, and the settings of a running service."""
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 
-from orchestration.commands.settings import RUNNING_COMMANDS
+from orchestration.commands.settings import RUNNING_COMMANDS, value_text
 
 CONFIG_FILE = click.Path(path_type=Path)
 
@@ -48,7 +46,7 @@ def check_command(file: Path) -> None:
     changed = differences(defaults, settings)
     click.echo(f"{file} is valid and changes {_counted(len(changed))}.")
     for one in changed:
-        click.echo(f"  {one.place}: {_text(one.before)} → {_text(one.after)}")
+        click.echo(f"  {one.place}: {value_text(one.before)} → {value_text(one.after)}")
     for place, _ in leaves(in_file):
         if any(_is_in(place, other) for other, _ in leaves(environment)):
             click.echo(f"  {place}: the environment has it too, and wins")
@@ -75,7 +73,3 @@ def _is_in(place: str, other: str) -> bool:
 
 def _counted(count: int) -> str:
     return f"{count} setting" if count == 1 else f"{count} settings"
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

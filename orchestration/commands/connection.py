@@ -26,7 +26,8 @@ def _http_url(_: click.Context, __: click.Parameter, url: str) -> str:
         is_read = False
     if not is_read:
         raise click.BadParameter(f"{url} has a host or port that none can have.")
-    return url
+    # What follows it is for a browser: a session, in the addresses that commands print.
+    return url.partition("#")[0]
 
 
 def default_url() -> str:

@@ -1,5 +1,6 @@
 """`orchestration config set` and its kin: the settings of a running service."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,11 @@ def _put(patch: JsonObject, names: list[str], value: Any) -> None:
     _put(section, further, value)
 
 
+def value_text(value: Any) -> str:
+    """A setting's value as it is written."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _versions(page: JsonObject) -> list[Any]:
     items = page.get("items")
     return items if isinstance(items, list) else []
@@ -148,4 +154,5 @@ def _tell(version: Any) -> None:
     head = f"version {version['version']}, {version['changed_at']}, by {version['changed_by']}"
     click.echo(safe(head + comment))
     for change in version["changes"]:
-        click.echo(safe(f"  {change['setting']}: {change['before']} → {change['after']}"))
+        before, after = value_text(change["before"]), value_text(change["after"])
+        click.echo(safe(f"  {change['setting']}: {before} → {after}"))

@@ -1,6 +1,7 @@
 """`orchestration status`: how the service is, and its sessions."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import click
@@ -62,10 +63,18 @@ def _sessions_table(sessions: list[Mapping[str, Any]]) -> Table | Text:
         table.add_column(column, no_wrap=True)
     table.add_column("title")
     for one in sessions:
-        created = str(one.get("created_at") or "")[:16].replace("T", " ")
+        created = _by_the_users_clock(str(one.get("created_at") or ""))
         values = (one.get("session_id"), one.get("status"), created, one.get("title"))
         table.add_row(*(_text(value) for value in values))
     return table
+
+
+def _by_the_users_clock(moment: str) -> str:
+    """A moment of RFC 3339, to the minute and in this machine's time zone."""
+    try:
+        return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return moment
 
 
 def _text(value: object) -> Text:

@@ -58,7 +58,7 @@ async def test_settings_are_set_together_and_told_with_what_they_were(
     head, *changes = done.output.splitlines()
     assert head.startswith("version 1, ")
     assert head.endswith(": fewer requests")
-    assert sorted(changes) == ["  log_level: INFO → DEBUG", f"  {CHUNK_MS}: 4000 → 5000"]
+    assert sorted(changes) == ['  log_level: "INFO" → "DEBUG"', f"  {CHUNK_MS}: 4000 → 5000"]
     assert await held(server) == 5000
 
 
@@ -114,7 +114,7 @@ async def test_history_is_newest_first_and_a_version_can_be_had_again(
 async def test_some_settings_or_all_are_reset(server: ApiServer, config: Command) -> None:
     await config("set", f"{CHUNK_MS}=5000", "log_level=DEBUG")
     done = await config("reset", "log_level")
-    assert done.output.splitlines()[1:] == ["  log_level: DEBUG → INFO"]
+    assert done.output.splitlines()[1:] == ['  log_level: "DEBUG" → "INFO"']
     nothing = await config("reset", "log_level")
     assert nothing.exit_code == 1
     assert "log_level" in nothing.output
@@ -133,7 +133,7 @@ async def test_what_was_exported_is_imported_again(
     done = await config("import", str(exported))
     assert done.exit_code == 0, done.output
     assert sorted(done.output.splitlines()[1:]) == [
-        "  log_level: DEBUG → INFO",
+        '  log_level: "DEBUG" → "INFO"',
         f"  {CHUNK_MS}: 6000 → 5000",
     ]
     whole = yaml.safe_load((await config("export", "--all")).output)

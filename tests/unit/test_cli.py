@@ -37,9 +37,9 @@ def test_a_service_that_is_not_there_is_one_sentence(arguments: tuple[str, ...])
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("missing.wav",), "Cannot read missing.wav: there is no such file."),
+        (("missing.wav",), "Cannot read missing.wav: No such file or directory."),
         ((str(DATA / "reading.txt"),), "it is not audio I know."),
-        (("samples.raw",), "Cannot read samples.raw: there is no such file."),
+        (("samples.raw",), "Cannot read samples.raw: No such file or directory."),
         ((str(DATA / "reading.flac"), "--name", "a", "--name", "b"), "1 times, not 2."),
         ((str(DATA / "reading.flac"), "--speakers", "no.json"), "Cannot read no.json"),
         (

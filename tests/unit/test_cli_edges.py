@@ -5,19 +5,81 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from orchestration.client.api import OrchestrationClient
 from orchestration.client.player import load_speaker_events
 from orchestration.commands.connection import default_url
 from orchestration.errors import UnreadableFile
+from tests.doubles.unreliable_service import unreliable_service
 from tests.unit.command_line import run, service_in_a_thread
 
 NOWHERE = "http://127.0.0.1:1"
 READING = Path(__file__).parents[1] / "data" / "reading.flac"
 LATIN_1 = os.fsdecode(b"caf\xe9")
 """A name as a machine of the nineties wrote it: no UTF-8."""
+
+
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A user nine hours ahead of UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_east")
+def test_sessions_are_shown_by_the_users_own_clock() -> None:
+    with service_in_a_thread() as service:
+        session = {"session_id": "s1", "created_at": "2026-09-21T23:13:20.000Z"}
+        service.answers["GET", "/api/health"] = (200, {"status": "healthy"})
+        service.answers["GET", "/api/services"] = (200, {"services": {}})
+        service.answers["GET", "/api/sessions"] = (200, {"items": [session]})
+        result = run("status", "--url", service.url, COLUMNS="120")
+    assert "2026-09-22 08:13" in result.stdout
+
+
+@pytest.mark.usefixtures("far_east")
+async def test_a_moment_without_a_zone_is_one_of_the_callers_clock() -> None:
+    async with unreliable_service() as service, OrchestrationClient(service.url) as client:
+        service.answers["GET", "/api/search"] = (200, {"items": []})
+        since = datetime(2026, 9, 22, 8, 13)
+        await client.search("budget", since=since, until=datetime(2026, 9, 22, tzinfo=UTC))
+    (_, _, asked), *_ = service.requests
+    assert asked["from"] == "2026-09-22T08:13:00+09:00"
+    assert asked["to"] == "2026-09-22T00:00:00+00:00"
+
+
+def test_the_address_of_a_page_is_one_of_its_service() -> None:
+    with service_in_a_thread() as service:
+        service.answers["GET", "/api/sessions/s1/transcript"] = (200, "Ana: Hello.\n")
+        result = run("export", "s1", "--url", f"{service.url}/#s1")
+    assert (result.exit_code, result.stdout) == (0, "Ana: Hello.\n")
+
+
+def test_a_folder_is_no_audio_and_is_said_to_be_one(tmp_path: Path) -> None:
+    result = run("bot", str(tmp_path), "--url", NOWHERE)
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"Error: Cannot read {tmp_path}: {os.strerror(errno.EISDIR)}.\n",
+    )
+
+
+def test_values_of_before_are_told_as_they_are_written() -> None:
+    change = {"setting": "services.gateway_timeout_s", "before": None, "after": True}
+    version = {"version": 1, "changed_at": "now", "changed_by": "Ana", "comment": ""}
+    with service_in_a_thread() as service:
+        answer = {"items": [{**version, "changes": [change]}]}
+        service.answers["GET", "/api/settings/history"] = (200, answer)
+        result = run("config", "history", "--url", service.url)
+    assert "services.gateway_timeout_s: null → true" in result.stdout
 
 
 def test_parts_are_shown_as_they_are_named_brackets_too() -> None:
