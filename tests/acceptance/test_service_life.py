@@ -103,21 +103,24 @@ async def test_a_changed_timeout_is_worked_by_in_every_process(service: Service)
     assert (await service.ask("POST", "/api/settings/reset", {})).status == 200
 
 
-async def test_a_file_whose_replica_is_killed_on_its_way_is_said_to_have_failed(
+async def sent(running: RunningService, file: bytes, key: str) -> Any:
+    """The job of a file that is sent with this key."""
+    form = aiohttp.FormData()
+    form.add_field("file", io.BytesIO(file), filename="long.flac")
+    headers = {"Prefer": "respond-async", "Idempotency-Key": f'"{key}"'}
+    url = f"{running.url}/api/audio/upload"
+    async with aiohttp.ClientSession() as http, http.post(url, data=form, headers=headers) as said:
+        assert said.status == 202
+        return await said.json()
+
+
+async def test_a_file_whose_replica_is_killed_on_its_way_has_failed_and_may_come_again(
     running: RunningService, service: Service
 ) -> None:
     words, rate = soundfile.read(DATA / "reading.flac", dtype="int16")
     file = io.BytesIO()
     soundfile.write(file, np.tile(words, 2400 * rate // len(words)), rate, format="FLAC")
-    file.seek(0)
-    form = aiohttp.FormData()
-    form.add_field("file", file, filename="long.flac")
-    url, later = f"{running.url}/api/audio/upload", {"Prefer": "respond-async"}
-    async with (
-        aiohttp.ClientSession() as http,
-        http.post(url, data=form, headers=later) as accepted,
-    ):
-        job = await accepted.json()
+    job = await sent(running, file.getvalue(), "long")
     while not job["decoded_seconds"]:
         job = await service.get(job["status_url"])
     assert job["stage"] == "decoding"
@@ -130,8 +133,12 @@ async def test_a_file_whose_replica_is_killed_on_its_way_is_said_to_have_failed(
             job = answer.json if answer.status == 200 else job
     assert (job["status"], job["error"]["code"]) == ("failed", "unavailable")
     assert "send it again" in job["error"]["detail"]
-    gone = await service.ask("DELETE", f"/api/sessions/{job['session_id']}")
-    assert gone.status == 200
+    again = await sent(running, file.getvalue(), "long")
+    assert again["session_id"] != job["session_id"]
+    assert (await sent(running, file.getvalue(), "long"))["job_id"] == again["job_id"]
+    for one in (job, again):
+        gone = await service.ask("DELETE", f"/api/sessions/{one['session_id']}")
+        assert gone.status == 200
 
 
 async def test_a_meeting_goes_on_when_the_service_is_stopped_and_started_again(
