@@ -19,7 +19,9 @@ from actors import process_guard
 from actors.cluster_environment import ClusterOptions, prepare_environment
 from actors.cluster_folders import last_run, open_folders
 from actors.cluster_ports import claim_ports, require_free
-from orchestration.config.loader import API_KEY_VARIABLE, is_loopback, load_settings
+from orchestration.config.environment import API_KEY_VARIABLE
+from orchestration.config.layers import load_settings
+from orchestration.config.loader import is_loopback
 from orchestration.config.models import Settings
 from orchestration.errors import ClusterError, ConfigurationError, OrchestrationError
 

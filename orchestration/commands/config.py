@@ -28,13 +28,9 @@ def check_command(file: Path) -> None:
     """
     # pydantic costs a tenth of a second to import, which the other commands do without.
     from orchestration.config.differences import differences
-    from orchestration.config.loader import (
-        environment_layer,
-        file_layer,
-        load_settings,
-        lowest_layer,
-        validated,
-    )
+    from orchestration.config.environment import environment_layer
+    from orchestration.config.layers import load_settings
+    from orchestration.config.loader import file_layer, lowest_layer, validated
     from orchestration.config.merging import leaves
 
     settings = load_settings(os.environ, file)
@@ -61,7 +57,7 @@ def show_command(config: Path | None) -> None:
     import yaml
 
     from orchestration.config.differences import without_secrets
-    from orchestration.config.loader import load_settings
+    from orchestration.config.layers import load_settings
 
     settings = without_secrets(load_settings(os.environ, config))
     click.echo(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), nl=False)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestration.config.environment import environment_layer
 from orchestration.config.loader import (
     check_safe,
-    environment_layer,
     file_layer,
     lowest_layer,
     named_file,
@@ -79,6 +79,17 @@ class Layers:
         settings = validated(below, _with_keys(overrides or {}, below))
         check_safe(settings)
         return settings
+
+
+def load_settings(environ: Mapping[str, str], config_file: Path | None = None) -> Settings:
+    """The settings that defaults, file and environment add up to.
+
+    The file is `config_file`, else the one that ORCHESTRATION_CONFIG names, else none.
+
+    Raises:
+        ConfigurationError: a value is malformed, unknown or unsafe; the message names it.
+    """
+    return Layers.read(environ, config_file).settings()
 
 
 def digest(settings: Settings) -> str:

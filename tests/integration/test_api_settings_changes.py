@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from orchestration.client.api import OrchestrationClient
-from orchestration.config.loader import hash_key
+from orchestration.config.environment import hash_key
 from orchestration.errors import (
     BadRequest,
     SessionEnded,

@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.client import transport
 from orchestration.client.api import OrchestrationClient
-from orchestration.config.loader import hash_key
+from orchestration.config.environment import hash_key
 from orchestration.errors import (
     NotAuthenticated,
     ServiceUnreachable,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestration import errors
-from orchestration.config.loader import environment_layer
+from orchestration.config.environment import environment_layer
 from orchestration.config.models import Settings
 from orchestration.config.seed_layout import PLACES
 from orchestration.errors import OrchestrationError

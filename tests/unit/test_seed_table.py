@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from orchestration.config.loader import environment_layer
+from orchestration.config.environment import environment_layer
 from orchestration.config.models import Settings
 from orchestration.config.seed_layout import PLACES
 

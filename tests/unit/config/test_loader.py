@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.config.loader import hash_key, load_settings, validated
+from orchestration.config.environment import hash_key
+from orchestration.config.layers import load_settings
+from orchestration.config.loader import validated
 from orchestration.config.models import Settings
 from orchestration.config.session_values import session_values
 from orchestration.errors import ConfigurationError

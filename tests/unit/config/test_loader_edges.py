@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.config.loader import load_settings
+from orchestration.config.layers import load_settings
 from orchestration.config.section import LARGEST_NUMBER
 from orchestration.errors import ConfigurationError
 

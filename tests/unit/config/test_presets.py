@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.config.loader import load_settings
+from orchestration.config.layers import load_settings
 from orchestration.config.models import ChunkingSettings
 
 CONFIGS = Path(__file__).parents[3] / "configs"
