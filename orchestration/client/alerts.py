@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.backoff import Backoff
@@ -17,13 +17,16 @@ from orchestration.json_types import JsonObject
 UNREACHABLE_TRIES = 3
 """Attempts before the first stream; once there was one, tries go on for ever."""
 
+Kind = Literal["raised", "cleared"]
+"""Events of other kinds are of later versions, and are left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class AlertNews:
     """An alert that was raised or cleared; `number` resumes behind it."""
 
     number: int
-    kind: Literal["raised", "cleared"]
+    kind: Kind
     alert: JsonObject
 
 
@@ -52,8 +55,9 @@ async def watch_alerts(
             async with aclosing(client.alert_events(after, parser=parser)) as events:
                 async for event in events:
                     backoff.reset()
-                    kind = cast(Literal["raised", "cleared"], event.name)
-                    yield AlertNews(int(event.last_id), kind, json.loads(event.data))
+                    if event.name in get_args(Kind):
+                        kind = cast(Kind, event.name)
+                        yield AlertNews(int(event.last_id), kind, json.loads(event.data))
         except (ServiceUnreachable, Unavailable, LimitReached):
             failures += 1
             if not reached and not parser.last_id and failures >= UNREACHABLE_TRIES:

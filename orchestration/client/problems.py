@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping
 
 from orchestration.errors import (
+    BadAudio,
     BadRequest,
+    FrameConflict,
     LimitReached,
     NotAllowed,
     NotAuthenticated,
     OrchestrationError,
+    SessionEnded,
     TakenOver,
     TooLarge,
     Unavailable,
@@ -44,9 +47,9 @@ _BY_CLOSE_CODE: Mapping[int, tuple[type[OrchestrationError], str]] = {
     1009: (TooLarge, "The service refused a message as too large."),
     4000: (BadRequest, "The service did not understand this client."),
     4004: (UnknownSession, "The service knows no such session."),
-    4008: (_BY_CODE["bad_audio"], "The service refused the audio."),
-    4009: (_BY_CODE["frame_conflict"], "The service holds other audio under the same numbers."),
-    4010: (_BY_CODE["session_ended"], "The session has ended and takes no more audio."),
+    4008: (BadAudio, "The service refused the audio."),
+    4009: (FrameConflict, "The service holds other audio under the same numbers."),
+    4010: (SessionEnded, "The session has ended and takes no more audio."),
     4103: (TakenOver, "A newer connection serves this session; this one stays away."),
 }
 

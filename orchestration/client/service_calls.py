@@ -15,6 +15,7 @@ class ServiceCalls(Transport):
         return await self._json("GET", "/api/health", accept=(503,))
 
     async def services(self) -> JsonObject:
+        """The health of every part, with its history."""
         return await self._json("GET", "/api/services")
 
     async def alerts(self) -> JsonObject:
@@ -53,6 +54,7 @@ class ServiceCalls(Transport):
         return await self._json("GET", "/api/websocket/connections", query=query)
 
     async def connection_statistics(self) -> JsonObject:
+        """WebSockets of all ingress replicas in sum, and their limits."""
         return await self._json("GET", "/api/websocket/stats")
 
     async def ticket(self) -> JsonObject:

@@ -1,9 +1,14 @@
 """The client's methods for sessions, and for what each gave as a whole."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from orchestration.client.transport import LONG_ANSWER_TIMEOUT_S, Transport, session_path
+from orchestration.client.transport import (
+    LONG_ANSWER_TIMEOUT_S,
+    Transport,
+    given,
+    session_path,
+)
 from orchestration.json_types import JsonObject
 
 TranscriptFormat = Literal["json", "txt", "srt", "vtt"]
@@ -25,18 +30,18 @@ class SessionCalls(Transport):
         settings: JsonObject | None = None,
     ) -> JsonObject:
         """Create a session, or find the one created with this id and description before."""
-        given: dict[str, Any] = {
-            "session_id": session_id,
-            "meeting_id": meeting_id,
-            "title": title,
-            "language": language,
-            "target_languages": list(target_languages) or None,
-            "settings": settings,
-        }
-        body = {key: value for key, value in given.items() if value is not None}
+        body = given(
+            session_id=session_id,
+            meeting_id=meeting_id,
+            title=title,
+            language=language,
+            target_languages=list(target_languages) or None,
+            settings=settings,
+        )
         return await self._json("POST", "/api/sessions", body=body)
 
     async def session(self, session_id: str) -> JsonObject:
+        """A session's description and status."""
         return await self._json("GET", session_path(session_id))
 
     async def sessions(
@@ -85,9 +90,8 @@ class SessionCalls(Transport):
         audio: Literal["own", "all"] = "own",
     ) -> JsonObject:
         """Take a person out of all sessions, by one of the three; returns the receipt."""
-        who = {"participant_id": participant_id, "email": email, "name": name}
-        body: JsonObject = {key: value for key, value in who.items() if value is not None}
-        return await self._json("DELETE", "/api/people", body=body | {"audio": audio})
+        body = given(participant_id=participant_id, email=email, name=name, audio=audio)
+        return await self._json("DELETE", "/api/people", body=body)
 
     async def transcript(self, session_id: str, *, language: str | None = None) -> JsonObject:
         """`{session_id, status, language, segments, coverage}`."""
@@ -102,6 +106,7 @@ class SessionCalls(Transport):
         return await self._text("GET", session_path(session_id, "/transcript"), query=query)
 
     async def coverage(self, session_id: str) -> JsonObject:
+        """The fate of every sample, by stream: `{streams}`."""
         return await self._json("GET", session_path(session_id, "/coverage"))
 
     async def events(

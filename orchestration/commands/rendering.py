@@ -26,6 +26,7 @@ FEW_COLOURS = ("cyan", "green", "yellow", "magenta", "bright_blue", "red", "whit
 """For terminals of 16 colours, where those above would fall together."""
 JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 """Part of how Persian and Indic words, and many emoji, are written."""
+FATES = ("transcribed", "silent", "pending", "lost")
 FAINT = "bright_black"
 TIME_WIDTH = 7
 REDRAWN_LINES = 3
@@ -45,22 +46,19 @@ def clock_text(seconds: float) -> str:
 
 def coverage_line(streams: Sequence[Mapping[str, Any]]) -> str:
     """Every second's fate, over all streams."""
-    totals = {
-        fate: sum(float(one[fate]) / float(one["sample_rate"]) for one in streams)
-        for fate in ("duration", "transcribed", "silent", "pending", "lost")
-    }
-    return (
-        f"{totals['duration']:.1f} s of audio: {totals['transcribed']:.1f} s transcribed,"
-        f" {totals['silent']:.1f} s silent, {totals['pending']:.1f} s pending,"
-        f" {totals['lost']:.1f} s lost"
-    )
+    fates = ", ".join(f"{_seconds(streams, fate):.1f} s {fate}" for fate in FATES)
+    return f"{_seconds(streams, 'duration'):.1f} s of audio: {fates}"
 
 
 def progress_line(streams: Sequence[Mapping[str, Any]]) -> str:
     """The same for a narrow terminal, without what there is none of."""
-    fates = ("transcribed", "silent", "pending", "lost")
-    sums = {fate: sum(one[fate] / one["sample_rate"] for one in streams) for fate in fates}
-    return ", ".join(f"{seconds:.1f} s {fate}" for fate, seconds in sums.items() if seconds >= 0.05)
+    sums = ((fate, _seconds(streams, fate)) for fate in FATES)
+    return ", ".join(f"{seconds:.1f} s {fate}" for fate, seconds in sums if seconds >= 0.05)
+
+
+def _seconds(streams: Sequence[Mapping[str, Any]], fate: str) -> float:
+    """How much of all streams has a fate, or their whole `duration`."""
+    return sum(float(one[fate]) / float(one["sample_rate"]) for one in streams)
 
 
 def coverage_summary(coverage: JsonObject) -> str:

@@ -124,20 +124,27 @@ class UnreliableService:
 
 
 @asynccontextmanager
+async def served_by(*routes: web.AbstractRouteDef) -> AsyncIterator[str]:
+    """A service of these routes on a port of the loopback; yields its address."""
+    app = web.Application()
+    app.add_routes(routes)
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def unreliable_service() -> AsyncIterator[UnreliableService]:
     """The service on a port of the loopback."""
     service = UnreliableService()
-    app = web.Application()
-    app.router.add_get("/ws/ingest/{session_id}", service.ingest)
-    app.router.add_get("/ws/live/{session_id}", service.live)
-    app.router.add_route("*", "/{path:.*}", service.answer)
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        host, port = runner.addresses[0][:2]
-        service.url = f"http://{host}:{port}"
+    async with served_by(
+        web.get("/ws/ingest/{session_id}", service.ingest),
+        web.get("/ws/live/{session_id}", service.live),
+        web.route("*", "/{path:.*}", service.answer),
+    ) as service.url:
         yield service
-    finally:
-        await runner.cleanup()

@@ -1,10 +1,10 @@
-"""Files, OpenAI's route, the gateway and alerts by the Python client."""
+"""Files, OpenAI's route and the gateway by the Python client."""
 
 import io
 import os
 import random
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from orchestration.client.alerts import AlertNews, watch_alerts
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.upload_calls import UPLOAD_TRIES
 from orchestration.errors import (
@@ -27,6 +26,7 @@ from orchestration.services.gateway import HttpGateway
 from orchestration.services.gateway_pool import GatewayUpstream
 from tests.data.make_files import FORMATS, tone_file
 from tests.doubles.api_server import ApiServer, api_server
+from tests.doubles.unreliable_service import served_by
 
 FLAC = tone_file(FORMATS["flac"])
 
@@ -70,21 +70,6 @@ async def test_what_is_wrong_with_a_file_is_the_error_that_the_service_names(
         await client.upload(tmp_path / "none.wav")
     with pytest.raises(BadAudio):
         await client.transcribe(b"no audio")
-
-
-@asynccontextmanager
-async def served_by(*routes: web.RouteDef) -> AsyncIterator[str]:
-    """A service of these routes on the loopback; yields its address."""
-    app = web.Application()
-    app.add_routes(routes)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
 
 
 @dataclass
@@ -254,24 +239,6 @@ async def test_a_service_behind_answers_as_it_is_and_the_gateway_by_its_errors(
                 await client.ask_service("whisper", "models")
     assert (answer.status, answer.body) == (418, b'{"q": "hello"}')
     assert answer.headers["X-Gateway-Service"] == "translation"
-
-
-async def test_alerts_that_come_while_no_stream_is_there_are_not_missed() -> None:
-    parts = ["retry: 3000\nid: 7\n\n", 'event: raised\nid: 8\ndata: {"code": "disk_full"}\n\n']
-    after: list[str | None] = []
-
-    async def stream(request: web.Request) -> web.Response:
-        after.append(request.query.get("after"))
-        return web.Response(text=parts[len(after) - 1], content_type="text/event-stream")
-
-    async with (
-        served_by(web.get("/api/alerts/stream", stream)) as url,
-        OrchestrationClient(url) as client,
-        aclosing(watch_alerts(client, uniform=lambda: 0.0)) as news,
-    ):
-        told = await anext(news)
-    assert told == AlertNews(8, "raised", {"code": "disk_full"})
-    assert after == [None, "7"]
 
 
 async def test_a_caller_whose_own_output_breaks_is_told_of_that_and_of_no_service(
