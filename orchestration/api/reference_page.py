@@ -112,7 +112,7 @@ def _examples(content: Mapping[str, Any]) -> str:
             )
             shown.append(f"<pre>{escape(text)}</pre>")
         for code, problem in media.get("examples", {}).items():
-            detail = escape(str(problem["value"].get("detail", "")))
+            detail = _prose(str(problem["value"].get("detail", "")))
             shown.append(f"<br><code>{escape(code)}</code> {detail}")
     return "".join(shown)
 
