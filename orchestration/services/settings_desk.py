@@ -108,6 +108,8 @@ class SettingsDesk:
         self._changing = asyncio.Lock()
         self._number = 0
         self._file_seen: FileStamp = "unread"
+        self._file_before: FileStamp = "unread"
+        """At the last look; a file that differs is still being written, perhaps."""
         self._file_fault: str | None = None
         self._stored_fault: str | None = None
 
@@ -178,9 +180,13 @@ class SettingsDesk:
             return await self._store_and_take(proposal, change.changed_by, change.comment)
 
     async def look_at_file(self) -> None:
-        """Follow the configuration file, if it has changed; a bad one is told of, and left."""
+        """Follow the configuration file, if it has changed; a bad one is told of, and left.
+
+        It is read once two looks have found it the same: half of a file may be good settings.
+        """
         stamp = await asyncio.to_thread(_stamp, self._book.in_force.layers.config_file)
-        if stamp == self._file_seen:
+        rests, self._file_before = stamp == self._file_before, stamp
+        if stamp == self._file_seen or not rests:
             return
         async with self._changing:
             try:

@@ -32,6 +32,11 @@ class Kept:
         self._mtime_ns += 1_000_000_000
         os.utime(self.file, ns=(self._mtime_ns, self._mtime_ns))
 
+    async def look_at_file(self) -> None:
+        """Twice, as a file is read that has come to rest."""
+        await self.desk.look_at_file()
+        await self.desk.look_at_file()
+
     async def change(self, **patch: Any) -> None:
         await self.desk.change(SettingsChange("ana", patch=patch))
 
@@ -43,10 +48,10 @@ class Kept:
 async def test_a_changed_file_is_a_version_of_its_own(tmp_path: Path) -> None:
     kept = Kept(tmp_path, "sessions: {max_open: 5}")
     await kept.desk.restore()
-    await kept.desk.look_at_file()
+    await kept.look_at_file()
     assert kept.store.versions == []
     kept.write("sessions: {max_open: 6}")
-    await kept.desk.look_at_file()
+    await kept.look_at_file()
     (version,) = kept.store.versions
     assert version.changed_by == "configuration file"
     assert [(one.place, one.before, one.after) for one in version.differences] == [
@@ -56,16 +61,30 @@ async def test_a_changed_file_is_a_version_of_its_own(tmp_path: Path) -> None:
     assert kept.told[-1][1].sessions.max_open == 6
 
 
+async def test_a_file_is_not_followed_while_it_is_written(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, "sessions: {max_open: 5}")
+    await kept.look_at_file()
+    for half in ("", "sessions:", "sessions: {"):
+        kept.write(half)
+        await kept.desk.look_at_file()
+    kept.file.unlink()
+    await kept.desk.look_at_file()
+    assert (kept.max_open, kept.desk.state().fault, kept.store.versions) == (5, None, [])
+    kept.write("sessions: {max_open: 6}")
+    await kept.look_at_file()
+    assert kept.max_open == 6
+
+
 @pytest.mark.parametrize("bad", ["sessions: {max_open: 0}", "[", "nonsense: 1", "- a"])
 async def test_a_bad_file_keeps_the_last_good_one_and_is_told_of(tmp_path: Path, bad: str) -> None:
     kept = Kept(tmp_path, "sessions: {max_open: 5}")
     kept.write(bad)
-    await kept.desk.look_at_file()
+    await kept.look_at_file()
     assert kept.max_open == 5
     assert kept.desk.state().fault
     assert kept.desk.refused == {"configuration file": True, "stored settings": False}
     kept.write("sessions: {max_open: 8}")
-    await kept.desk.look_at_file()
+    await kept.look_at_file()
     assert (kept.max_open, kept.desk.state().fault) == (8, None)
     assert not any(kept.desk.refused.values())
 
@@ -73,7 +92,7 @@ async def test_a_bad_file_keeps_the_last_good_one_and_is_told_of(tmp_path: Path,
 async def test_a_file_that_is_gone_is_a_bad_one(tmp_path: Path) -> None:
     kept = Kept(tmp_path, "sessions: {max_open: 5}")
     kept.file.unlink()
-    await kept.desk.look_at_file()
+    await kept.look_at_file()
     assert kept.max_open == 5
     assert "cannot be read" in (kept.desk.state().fault or "")
 
@@ -85,10 +104,10 @@ async def test_a_change_that_cannot_be_stored_is_not_applied(tmp_path: Path) -> 
         await kept.change(sessions={"max_open": 7})
     assert (kept.max_open, kept.told) == (1000, [])
     kept.write("sessions: {max_open: 8}")
-    await kept.desk.look_at_file()
+    await kept.look_at_file()
     assert kept.max_open == 1000
     kept.store.is_away = False
-    await kept.desk.look_at_file()
+    await kept.look_at_file()
     assert kept.max_open == 8
 
 
