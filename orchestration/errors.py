@@ -2,8 +2,8 @@
 
 Every error carries a sentence for people (what happened and what to do) and facts for programs.
 The class says how it looks at the edge: its `code` in messages and problem bodies, its HTTP
-status, and the WebSocket close code that follows a fatal one. Arguments are positional, so that
-an error survives pickling between processes.
+status, and the WebSocket close code that follows a fatal one; what it does not say is its parent's.
+Arguments are positional, so that an error survives pickling between processes.
 """
 
 from collections.abc import Mapping
@@ -282,16 +282,12 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL cannot be reached."""
 
     code = "database_unavailable"
-    http_status = 503
-    close_code = 1013
 
 
 class RecordingFailed(Unavailable):
     """A recording's file cannot be written: the disk is full or broken."""
 
     code = "recording_failed"
-    http_status = 503
-    close_code = 1013
 
 
 class Fenced(OrchestrationError):
@@ -306,32 +302,24 @@ class ConfigurationError(OrchestrationError):
     """A setting is missing, malformed or unsafe."""
 
     code = "configuration_error"
-    http_status = 500
-    close_code = 1011
 
 
 class PortInUse(OrchestrationError):
     """A port that the service was told to use is taken."""
 
     code = "port_in_use"
-    http_status = 500
-    close_code = 1011
 
 
 class DataDirectoryInUse(OrchestrationError):
     """Another service holds this data directory."""
 
     code = "data_directory_in_use"
-    http_status = 500
-    close_code = 1011
 
 
 class ClusterError(OrchestrationError):
     """Ray did not start, or cannot be joined."""
 
     code = "cluster_error"
-    http_status = 500
-    close_code = 1011
 
 
 # Engines behind the service
@@ -342,15 +330,12 @@ class EngineError(OrchestrationError):
 
     code = "engine_error"
     http_status = 502
-    close_code = 1011
 
 
 class EngineRefused(EngineError):
     """A whisper or translation service will not take this request, now or later."""
 
     code = "engine_refused"
-    http_status = 502
-    close_code = 1011
 
 
 class EngineTimeout(EngineError):
@@ -358,7 +343,6 @@ class EngineTimeout(EngineError):
 
     code = "engine_timeout"
     http_status = 504
-    close_code = 1011
 
 
 class EngineBusy(EngineError):
@@ -382,23 +366,18 @@ class GoogleMeetError(OrchestrationError):
 
     code = "google_meet_error"
     http_status = 502
-    close_code = 1011
 
 
 class GoogleMeetRefused(GoogleMeetError):
     """Google Meet does not let these credentials read, or does not take them."""
 
     code = "google_meet_refused"
-    http_status = 502
-    close_code = 1011
 
 
 class GoogleMeetMissing(GoogleMeetError):
     """Google Meet has no such record, or none for these credentials."""
 
     code = "google_meet_missing"
-    http_status = 502
-    close_code = 1011
 
 
 class UnknownService(OrchestrationError):
@@ -413,8 +392,6 @@ class ModelMissing(OrchestrationError):
     """The named model cannot be found or read."""
 
     code = "model_missing"
-    http_status = 500
-    close_code = 1011
 
 
 class UnsupportedLanguagePair(OrchestrationError):
@@ -422,7 +399,6 @@ class UnsupportedLanguagePair(OrchestrationError):
 
     code = "unsupported_language_pair"
     http_status = 422
-    close_code = 1011
 
 
 # What a command line user gave
@@ -433,15 +409,12 @@ class UnreadableFile(OrchestrationError):
 
     code = "unreadable_file"
     http_status = 400
-    close_code = 1011
 
 
 class UnwritableFile(OrchestrationError):
     """A file or output cannot be written."""
 
     code = "unwritable_file"
-    http_status = 500
-    close_code = 1011
 
 
 class ServiceUnreachable(OrchestrationError):
@@ -449,4 +422,3 @@ class ServiceUnreachable(OrchestrationError):
 
     code = "service_unreachable"
     http_status = 503
-    close_code = 1011

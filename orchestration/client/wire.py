@@ -24,6 +24,7 @@ from orchestration.session.inputs import (
 )
 
 PROTOCOL_VERSION = 1
+FRAME_VERSION = 1
 FRAME_HEADER = struct.Struct(">BBHQQ")
 """Version, flags, stream, seq, first sample: 20 bytes, big-endian."""
 
@@ -42,7 +43,7 @@ def encode(message: JsonObject) -> str:
 
 def frame_bytes(stream: int, seq: int, first_sample: int, payload: bytes) -> bytes:
     """An audio frame with its header; `seq` and `first_sample` are the session's."""
-    return FRAME_HEADER.pack(PROTOCOL_VERSION, 0, stream, seq, first_sample) + payload
+    return FRAME_HEADER.pack(FRAME_VERSION, 0, stream, seq, first_sample) + payload
 
 
 def stream_json(spec: StreamSpec) -> JsonObject:

@@ -1,12 +1,14 @@
 """Settings from defaults, file and environment."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from orchestration.config.environment import hash_key
 from orchestration.config.layers import load_settings
-from orchestration.config.loader import validated
+from orchestration.config.loader import file_layer, validated
+from orchestration.config.merging import leaves
 from orchestration.config.models import Settings
 from orchestration.config.session_values import session_values
 from orchestration.errors import ConfigurationError
@@ -24,6 +26,18 @@ def test_defaults_listen_on_loopback_only() -> None:
 def test_the_documented_defaults_are_the_defaults() -> None:
     documented = load_settings({"ORCHESTRATION_DATA_DIR": "/d"}, ROOT / "configs" / "default.yaml")
     assert documented == Settings(data_dir=Path("/d"))
+
+
+def test_every_setting_is_in_the_file_of_defaults_and_in_the_handbook() -> None:
+    settings = dict(leaves(Settings(data_dir=Path("/d")).model_dump()))
+    written, _ = file_layer(ROOT / "configs" / "default.yaml")
+    assert set(settings) - set(dict(leaves(written))) == {"data_dir"}
+    handbook = (ROOT / "docs" / "operations.md").read_text()
+    design = (ROOT / "docs" / "design.md").read_text()
+    for place in settings:
+        section, _, name = place.rpartition(".")
+        page = design if section == "sessions.chunking" else handbook
+        assert re.search(rf"\b{name}\b", page), f"{place} is not in the documentation"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "meetings.example"])
