@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestration.config.merging import nested
+from orchestration.config.merging import leaves, nested
 from orchestration.errors import ConfigurationError
 
 CONFIG_FILE_VARIABLE = "ORCHESTRATION_CONFIG"
@@ -14,12 +14,36 @@ API_KEY_VARIABLE = "ORCHESTRATION_API_KEY"
 SHORTEST_API_KEY = 16
 """Characters; a shorter key can be guessed."""
 
-OF_SERVICES = (
-    "WHISPER_SERVICE_MODEL",
-    "WHISPER_SERVICE_API_KEY",
-    "TRANSLATION_SERVICE_API_KEY",
-)
-"""Variables that go with the URLs of services."""
+VARIABLES: Mapping[str, str] = {
+    "ORCHESTRATION_DATA_DIR": "data_dir",
+    "HOST": "server.host",
+    "PORT": "server.port",
+    "LOG_LEVEL": "log_level",
+    API_KEY_VARIABLE: "server.api_key_sha256",
+    "ALLOWED_ORIGINS": "server.allowed_origins",
+    "DATABASE_URL": "database.url",
+    "AUDIO_SERVICE_URL": "services.whisper",
+    "WHISPER_SERVICE_URL": "services.whisper",
+    "TRANSLATION_SERVICE_URL": "services.translation",
+    "GOOGLE_APPLICATION_CREDENTIALS": "google_meet.credentials_file",
+    "GOOGLE_MEET_CREDENTIALS": "google_meet.credentials_json",
+    "GOOGLE_MEET_SUBJECT": "google_meet.subject",
+    "WHISPER_MODEL": "services.embedded_whisper.model",
+    "SERVICE_TIMEOUT": "services.timeout_s",
+    "GATEWAY_TIMEOUT": "services.gateway_timeout_s",
+    "SERVICE_RETRY_ATTEMPTS": "services.tries",
+    "HEALTH_CHECK_INTERVAL": "services.health_check_interval_s",
+    "WEBSOCKET_MAX_CONNECTIONS": "server.websocket_max_connections",
+    "WEBSOCKET_TIMEOUT": "server.websocket_idle_timeout_s",
+}
+"""The place of each variable's setting; of two variables of one setting the later wins."""
+
+OF_SERVICES: Mapping[str, str] = {
+    "WHISPER_SERVICE_MODEL": "services.whisper.model",
+    "WHISPER_SERVICE_API_KEY": "services.whisper.api_key",
+    "TRANSLATION_SERVICE_API_KEY": "services.translation.api_key",
+}
+"""Variables that go with the URLs of services, and where each of these has them."""
 
 
 def environment_layer(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -28,33 +52,38 @@ def environment_layer(environ: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         ConfigurationError: a variable is no text, or the API key is not one or not safe.
     """
-    variables: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
-        ("ORCHESTRATION_DATA_DIR", "data_dir", _path),
-        ("HOST", "server.host", str),
-        ("PORT", "server.port", str),
-        ("LOG_LEVEL", "log_level", str.upper),
-        (API_KEY_VARIABLE, "server.api_key_sha256", _key_hash),
-        ("ALLOWED_ORIGINS", "server.allowed_origins", _origins),
-        ("DATABASE_URL", "database.url", str),
-        ("AUDIO_SERVICE_URL", "services.whisper", _urls("openai", environ)),
-        ("WHISPER_SERVICE_URL", "services.whisper", _urls("openai", environ)),
-        ("TRANSLATION_SERVICE_URL", "services.translation", _urls("libretranslate", environ)),
-        ("GOOGLE_APPLICATION_CREDENTIALS", "google_meet.credentials_file", _path),
-        ("GOOGLE_MEET_CREDENTIALS", "google_meet.credentials_json", str),
-        ("GOOGLE_MEET_SUBJECT", "google_meet.subject", str),
-        ("WHISPER_MODEL", "services.embedded_whisper.model", str),
-        ("SERVICE_TIMEOUT", "services.timeout_s", str),
-        ("GATEWAY_TIMEOUT", "services.gateway_timeout_s", str),
-        ("SERVICE_RETRY_ATTEMPTS", "services.tries", str),
-        ("HEALTH_CHECK_INTERVAL", "services.health_check_interval_s", str),
-        ("WEBSOCKET_MAX_CONNECTIONS", "server.websocket_max_connections", str),
-        ("WEBSOCKET_TIMEOUT", "server.websocket_idle_timeout_s", str),
-    )
-    for name in (*(variable[0] for variable in variables), *OF_SERVICES):
+    for name in (*VARIABLES, *OF_SERVICES):
         if not environ.get(name, "").isascii() and not _is_utf8(environ[name]):
             raise ConfigurationError(f"{name} is not text in UTF-8.", {"variable": name})
-    said = ((variable(environ, name), place, parse) for name, place, parse in variables)
-    return nested({place: parse(text) for text, place, parse in said if text})
+    readers: Mapping[str, Callable[[str], Any]] = {
+        "data_dir": _path,
+        "log_level": str.upper,
+        "server.api_key_sha256": _key_hash,
+        "server.allowed_origins": _split,
+        "services.whisper": _urls("openai", environ),
+        "services.translation": _urls("libretranslate", environ),
+        "google_meet.credentials_file": _path,
+    }
+    values = {
+        place: readers.get(place, str)(text)
+        for name, place in VARIABLES.items()
+        if (text := variable(environ, name))
+    }
+    return nested(values)
+
+
+def variables_of(place: str, layer: Mapping[str, Any]) -> tuple[str, ...]:
+    """The variables that a value at this place of an environment's layer may have come from."""
+    # A service's number in its pool is no part of the place.
+    setting = re.sub(r"\.\d+", "", place)
+    if not any(setting == one or setting.startswith(f"{one}.") for one, _ in leaves(layer)):
+        return ()
+    of_each = tuple(name for name, its_place in OF_SERVICES.items() if its_place == setting)
+    return of_each or tuple(
+        name
+        for name, its_place in VARIABLES.items()
+        if setting == its_place or setting.startswith(f"{its_place}.")
+    )
 
 
 def variable(environ: Mapping[str, str], name: str) -> str:
@@ -78,7 +107,7 @@ def _urls(kind: str, environ: Mapping[str, str]) -> Callable[[str], list[dict[st
 
     def parse(text: str) -> list[dict[str, Any]]:
         upstreams: list[dict[str, Any]] = []
-        for url in (part.strip() for part in text.split(",") if part.strip()):
+        for url in _split(text):
             upstream: dict[str, Any] = {"url": url, "kind": kind}
             if model:
                 upstream["model"] = model
@@ -95,7 +124,7 @@ def _path(text: str) -> str:
     return os.path.abspath(os.path.expanduser(text))
 
 
-def _origins(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 

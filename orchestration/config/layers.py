@@ -76,7 +76,9 @@ class Layers:
             ConfigurationError: names every value that does not fit, and why.
         """
         below = merged(self.defaults, self.in_file, self.environment)
-        settings = validated(below, _with_keys(overrides or {}, below))
+        # With overrides the variables have stood the start, and are not what is wrong.
+        environment = {} if overrides else self.environment
+        settings = validated(below, _with_keys(overrides or {}, below), environment=environment)
         check_safe(settings)
         return settings
 

@@ -8,7 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestration.config.environment import API_KEY_VARIABLE, CONFIG_FILE_VARIABLE, variable
+from orchestration.config.environment import (
+    API_KEY_VARIABLE,
+    CONFIG_FILE_VARIABLE,
+    variable,
+    variables_of,
+)
 from orchestration.config.merging import merged
 from orchestration.config.models import Settings
 from orchestration.config.seed_layout import from_seed_layout
@@ -33,8 +38,9 @@ def lowest_layer(environ: Mapping[str, str]) -> dict[str, Any]:
         return {}
 
 
-def validated(*layers: Mapping[str, Any]) -> Settings:
-    """The settings that the layers add up to.
+def validated(*layers: Mapping[str, Any], environment: Mapping[str, Any] | None = None) -> Settings:
+    """The settings that the layers add up to; values of `environment`, one of them, are told by the
+    names of their variables too.
 
     Raises:
         ConfigurationError: names every value that does not fit, and why.
@@ -46,11 +52,17 @@ def validated(*layers: Mapping[str, Any]) -> Settings:
         places = [".".join(str(part) for part in fault["loc"]) or "settings" for fault in faults]
         reasons = [_reason(fault["type"], fault["msg"], fault["loc"]) for fault in faults]
         sentences = [
-            f"Setting {place}: {reason}" for place, reason in zip(places, reasons, strict=True)
+            f"Setting {_told(place, environment or {})}: {reason}"
+            for place, reason in zip(places, reasons, strict=True)
         ]
         raise ConfigurationError(
             "\n".join(sentences), {"faults": dict(zip(places, reasons, strict=True))}
         ) from None
+
+
+def _told(place: str, environment: Mapping[str, Any]) -> str:
+    variables = " or ".join(variables_of(place, environment))
+    return f"{place} ({variables})" if variables else place
 
 
 def _reason(kind: str, message: str, place: tuple[int | str, ...]) -> str:

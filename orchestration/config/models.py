@@ -248,12 +248,12 @@ class DatabaseSettings(Section):
         if not url:
             return url
         if not url.startswith(("postgresql://", "postgres://")):
-            raise ValueError("DATABASE_URL must begin with postgresql://")
+            raise ValueError("it must begin with postgresql://")
         try:
             urlsplit(url).port  # noqa: B018 - it is read for its error
         except ValueError:
             raise ValueError(
-                "DATABASE_URL has no port from 0 to 65535 where one should be: in a user or "
+                "it has no port from 0 to 65535 where one should be: in a user or "
                 "password, write / as %2F, : as %3A, @ as %40, ? as %3F and # as %23"
             ) from None
         return url

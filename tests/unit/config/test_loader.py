@@ -195,7 +195,7 @@ def test_faults_are_said_in_the_words_of_a_settings_file() -> None:
         )
     assert refused.value.message.splitlines() == [
         "Setting server.prot: there is no setting of this name.",
-        "Setting database.url: DATABASE_URL must begin with postgresql://.",
+        "Setting database.url: it must begin with postgresql://.",
     ]
 
 

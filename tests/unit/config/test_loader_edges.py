@@ -82,7 +82,7 @@ def test_the_diarizer_is_off_with_quotes_and_without(tmp_path: Path, off: str) -
 @pytest.mark.parametrize("key", ["two\nlines", "bell\a", "delete\x7f"])
 def test_a_services_key_that_no_request_can_carry_is_refused_and_not_told(key: str) -> None:
     environ = {"WHISPER_SERVICE_URL": "http://a", "WHISPER_SERVICE_API_KEY": key}
-    with pytest.raises(ConfigurationError, match=r"whisper\.0\.api_key: .*line ends") as refused:
+    with pytest.raises(ConfigurationError, match=r"whisper\.0\.api_key .*line ends") as refused:
         load_settings(environ)
     assert key not in refused.value.message
 
@@ -106,3 +106,36 @@ def test_a_number_larger_than_any_that_counts_is_refused(tmp_path: Path, number:
     for place in ("live: {snapshot_segments", "services: {stalled_after_s"):
         with pytest.raises(ConfigurationError, match=f"at most {LARGEST_NUMBER}"):
             load_settings({}, written(tmp_path, f"{place}: {number:.0f}}}"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        ({"PORT": "http"}, "server.port (PORT)"),
+        ({"LOG_LEVEL": "loud"}, "log_level (LOG_LEVEL)"),
+        ({"DATABASE_URL": "mysql://h/x"}, "database.url (DATABASE_URL)"),
+        (
+            {"WHISPER_SERVICE_URL": "http://a, gpu:1"},
+            "services.whisper.1.url (AUDIO_SERVICE_URL or WHISPER_SERVICE_URL)",
+        ),
+        (
+            {"TRANSLATION_SERVICE_URL": "http://a", "TRANSLATION_SERVICE_API_KEY": "a\nb"},
+            "services.translation.0.api_key (TRANSLATION_SERVICE_API_KEY)",
+        ),
+    ],
+)
+def test_a_bad_value_is_told_by_the_variable_that_it_came_from(
+    environ: dict[str, str], place: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(environ)
+    assert refused.value.message.startswith(f"Setting {place}: ")
+
+
+def test_a_bad_value_of_the_file_is_told_by_its_place_alone(tmp_path: Path) -> None:
+    file = written(tmp_path, "server: {port: http}\ndatabase: {url: mysql://h/x}")
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings({"HOST": "127.0.0.1"}, file)
+    said = refused.value.message
+    assert said.startswith("Setting server.port: ")
+    assert "Setting database.url: it must begin with postgresql://." in said
