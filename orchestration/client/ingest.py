@@ -27,6 +27,9 @@ from orchestration.errors import LimitReached, OrchestrationError, ServiceUnreac
 from orchestration.json_types import JsonObject
 from orchestration.session.inputs import Fact, StreamSpec
 
+LOOK_INTERVAL_S = 1
+"""Between two looks at whether a connection is to be given up, whatever its sending waits for."""
+
 RETRIED = (ServiceUnreachable, Unavailable, LimitReached)
 """Refusals that time may mend; any other ends the connection for good."""
 
@@ -145,7 +148,12 @@ class BotConnection:
         sending = asyncio.create_task(self._send(socket))
         tasks = (receiving, sending)
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done: set[asyncio.Task[None]] = set()
+            # Who sends may wait for a network that takes nothing, and does not look itself then.
+            while not done and not self.protocol.should_close(time.monotonic_ns()):
+                done, _ = await asyncio.wait(
+                    tasks, timeout=LOOK_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
+                )
         finally:
             for task in tasks:
                 task.cancel()

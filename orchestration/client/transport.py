@@ -23,6 +23,9 @@ UPGRADE_TIMEOUT_S = 10
 """From connecting to an open WebSocket. What answers later than that may be a process that is being
 replaced; its successor answers sooner than it would."""
 
+CLOSE_TIMEOUT_S = 5
+"""What a WebSocket's other side has to answer a close; then the connection is cut."""
+
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """A WebSocket message larger than this ends the connection; a snapshot has 1,000 segments."""
 PIECE_BYTES = 65_536
@@ -85,7 +88,7 @@ class Transport:
                     params=_present(query),
                     compress=0,
                     max_msg_size=MAX_MESSAGE_BYTES,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=5),
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
                 )
         except aiohttp.WSServerHandshakeError as refusal:
             if refusal.status < 400:

@@ -2,8 +2,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from orchestration.audio.pcm import PcmFormat
+from orchestration.client import ingest, ingest_protocol, transport
 from orchestration.client.api import OrchestrationClient
 from orchestration.client.ingest import BotConnection
 from orchestration.client.ingest_events import ConnectionLost, IngestEvent, Welcomed
@@ -11,7 +13,7 @@ from orchestration.client.player import AudioTrack, play
 from orchestration.errors import UnknownSession
 from orchestration.session.inputs import ChatFact, StreamSpec
 from tests.doubles.api_server import api_server
-from tests.doubles.unreliable_service import unreliable_service
+from tests.doubles.unreliable_service import served_by, unreliable_service
 
 MONO_8K = PcmFormat("s16le", 8000, 1)
 DATA = Path(__file__).parents[1] / "data"
@@ -83,6 +85,46 @@ async def test_a_listener_that_cannot_write_is_no_lost_connection() -> None:
         with pytest.raises(BrokenPipeError):
             bot.skip_samples(0, 1)
     assert service.connections == 1
+
+
+async def test_a_service_that_takes_nothing_any_more_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ingest_protocol, "SILENCE_LIMIT_NS", 300_000_000)
+    monkeypatch.setattr(ingest, "LOOK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(transport, "CLOSE_TIMEOUT_S", 0.05)
+    stereo = PcmFormat("f32le", 48_000, 2)
+    came = asyncio.Queue[int]()
+
+    async def serve(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.receive()
+        position = {"id": 0, "next_seq": 0, "next_sample": 0, "window": 10_000}
+        welcome = {"type": "welcome", "epoch": 1, "streams": [position], "next_fact": 0}
+        assert request.transport is not None
+        request.transport.pause_reading()
+        await socket.send_json(welcome)
+        came.put_nowait(1)
+        await closing.wait()
+        request.transport.abort()
+        return socket
+
+    closing = asyncio.Event()
+    async with (
+        served_by(web.get("/ws/ingest/s1", serve)) as url,
+        OrchestrationClient(url) as client,
+        BotConnection(client, "s1", [StreamSpec(0, stereo)]) as bot,
+    ):
+        # More than the buffers on the way hold, and so what blocks whoever sends it.
+        for _ in range(300):
+            bot.add_audio(0, bytes(64_000))
+        try:
+            async with asyncio.timeout(30):
+                for _ in range(2):
+                    await came.get()
+        finally:
+            closing.set()
 
 
 async def test_a_played_file_arrives_to_the_sample_at_the_real_edge(tmp_path: Path) -> None:
