@@ -1,33 +1,11 @@
-"""What one configuration says otherwise than another, and what of it may be shown."""
+"""What one configuration says otherwise than another, without its secrets."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from orchestration.config.merging import leaves
 from orchestration.config.models import Settings
-
-HIDDEN = "(hidden)"
-"""Shown in place of a secret that is set."""
-
-SECRETS = frozenset({"api_key", "api_key_sha256", "credentials_json", "secret"})
-"""Names of settings that are never shown."""
-
-_IN_TEXTS = (
-    (re.compile(r"(?<=://)([^/@:\s]*):[^/\s]*@"), rf"\1:{HIDDEN}@"),
-    # By HTTP a user without a password is a key: so services take theirs.
-    (re.compile(r"(?<=http://|ttps://)[^/@:\s]+@", re.IGNORECASE), f"{HIDDEN}@"),
-    (
-        re.compile(
-            r"(?<=[?&])(password|sslpassword|api[-_]?key|key|access_token|token|secret|signature"
-            r"|sig)=[^&#\s]*",
-            re.IGNORECASE,
-        ),
-        rf"\1={HIDDEN}",
-    ),
-)
-"""Secrets in URLs, and what is shown in their place."""
+from orchestration.config.secrets import HIDDEN, SECRETS, hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +32,9 @@ def differences(before: Settings, after: Settings) -> tuple[Difference, ...]:
 
 def without_secrets(settings: Settings) -> dict[str, Any]:
     """All settings as plain values; keys are hidden, and what URLs have of passwords and keys."""
-    hidden: dict[str, Any] = _hide(settings.model_dump(mode="json"))
-    return hidden
-
-
-def has_password(text: str) -> bool:
-    """Whether a text is a URL with a password or key in it."""
-    return any(pattern.search(text) for pattern, _ in _IN_TEXTS)
+    shown: dict[str, Any] = hidden(settings.model_dump(mode="json"))
+    return shown
 
 
 def _shown(place: str, value: Any) -> Any:
-    return HIDDEN if value and place.rpartition(".")[2] in SECRETS else _hide(value)
-
-
-def _hide(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {
-            name: HIDDEN if name in SECRETS and inner else _hide(inner)
-            for name, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_hide(inner) for inner in value]
-    if isinstance(value, str):
-        for pattern, shown in _IN_TEXTS:
-            value = pattern.sub(shown, value)
-    return value
+    return HIDDEN if value and place.rpartition(".")[2] in SECRETS else hidden(value)

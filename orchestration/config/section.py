@@ -1,9 +1,12 @@
 """What every section of the settings is."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from orchestration.config.secrets import HIDDEN, SECRETS, hidden
 
 LARGEST_NUMBER = 1_000_000_000
 """No setting takes more: so many seconds, bytes or rows fit wherever a setting goes, the database
@@ -31,6 +34,11 @@ class Section(BaseModel):
             if isinstance(one, str | Path) and not _can_be_stored(str(one)):
                 raise ValueError("it has characters that cannot be stored, as U+0000")
         return value
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Without secrets, as logs and tracebacks have it."""
+        for name, value in super().__repr_args__():
+            yield name, HIDDEN if value and name in SECRETS else hidden(value)
 
 
 def _can_be_stored(text: str) -> bool:

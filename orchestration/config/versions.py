@@ -10,18 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.config.differences import (
-    HIDDEN,
-    SECRETS,
-    Difference,
-    differences,
-    has_password,
-    without_secrets,
-)
+from orchestration.config.differences import Difference, differences, without_secrets
 from orchestration.config.layers import POOLS, Layers, digest
 from orchestration.config.merging import leaves, nested
 from orchestration.config.models import Settings
 from orchestration.config.reach import rule_for
+from orchestration.config.secrets import HIDDEN, SECRETS, has_password
 from orchestration.errors import ConfigurationError, SettingsRefused
 from orchestration.json_types import JsonObject
 

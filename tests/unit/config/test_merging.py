@@ -7,15 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.config.differences import (
-    HIDDEN,
-    Difference,
-    differences,
-    has_password,
-    without_secrets,
-)
+from orchestration.config.differences import Difference, differences, without_secrets
 from orchestration.config.merging import leaves, merged, nested
 from orchestration.config.models import Settings
+from orchestration.config.secrets import HIDDEN, has_password
 from orchestration.config.seed_layout import from_seed_layout
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -82,7 +77,7 @@ def test_passwords_in_urls_and_keys_of_services_are_hidden() -> None:
         }
     )
     shown = str(without_secrets(settings)) + str(differences(BASE, settings))
-    assert "hunter" not in shown
+    assert "hunter" not in shown + repr(settings)
     assert "sslmode=require" in shown
 
 
@@ -157,5 +152,5 @@ def test_secrets_of_webhooks_are_hidden() -> None:
     hook = {"url": "https://pager.example/hook", "secret": "correct horse battery"}
     settings = changed(**{"alerts.webhooks": [hook]})
     shown = str(without_secrets(settings)) + str(differences(BASE, settings))
-    assert hook["secret"] not in shown
+    assert hook["secret"] not in shown + repr(settings)
     assert "pager.example" in shown
