@@ -32,11 +32,12 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         partial = target.with_name(PARTIAL.format(os.getpid()))
         try:
             with partial.open("w+b") as file:
+                if target.exists():
+                    # Before anything is in it: what was private is so all the while.
+                    shutil.copymode(target, partial)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            if target.exists():
-                shutil.copymode(target, partial)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
