@@ -87,6 +87,20 @@ async def test_a_listener_that_cannot_write_is_no_lost_connection() -> None:
     assert service.connections == 1
 
 
+async def test_a_service_of_small_frames_gets_all_audio_in_those(tmp_path: Path) -> None:
+    spec = StreamSpec(0, PcmFormat("s16le", 48_000, 2))
+    async with (
+        api_server(tmp_path, ingest={"max_frame_bytes": 1024}) as server,
+        OrchestrationClient(server.url) as client,
+    ):
+        await server.session("s1")
+        async with BotConnection(client, "s1", [spec]) as bot:
+            for _ in range(10):
+                bot.add_audio(0, bytes(19_200))
+            await bot.end()
+            assert bot.protocol.streams[0].acked_sample == 48_000
+
+
 async def test_a_service_that_takes_nothing_any_more_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
