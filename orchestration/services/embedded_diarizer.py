@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -15,7 +16,12 @@ from orchestration.errors import EngineBusy, ModelMissing
 from orchestration.services.ports import Diarization, EngineStatus, TranscriptionRequest, VoiceSpan
 from orchestration.services.torch_weights import MalformedWeights
 from orchestration.services.voice_encoder import VoiceEncoder
-from orchestration.services.voice_windows import FRAME_MS, windows_of
+from orchestration.services.voice_windows import (
+    FRAME_MS,
+    WHO_IS_THERE,
+    WHO_SPEAKS_WHEN,
+    Speech,
+)
 from orchestration.speakers.voices import Voices
 
 PACKAGE = "resemblyzer"
@@ -25,6 +31,10 @@ MAX_STREAMS = 512
 
 MAX_WAITING = 32
 """Chunks that wait for the encoder; one more is refused."""
+
+
+MIN_PROBABILITY = 0.4
+"""A less likely voice is not told."""
 
 
 @dataclass(slots=True)
@@ -97,18 +107,15 @@ class EmbeddedDiarizer:
     def _heard(self, request: TranscriptionRequest) -> Diarization:
         stream = self._stream(request.session_id, request.stream)
         samples = np.frombuffer(request.audio, "<i2").astype(np.float32) / np.float32(32768)
-        windows = windows_of(samples)
-        if windows is None:
+        speech = Speech(samples)
+        long = speech.windows(WHO_IS_THERE)
+        if long is not None:
+            stream.voices.hear(self._encoder.embed(long.mels), request.voices)
+        short = speech.windows(WHO_SPEAKS_WHEN)
+        if short is None:
             return Diarization(stream.name, ())
-        numbers = stream.voices.hear(self._encoder.embed(windows.mels), request.voices)
-        return Diarization(
-            stream.name,
-            tuple(
-                VoiceSpan(start * FRAME_MS, end * FRAME_MS, str(number))
-                for (start, end), number in zip(windows.spans, numbers, strict=True)
-                if number is not None
-            ),
-        )
+        told = stream.voices.likelihoods(self._encoder.embed(short.mels), request.voices)
+        return Diarization(stream.name, tuple(_spans(short.spans, told)))
 
     def _stream(self, session_id: str, number: int) -> _Stream:
         key = session_id, number
@@ -117,6 +124,16 @@ class EmbeddedDiarizer:
         if len(self._streams) > MAX_STREAMS:
             self._streams.popitem(last=False)
         return stream
+
+
+def _spans(
+    frames: Iterable[tuple[int, int]], likelihoods: Iterable[Mapping[int, float]]
+) -> Iterator[VoiceSpan]:
+    """The likeliest voice of each window, if it is likelier than all others together."""
+    for (start, end), likely in zip(frames, likelihoods, strict=True):
+        voice = max(likely, key=lambda one: likely[one], default=None)
+        if voice is not None and likely[voice] > MIN_PROBABILITY:
+            yield VoiceSpan(start * FRAME_MS, end * FRAME_MS, str(voice), likely[voice])
 
 
 def locate_weights() -> Path:

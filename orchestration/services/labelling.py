@@ -120,7 +120,7 @@ class Labelling:
 
 
 def labelled(hypothesis: Hypothesis, diarization: Diarization) -> Hypothesis:
-    """The hypothesis with a label on each word: that of the spans it shares most time with."""
+    """The hypothesis with a label on each word: that of the likeliest spans in its time."""
     words = [word for segment in hypothesis.segments for word in segment.words]
     if not diarization.spans or any(word.label for word in words):
         return hypothesis
@@ -136,11 +136,15 @@ def labelled(hypothesis: Hypothesis, diarization: Diarization) -> Hypothesis:
 def _labelled(word: HypothesisWord, spans: Sequence[VoiceSpan]) -> HypothesisWord:
     # Some engines' words have no length.
     end_ms = max(word.end_ms, word.start_ms + 1)
-    shared_ms: dict[str, int] = {}
+    heard_ms = 0
+    likely_ms: dict[str, float] = {}
     for span in spans:
         overlap_ms = min(end_ms, span.end_ms) - max(word.start_ms, span.start_ms)
         if overlap_ms > 0:
-            shared_ms[span.label] = shared_ms.get(span.label, 0) + overlap_ms
-    if not shared_ms:
+            heard_ms += overlap_ms
+            likely = span.probability * overlap_ms
+            likely_ms[span.label] = likely_ms.get(span.label, 0.0) + likely
+    if not likely_ms:
         return word
-    return replace(word, label=max(shared_ms, key=lambda label: shared_ms[label]))
+    label = max(likely_ms, key=lambda label: likely_ms[label])
+    return replace(word, label=label, label_probability=likely_ms[label] / heard_ms)

@@ -47,6 +47,8 @@ class HypothesisWord:
     probability: float
     label: str | None = None
     """The engine's own name for the voice, from diarization, when it has any."""
+    label_probability: float | None = None
+    """How likely it is that voice, where the diarizer says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,13 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class VoiceSpan:
-    """A voice is heard here; `label` means it in all of the stream."""
+    """A voice is heard here; `label` means it in all of the stream, `probability` says how likely
+    it is that one."""
 
     start_ms: int
     end_ms: int
     label: str
+    probability: float
 
 
 @dataclass(frozen=True, slots=True)

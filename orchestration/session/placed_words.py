@@ -29,6 +29,7 @@ def placed_words(
             max(sample(word.start_ms), sample(word.end_ms)),
             word.probability,
             label_id(hypothesis, stream, start, label),
+            word.label_probability,
         )
         for word, label in zip(credible, steady_labels(credible), strict=True)
     ]

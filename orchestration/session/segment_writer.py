@@ -65,6 +65,7 @@ class SegmentWriter:
                 self._clock.session_ns(stream, one.word.end_sample),
                 one.word.probability,
                 one.word.label,
+                one.word.label_probability,
             )
             for one in words
         )

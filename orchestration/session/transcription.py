@@ -181,7 +181,9 @@ class Transcription:
             start_ns, end_ns = (
                 clock.session_ns(stream, sample) for sample in (word.start_sample, word.end_sample)
             )
-            return SpokenWord(start_ns, end_ns, word.label, ends_sentence(word.text))
+            return SpokenWord(
+                start_ns, end_ns, word.label, ends_sentence(word.text), word.label_probability
+            )
 
         def speakers_of(words: Sequence[Word]) -> Sequence[SpeakerName | None]:
             return self._people.speakers_of(stream, [span(word) for word in words])

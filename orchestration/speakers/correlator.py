@@ -21,14 +21,13 @@ from orchestration.speakers.roster import Roster
 from orchestration.speakers.speaking_events import SpeakingEvent
 from orchestration.speakers.turn_reader import TurnReader
 from orchestration.speakers.turn_taking import UNKNOWN
-from orchestration.speakers.turn_units import Voice
-from orchestration.transcript.lines import ends_sentence
+from orchestration.speakers.unit_voices import Voice
 from orchestration.transcript.segments import Segment, SpeakerMethod, SpeakerName
 
 MAX_SCANNED_EVENTS = 2_000
 """The newest turns, or starts, by which a lag is found and labels are named: half an hour's."""
 
-MIN_LIKELIHOOD = 0.88
+MIN_LIKELIHOOD = 0.85
 """From here on a word is somebody's: unknown beats wrong."""
 
 KEPT_LIKELIHOOD = 0.75
@@ -145,10 +144,7 @@ class Correlator:
             return
         self.overheard(
             segment.stream,
-            [
-                SpokenWord(word.start_ns, word.end_ns, word.label, ends_sentence(word.text))
-                for word in segment.words
-            ],
+            [SpokenWord.of(word) for word in segment.words],
         )
         self._lag.heard(segment.start_ns, segment.end_ns)
         for word in segment.words:

@@ -4,6 +4,10 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
+
+from orchestration.transcript.lines import ends_sentence
+from orchestration.transcript.segments import TimedWord
 
 MAX_WORDS = 5_000
 """Words of one stream in memory, half an hour of talk and more: 120 kB. The oldest go first; by
@@ -12,12 +16,25 @@ then their segments are settled."""
 
 @dataclass(frozen=True, slots=True)
 class SpokenWord:
-    """Where a word lies in a stream, in ns, its label, and whether its mark ends a sentence."""
+    """Where a word lies in a stream, in ns, its label, whether its mark ends a sentence, and how
+    likely the label is, if that is told."""
 
     start_ns: int
     end_ns: int
     label: str | None
     ends_sentence: bool = False
+    label_probability: float | None = None
+
+    @classmethod
+    def of(cls, word: TimedWord) -> Self:
+        """A word of a final segment."""
+        return cls(
+            word.start_ns,
+            word.end_ns,
+            word.label,
+            ends_sentence(word.text),
+            word.label_probability,
+        )
 
 
 class HeardWords:
@@ -26,7 +43,7 @@ class HeardWords:
     def __init__(self) -> None:
         self._starts = array("q")
         self._ends = array("q")
-        self._labels: list[str | None] = []
+        self._voices: list[tuple[str | None, float | None]] = []
         self._sentence_ends = bytearray()
         self.end_ns = 0
         """Where the last one ends."""
@@ -45,11 +62,11 @@ class HeardWords:
             return False
         self._starts[first:after] = array("q", [one.start_ns for one in words])
         self._ends[first:after] = array("q", [one.end_ns for one in words])
-        self._labels[first:after] = [one.label for one in words]
+        self._voices[first:after] = [(one.label, one.label_probability) for one in words]
         self._sentence_ends[first:after] = bytes(one.ends_sentence for one in words)
         if len(self._starts) > MAX_WORDS:
             old = slice(MAX_WORDS // 10)
-            del self._starts[old], self._ends[old], self._labels[old], self._sentence_ends[old]
+            del self._starts[old], self._ends[old], self._voices[old], self._sentence_ends[old]
         return True
 
     def knows(self, start_ns: int) -> bool:
@@ -64,11 +81,11 @@ class HeardWords:
     def _slice(self, first: int, after: int) -> list[SpokenWord]:
         of_slice = slice(first, after)
         return [
-            SpokenWord(start_ns, end_ns, label, bool(ends_sentence))
-            for start_ns, end_ns, label, ends_sentence in zip(
+            SpokenWord(start_ns, end_ns, label, bool(ends_sentence), probability)
+            for start_ns, end_ns, (label, probability), ends_sentence in zip(
                 self._starts[of_slice],
                 self._ends[of_slice],
-                self._labels[of_slice],
+                self._voices[of_slice],
                 self._sentence_ends[of_slice],
                 strict=True,
             )

@@ -28,12 +28,14 @@ def label_id(hypothesis: Hypothesis, stream: int, chunk_start: int, raw: str | N
 
 def steady_labels(words: Sequence[HypothesisWord]) -> list[str | None]:
     """The words' labels without flicker: a single short word between words of one other voice is
-    that voice's as well. Diarizers err most on what is too short to have a voice."""
+    that voice's as well, unless its probability is told. Diarizers err most on what is too short to
+    have a voice."""
     labels = [word.label for word in words]
     runs = [list(run) for _, run in groupby(range(len(words)), key=lambda at: labels[at])]
     for before, run, after in zip(runs, runs[1:], runs[2:], strict=False):
         word = words[run[0]]
         is_short = len(run) == 1 and word.end_ms - word.start_ms <= FLICKER_MS
+        is_short = is_short and word.label_probability is None
         if is_short and labels[before[-1]] == labels[after[0]] and len(before) + len(after) > 2:
             labels[run[0]] = labels[before[-1]]
     return labels

@@ -7,7 +7,6 @@ from dataclasses import replace
 from orchestration.speakers.correlator import Correlator
 from orchestration.speakers.dirty_spans import Span
 from orchestration.speakers.heard_words import SpokenWord
-from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import Segment, SpeakerName
 
 REPAINTABLE_SEGMENTS = 400
@@ -104,10 +103,7 @@ def _is_in_doubt(segment: Segment, present: SpeakerName, correlator: Correlator)
     """Whether a name that evidence gave is unlikely by now, for more than half of the words."""
     if present.method not in ("temporal", "acoustic"):
         return False
-    spoken = [
-        SpokenWord(word.start_ns, word.end_ns, word.label, ends_sentence(word.text))
-        for word in segment.words
-    ]
+    spoken = [SpokenWord.of(word) for word in segment.words]
     doubted = [correlator.doubts(segment.stream, one, present.speaker_id) for one in spoken]
     return 2 * sum(doubted) > len(doubted)
 

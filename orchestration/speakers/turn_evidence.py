@@ -12,15 +12,20 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestration.speakers.speaking_events import SpeakingEvent, SpeakingSpan
+from orchestration.speakers.speaking_events import SHORT_NS, SpeakingEvent, SpeakingSpan
 from orchestration.speakers.speaking_states import Floats
-from orchestration.speakers.turn_units import PAUSE_NS, TurnUnit
+from orchestration.speakers.turn_units import TurnUnit
+from orchestration.speakers.unit_voices import PAUSE_NS
 
 MISSING = 3.3
 """Against a start or a stop that never came."""
 
 EXPLAINED = 7.0
 """For somebody who starts or stops where the platform says so, which otherwise would be false."""
+
+GOES_ON = 4.0
+"""Added for the start of a turn that goes on and is longer than a flicker already: it has a stop
+that is yet to come."""
 
 EXPLAINED_SHORT = 4.6
 """The same where start and stop are close together: an indicator flickers, too."""
@@ -82,12 +87,19 @@ class TurnEvidence:
         names: Sequence[str],
         events: Sequence[SpeakingEvent],
         spans: Sequence[SpeakingSpan],
+        heard_until_ns: int,
     ) -> None:
+        """`heard_until_ns` is where the last word ends."""
         self._index = {who: n for n, who in enumerate(names)}
         self._events = [one for one in events if one.who in self._index]
         self._at_ns = [one.at_ns for one in self._events]
         known = [one for one in spans if one.who in self._index]
         self._short = [one for one in known if one.is_short]
+        self._going_on = {
+            (one.who, one.start_ns)
+            for one in known
+            if one.end_ns is None and heard_until_ns - one.start_ns >= SHORT_NS
+        }
         self._long = [
             (one.start_ns, FOREVER_NS if one.end_ns is None else one.end_ns, self._index[one.who])
             for one in known
@@ -167,6 +179,8 @@ class TurnEvidence:
             late_ns = event.at_ns - to_ns - (early_ns if event.is_start else 0)
             off = max(0, from_ns - event.at_ns, late_ns) / JITTER_NS
             weight = EXPLAINED_SHORT if event.is_of_short else EXPLAINED
+            if event.is_start and (event.who, event.at_ns) in self._going_on:
+                weight += GOES_ON
             of_kind = starts if event.is_start else stops
             n = self._index[event.who]
             of_kind[n] = max(of_kind[n], weight - off * off / 2)

@@ -8,7 +8,8 @@ from orchestration.speakers.heard_words import HeardWords, SpokenWord
 from orchestration.speakers.speaking_events import SpeakingEvent, SpeakingEvents, SpeakingSpan
 from orchestration.speakers.turn_evidence import REACH_NS
 from orchestration.speakers.turn_taking import turn_takers
-from orchestration.speakers.turn_units import TurnUnit, Voice, turn_units
+from orchestration.speakers.turn_units import TurnUnit, turn_units
+from orchestration.speakers.unit_voices import Voice
 
 WINDOW_NS, MARGIN_NS = 30_000_000_000, 20_000_000_000
 """Turns are read a window of the meeting at a time, with words before and after for what leads

@@ -31,10 +31,6 @@ OVERLAP = 1.0
 OVERLAP_PER_S = 3.0
 """Against their going on, for each second: overlaps are short."""
 
-VOICE_BENEATH = 1.0
-"""Against a voice's being not that of whose words are written, but of whoever speaks at the same
-time. Of the known meetings' words in overlaps that is so one time in four or five."""
-
 WRITTEN_OF_OTHER = 0.3
 """Share of the words, while two speak at once for long, that are the other's."""
 
@@ -61,7 +57,7 @@ def turn_takers(
     if not units:
         return []
     names = [*people, UNKNOWN]
-    said = TurnEvidence(names, events, spans)
+    said = TurnEvidence(names, events, spans, units[-1].end_ns)
     states = states_of(len(names), said.overlapping)
     likely = _forward_backward(
         np.exp(_heard(units, names, said, states)),
@@ -82,10 +78,10 @@ def _heard(
     weights: Floats = said.fitting(units) @ states.written.T
     weights -= OVERLAP_PER_S * np.outer(lengths_s, states.is_overlap)
     for at, unit in enumerate(units):
-        if unit.voice in names:
-            n = names.index(unit.voice)
-            weights[at] += unit.voice_weight * states.written[:, n]
-            weights[at] += max(0.0, unit.voice_weight - VOICE_BENEATH) * states.beneath[:, n]
+        if unit.voice is not None and unit.voice.who in names:
+            n = names.index(unit.voice.who)
+            weights[at] += unit.voice.weight * states.written[:, n]
+            weights[at] += unit.voice.weight_beneath * states.beneath[:, n]
     return weights
 
 

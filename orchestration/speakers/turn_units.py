@@ -5,50 +5,38 @@ units and their transition-relevance places (Sacks, Schegloff and Jefferson 1974
 """
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import sqrt
-from typing import TypeAlias
 
 from orchestration.speakers.heard_words import SpokenWord
-
-PAUSE_NS = 200_000_000
-"""Silence between two words in which a turn may pass."""
+from orchestration.speakers.unit_voices import (
+    UnitVoice,
+    Voice,
+    credibilities,
+    is_pause,
+    unit_voice,
+)
 
 NEAREST_NS = 500_000_000
 """A speaking event may be as far as this from the words between which the turn passes."""
 
-MIN_VOICE_NS = 1_000_000_000
-"""A label that has less of the words between two pauses is less credible."""
-
-DOUBTED = 0.5
-"""How much less, if another label has most of them."""
-
-FOREMOST_SHARE = 0.7
-"""Share of the words between two pauses by which a label has most of them."""
-
 LAST = SpokenWord(2**63, 2**63, None)
 """After all words."""
-
-Voice: TypeAlias = tuple[str, float]
-"""Whose a label is, and the weight of that."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnUnit:
     """Words that are one person's.
 
-    `follows_break`: a pause or the end of a sentence is before it. `voice` is whose voice a
-    diarizer takes it to be, and `voice_weight` the logarithm of how much likelier that makes it.
+    `follows_break`: a pause or the end of a sentence is before it. `voice` is what a diarizer says
+    of whose they are.
     """
 
     start_ns: int
     end_ns: int
     follows_break: bool
-    voice: str | None = None
-    voice_weight: float = 0.0
+    voice: UnitVoice | None = None
 
     @property
     def length_ns(self) -> int:
@@ -83,29 +71,7 @@ def turn_units(
 
 
 def _ending(word: SpokenWord, end_ns: int) -> SpokenWord:
-    return SpokenWord(word.start_ns, end_ns, word.label, word.ends_sentence)
-
-
-def credibilities(words: Sequence[SpokenWord]) -> list[float]:
-    """How credible each word's label is, from 0 to 1: diarizers err most on what is too short to
-    have a voice, and it may as well be somebody who interjects."""
-    if all(one.label is None for one in words):
-        return [0.0] * len(words)
-    edges = [0, *(n for n in range(1, len(words)) if _is_pause(words[n - 1], words[n])), len(words)]
-    found: list[float] = []
-    for first, after in pairwise(edges):
-        heard_ns = Counter[str]()
-        for word in words[first:after]:
-            if word.label is not None:
-                heard_ns[word.label] += max(1, word.end_ns - word.start_ns)
-        foremost_ns = max(heard_ns.values(), default=0)
-        has_most = foremost_ns >= FOREMOST_SHARE * heard_ns.total()
-        for word in words[first:after]:
-            length_ns = 0 if word.label is None else heard_ns[word.label]
-            is_doubted = has_most and length_ns < min(MIN_VOICE_NS, foremost_ns)
-            length = min(1.0, length_ns / MIN_VOICE_NS)
-            found.append(sqrt(length) * (DOUBTED if is_doubted else 1.0))
-    return found
+    return replace(word, end_ns=end_ns)
 
 
 def _unit(
@@ -116,20 +82,11 @@ def _unit(
 ) -> TurnUnit:
     start_ns = words[0].start_ns
     end_ns = max(start_ns + 1, *(one.end_ns for one in words))
-    label = next((one.label for one in words if one.label is not None), None)
-    voice = None if label is None else voice_of(label, start_ns)
-    if voice is None:
-        return TurnUnit(start_ns, end_ns, follows_break)
-    who, weight = voice
-    return TurnUnit(start_ns, end_ns, follows_break, who, weight * max(credible))
-
-
-def _is_pause(before: SpokenWord, after: SpokenWord) -> bool:
-    return after.start_ns - before.end_ns >= PAUSE_NS
+    return TurnUnit(start_ns, end_ns, follows_break, unit_voice(words, credible, voice_of))
 
 
 def _is_break(before: SpokenWord, after: SpokenWord) -> bool:
-    return before.ends_sentence or _is_pause(before, after)
+    return before.ends_sentence or is_pause(before, after)
 
 
 def _nearest(words: Sequence[SpokenWord], events_at_ns: Iterable[int]) -> Iterator[int]:

@@ -5,7 +5,7 @@ speaker diarization", ASRU 2021): a chunk's windows first form the chunk's own v
 those is one of the session's voices or a new one, and two of a chunk are never the same one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import lap
@@ -31,6 +31,12 @@ SURELY_OTHER = 0.82
 
 MIN_NEW_WINDOWS = 3
 """Windows that a voice is begun with; fewer are too uncertain."""
+
+SHARPNESS = 14.0
+"""By how much a window's similarity to a voice makes it likelier, as a logarithm."""
+
+NEW_VOICE = 0.72
+"""A window is as similar to a voice that is not known yet."""
 
 WEIGHT_CAP = 60.0
 """Windows that a centroid remembers: it follows a voice that changes over half a minute."""
@@ -96,6 +102,22 @@ class Voices:
             for row in rows:
                 numbers[row] = voice.number
         return numbers
+
+    def likelihoods(self, embeddings: Floats, most: int | None = None) -> list[Mapping[int, float]]:
+        """For each window, how likely each known voice is; what is left to 1 is a new one's.
+
+        `embeddings` and `most` are as for `hear`. Nothing is learnt from these.
+        """
+        if not self._voices:
+            return [{} for _ in embeddings]
+        similar = embeddings @ np.stack([voice.centroid for voice in self._voices]).T
+        if len(self._voices) < min(most or MOST_VOICES, MOST_VOICES):
+            new = np.full((len(embeddings), 1), NEW_VOICE, np.float32)
+            similar = np.concatenate([similar, new], axis=1)
+        odds = np.exp(SHARPNESS * (similar - similar.max(axis=1, keepdims=True)))
+        shares = odds / odds.sum(axis=1, keepdims=True)
+        numbers = [voice.number for voice in self._voices]
+        return [dict(zip(numbers, row, strict=False)) for row in shares.tolist()]
 
     def _match(self, local: Sequence[Floats], limit: int) -> list[_Voice | None]:
         if not local or not self._voices:

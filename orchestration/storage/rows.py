@@ -145,10 +145,16 @@ def words_json(words: Sequence[TimedWord]) -> list[JsonValue]:
             "start_ns": word.start_ns,
             "end_ns": word.end_ns,
             "probability": word.probability,
-            **({"label": word.label} if word.label else {}),
+            **_voice_json(word),
         }
         for word in words
     ]
+
+
+def _voice_json(word: TimedWord) -> JsonObject:
+    """The label, and how likely it is, where they are known."""
+    told = {"label": word.label, "label_probability": word.label_probability}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def mean_probability(words: Sequence[TimedWord]) -> float | None:

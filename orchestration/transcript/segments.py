@@ -46,6 +46,8 @@ class TimedWord:
     probability: float
     label: str | None = None
     """The voice, as diarization labels it; see `orchestration.speakers.labels`."""
+    label_probability: float | None = None
+    """How likely it is that voice; None where the diarizer says no more than the label."""
 
 
 @dataclass(frozen=True, slots=True)

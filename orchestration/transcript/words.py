@@ -19,6 +19,8 @@ class Word:
     probability: float
     label: str | None = None
     """The voice, as diarization labels it; see `orchestration.speakers.labels`."""
+    label_probability: float | None = None
+    """How likely it is that voice; None where the diarizer says no more than the label."""
 
     @property
     def middle_sample(self) -> int:

@@ -17,7 +17,7 @@ from orchestration.services import embedded_diarizer
 from orchestration.services.embedded_diarizer import EmbeddedDiarizer, locate_weights
 from orchestration.services.ports import ENGINE_SAMPLE_RATE, TranscriptionRequest
 from orchestration.services.voice_encoder import VoiceEncoder
-from orchestration.services.voice_windows import windows_of
+from orchestration.services.voice_windows import WHO_IS_THERE, Speech
 
 DATA = Path(__file__).parents[1] / "data"
 CHUNK_S = 4
@@ -59,7 +59,8 @@ def test_a_person_sounds_more_like_themselves_than_like_anybody_else(
     means: list[tuple[str, NDArray[np.float32]]] = []
     for who, start, end in turns():
         end = min(end, start + TURN_S * ENGINE_SAMPLE_RATE)
-        windows = windows_of(meeting[start:end].astype(np.float32) / np.float32(32768))
+        samples = meeting[start:end].astype(np.float32) / np.float32(32768)
+        windows = Speech(samples).windows(WHO_IS_THERE)
         assert windows is not None
         mean = encoder.embed(windows.mels).mean(axis=0)
         means.append((who, mean / np.linalg.norm(mean)))
@@ -78,6 +79,7 @@ async def test_spans_lie_in_their_chunk_one_after_the_other(
     assert diarization.spans
     assert all(0 <= one.start_ms < one.end_ms <= CHUNK_S * 1000 for one in diarization.spans)
     assert all(one.end_ms <= other.start_ms for one, other in pairwise(diarization.spans))
+    assert all(0 < one.probability <= 1 for one in diarization.spans)
     assert pickle.loads(pickle.dumps(diarization)) == diarization
 
 
@@ -150,7 +152,7 @@ async def test_it_says_how_its_last_chunk_went(
     assert (well.name, well.kind, well.healthy) == ("resemblyzer", "embedded", True)
     assert well.latency_ms > 0
     with monkeypatch.context() as broken:
-        broken.setattr(embedded_diarizer, "windows_of", lambda _: 1 / 0)
+        broken.setattr(embedded_diarizer, "Speech", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             await diarizer.diarize(chunk(meeting, 0))
     unwell = await diarizer.check()

@@ -7,7 +7,7 @@ What whisper base heard of the meeting is kept in tests/data/review_heard.json, 
 import pytest
 
 from orchestration.services.ports import Hypothesis
-from tests.score.hearing import NotHeard, from_kept, kept_answers
+from tests.score.hearing import NotHeard, from_kept, kept_answers, with_voices
 from tests.score.known_meetings import KnownMeeting, load
 from tests.score.platform import CONDITIONS, Condition
 from tests.score.scoring import MAX_WRONG, MIN_RIGHT, Score, score
@@ -33,6 +33,15 @@ async def test_people_who_have_spoken_for_ten_seconds_have_their_names(
     assert found.known_alone.right_share >= MIN_RIGHT
     assert found.known_alone.wrong_share <= MAX_WRONG
     assert abs(found.lags_ms[0] - 1000 * found.condition.delay_s) <= 300
+
+
+@pytest.mark.parametrize("name", ["delay 2 s, voices", "turns, and all, voices"])
+async def test_with_the_embedded_diarizer_names_are_right_whatever_the_platform_leaves_out(
+    review: KnownMeeting, name: str
+) -> None:
+    voiced = from_kept(with_voices(review.name, kept_answers(review.name)))
+    found = await score(review, BY_NAME[name], voiced, seeds=1)
+    assert not found.misses
 
 
 async def test_the_names_are_the_same_every_time(review: KnownMeeting) -> None:

@@ -21,7 +21,7 @@ from tests.benchmarks.figures import machine_line
 from tests.score.costs import measure
 from tests.score.hearing import from_kept, hear, hear_voices, kept_answers, with_voices
 from tests.score.known_meetings import MEETINGS, KnownMeeting, load
-from tests.score.platform import CONDITIONS, Condition
+from tests.score.platform import BY_EVENTS, CONDITIONS, Condition
 from tests.score.replay import Answer
 from tests.score.scoring import Score, score
 from tests.score.stand_in import load_clips, says_stand_ins
@@ -65,9 +65,8 @@ async def _score_all(seeds: int, clips: Path | None) -> list[str]:
         answers = kept_answers(name)
         answer, voiced = from_kept(answers), from_kept(with_voices(name, answers))
         missed += await _table(meeting, CONDITIONS, answer, seeds, voiced)
-    told_by_events = [one for one in CONDITIONS if not one.has_captions and not one.has_voices]
     for meeting in load_clips(clips) if clips else ():
-        missed += await _table(meeting, told_by_events, says_stand_ins(meeting), seeds)
+        missed += await _table(meeting, BY_EVENTS, says_stand_ins(meeting), seeds)
     print(costs_lines(await measure(load(MEETINGS[-1]))), flush=True)
     print(f"\n{len(missed)} bars missed" if missed else "\nall bars met")
     return missed

@@ -77,7 +77,7 @@ async def hear_voices(meeting: KnownMeeting) -> None:
             meeting.name, 0, start, audio, "en", "", voices=len(meeting.people)
         )
         spans = (await engine.diarize(request)).spans
-        told = [[one.start_ms, one.end_ms, one.label] for one in spans]
+        told = [[one.start_ms, one.end_ms, one.label, round(one.probability, 3)] for one in spans]
         kept.append(json.dumps({"start": start, "end": end, "spans": told}))
     await engine.close()
     lines = ",\n".join(kept)

@@ -73,7 +73,7 @@ TURNS_MISSING = Condition("10 % of turns, delay 1 s", 1.0, missing=0.1)
 TURNS_AND_ALL = replace(ALL_AT_ONCE, name="turns, and all", missing=0.1, lost=0.0)
 """Of a turn without a start and a stop nothing tells but a voice or a caption."""
 
-CONDITIONS = (
+BY_EVENTS = (
     Condition("prompt"),
     Condition("delay 0.5 s", 0.5),
     Condition("delay 1 s", 1.0),
@@ -84,15 +84,18 @@ CONDITIONS = (
     Condition("5 % spurious, delay 1 s", 1.0, spurious=0.05),
     ALL_AT_ONCE,
     replace(ALL_AT_ONCE, name="all at once, 2 s", delay_s=2.0),
-    replace(ALL_AT_ONCE, name="all at once, captions", has_captions=True),
-    replace(ALL_AT_ONCE, name="all at once, voices", has_voices=True),
-    replace(ALL_AT_ONCE, name="all at once, labels", confused_labels=0.05),
     TURNS_MISSING,
-    replace(TURNS_MISSING, name="10 % of turns, voices", has_voices=True),
     TURNS_AND_ALL,
+)
+"""What a platform says of who speaks is all there is."""
+
+CONDITIONS = (
+    *BY_EVENTS,
+    replace(ALL_AT_ONCE, name="all at once, captions", has_captions=True),
+    replace(ALL_AT_ONCE, name="all at once, labels", confused_labels=0.05),
     replace(TURNS_AND_ALL, name="turns, all, captions", has_captions=True),
-    replace(TURNS_AND_ALL, name="turns, all, voices", has_voices=True),
     replace(TURNS_AND_ALL, name="turns, all, labels", confused_labels=0.05),
+    *(replace(one, name=f"{one.name}, voices", has_voices=True) for one in BY_EVENTS),
 )
 
 

@@ -27,7 +27,7 @@ WORDS = (
     HypothesisWord("Far", 3000, 3200, 0.9),
 )
 HEARD = Hypothesis("en", (HypothesisSegment(WORDS),), "whisper")
-VOICES = Diarization("resemblyzer-1", (VoiceSpan(0, 500, "1"), VoiceSpan(500, 1500, "2")))
+VOICES = Diarization("resemblyzer-1", (VoiceSpan(0, 500, "1", 0.9), VoiceSpan(500, 1500, "2", 0.8)))
 
 
 def labels(hypothesis: Hypothesis) -> list[str | None]:
@@ -78,6 +78,14 @@ class Clock:
 
 def test_a_word_has_the_voice_that_it_shares_most_time_with() -> None:
     assert labels(labelled(HEARD, VOICES)) == ["1", "2", "2", None]
+
+
+def test_a_word_has_the_likeliest_voice_and_says_how_likely_it_is() -> None:
+    doubtful = Diarization("r", (VoiceSpan(0, 400, "1", 0.9), VoiceSpan(400, 1500, "2", 0.5)))
+    segments = labelled(HEARD, doubtful).segments
+    told = [(word.label, word.label_probability) for word in segments[0].words]
+    # 100 ms of 0.9 and 500 ms of 0.5 are in the second word.
+    assert told == [("1", 0.9), ("2", pytest.approx(250 / 600)), ("2", 0.5), (None, None)]
 
 
 def test_labels_mean_the_same_all_session_and_nothing_once_the_diarizers_memory_is_lost() -> None:

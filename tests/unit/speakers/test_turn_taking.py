@@ -200,6 +200,19 @@ def final(spoken: list[SpokenWord]) -> Segment:
     return Segment(f"0:{start_ns}", 1, 0, start_ns, end_ns, None, "en", timed)
 
 
+def test_two_who_still_speak_at_once_share_their_words_before_either_has_stopped() -> None:
+    spoken = words(2, 9, "a")
+    record = SpeakingEvents()
+    record.say("p1", SECOND, is_start=True)
+    record.say("p2", 32 * SECOND // 10, is_start=True)
+    events, spans = record.between(0, 100 * SECOND, 0)
+    units = turn_units(spoken, (one.at_ns for one in events), lambda _label, _at_ns: ("p1", 3.0))
+    first, second = turn_takers(units, events, spans, ["p1", "p2", CARLA])
+    assert first["p1"] > MIN_LIKELIHOOD
+    assert max(second.values()) < MIN_LIKELIHOOD
+    assert second["p1"] + second["p2"] > MIN_LIKELIHOOD
+
+
 def test_a_correlator_of_nobody_names_nobody() -> None:
     correlator = Correlator()
     correlator.overheard(0, words(0, 5))

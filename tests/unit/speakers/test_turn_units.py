@@ -1,7 +1,8 @@
-"""Words cut where a turn may pass, and the labels that are in doubt."""
+"""Words cut where a turn may pass."""
 
 from orchestration.speakers.heard_words import MAX_WORDS, HeardWords, SpokenWord
-from orchestration.speakers.turn_units import Voice, credibilities, turn_units
+from orchestration.speakers.turn_units import turn_units
+from orchestration.speakers.unit_voices import Voice
 from tests.unit.speakers.test_speaking_events import SECOND
 from tests.unit.speakers.test_turn_taking import words
 
@@ -28,26 +29,13 @@ def test_a_turn_may_pass_where_another_voice_begins() -> None:
         *(SpokenWord(n * SECOND, (n + 1) * SECOND, "a") for n in range(3)),
         *(SpokenWord(n * SECOND, (n + 1) * SECOND, "b") for n in range(3, 6)),
     ]
-    assert [one.voice for one in turn_units(spoken, [], whose)] == ["A", "B"]
+    voices = [one.voice for one in turn_units(spoken, [], whose)]
+    assert [one and one.who for one in voices] == ["A", "B"]
 
 
 def test_a_word_that_lasts_into_the_next_ones_ends_where_they_begin() -> None:
     spoken = [SpokenWord(0, 9 * SECOND, None, True), *words(1, 3)]
     assert [one.end_ns / SECOND for one in turn_units(spoken, [], whose)] == [1, 2.2]
-
-
-def test_the_shorter_a_label_is_heard_the_less_credible_it_is() -> None:
-    long, short, none = [*words(20, 6, "a")], words(30, 1, "b"), words(40, 3)
-    credible = credibilities([*long, *short, *none])
-    assert credible[:6] == [1.0] * 6
-    assert 0.5 < credible[6] < 1
-    assert credible[7:] == [0.0] * 3
-
-
-def test_the_label_of_a_single_word_among_those_of_another_is_in_doubt() -> None:
-    among = credibilities([*words(20, 6, "a"), *words(22.4, 1, "b")])
-    assert among[:6] == [1.0] * 6
-    assert among[6] < credibilities(words(30, 1, "b"))[0]
 
 
 def test_words_heard_anew_take_the_place_of_the_old() -> None:
@@ -56,6 +44,14 @@ def test_words_heard_anew_take_the_place_of_the_old() -> None:
     assert heard.heard(words(2, 5, "b"))
     assert [one.label for one in heard.between(0, 10 * SECOND)] == ["a"] * 5 + ["b"] * 5
     assert not heard.heard(words(2, 5, "b"))
+
+
+def test_words_are_remembered_with_all_that_was_told_of_them() -> None:
+    heard = HeardWords()
+    told = [SpokenWord(0, SECOND, "a", False, 0.7), SpokenWord(SECOND, 2 * SECOND, None, True)]
+    heard.heard(told)
+    assert heard.between(0, 9 * SECOND) == told
+    assert not heard.heard(told)
 
 
 def test_the_words_in_memory_are_bounded() -> None:

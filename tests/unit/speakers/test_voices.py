@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -94,6 +95,23 @@ def test_a_forgotten_voice_leaves_its_place_and_takes_its_number_with_it() -> No
     new = voices.hear(said(cleo, 5, chance), 2)
     assert cough[0] == 1
     assert set(new) == {3}
+
+
+def test_a_window_is_most_likely_of_the_voice_that_it_is_of() -> None:
+    chance = np.random.default_rng(0)
+    ana, ben, cleo = people(3)
+    voices = Voices()
+    voices.hear(np.concatenate([said(ana, 4, chance), said(ben, 4, chance)]), 2)
+    mixed = said((ana + ben) / np.sqrt(2), 1, chance)
+    of_ana, of_both, of_nobody = voices.likelihoods(
+        np.concatenate([said(ana, 1, chance), mixed, said(cleo, 1, chance)]), 3
+    )
+    assert of_ana[1] > 0.9
+    assert max(of_both.values()) < 0.6
+    # There is room for one more, who may be the one that is heard.
+    assert sum(of_nobody.values()) < 0.1
+    assert sum(voices.likelihoods(said(cleo, 1, chance), 2)[0].values()) == pytest.approx(1)
+    assert len(voices) == 2
 
 
 def test_silence_is_nobody() -> None:
