@@ -333,7 +333,8 @@ async def test_final_segments_are_read_with_their_labels_and_the_newest_come_wit
     journal: PostgresJournal,
 ) -> None:
     spoken = [segment(number) for number in range(REPAINTABLE_SEGMENTS + 2)]
-    first = replace(spoken[0], words=(replace(spoken[0].words[0], label="voice:0:w#1"),))
+    voiced = replace(spoken[0].words[0], label="voice:0:w#1", label_probability=0.75)
+    first = replace(spoken[0], words=(voiced,))
     await journal.commit(SESSION, 1, SessionChanges(segments=[first, *spoken[1:]]))
     assert await journal.final_segments(SESSION) == [first, *spoken[1:]]
     assert list((await journal.claim(SESSION, "actor-2")).repaintable) == spoken[2:]
