@@ -247,7 +247,7 @@ class Correlator:
         found = self._names.find(label)
         if found is None or not self.roster.was_there(found.participant_id, at_ns):
             return None
-        return found.participant_id, found.weight
+        return Voice(found.participant_id, found.weight, found.certainty)
 
     def _named(self, participant_id: str, confidence: float, method: SpeakerMethod) -> SpeakerName:
         participant = self.roster.find(participant_id)

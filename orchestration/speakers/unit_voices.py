@@ -1,8 +1,7 @@
 """What a diarizer's labels say of whose a unit of words is. Pure.
 
-A label is somebody's by the odds of its name (`LabelName.weight`). Whoever says how likely each
-label is, is believed by that. Of others the rule is that they err most on what is too short to have
-a voice.
+Whoever says how likely each label is, is believed by that, as far as the label's name is certain.
+Of others the rule is that they err most on what is too short to have a voice.
 """
 
 from collections import Counter
@@ -10,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log, sqrt
-from typing import TypeAlias
+from typing import NamedTuple
 
 from orchestration.speakers.heard_words import SpokenWord
 
@@ -40,11 +39,17 @@ listener hears a word in windows of a second that have others' words in them."""
 INDEPENDENT_NS = 500_000_000
 """Words apart by this are heard by themselves: what they say adds up."""
 
-MAX_WEIGHT = 5.0
-"""The most that a unit's voice may weigh, as a logarithm."""
+MAX_HEARD = 30.0
+"""No more than this is added up, as a logarithm."""
 
-Voice: TypeAlias = tuple[str, float]
-"""Whose a label is, and the weight of that."""
+
+class Voice(NamedTuple):
+    """Whose a label is, by its name (`LabelName`): the weight of a label that comes without its
+    probability, and how certain the name itself is, as logarithms of odds."""
+
+    who: str
+    weight: float
+    certainty: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +77,10 @@ def unit_voice(
         voice = voice_of(first.label, words[0].start_ns)
     if first is None or voice is None:
         return None
-    who, weight = voice
     if first.label_probability is not None:
-        return UnitVoice(who, _likely_weight(words, weight), 0.0)
-    weight *= max(credible)
-    return UnitVoice(who, weight, max(0.0, weight - BENEATH))
+        return UnitVoice(voice.who, _likely_weight(words, voice.certainty), 0.0)
+    weight = voice.weight * max(credible)
+    return UnitVoice(voice.who, weight, max(0.0, weight - BENEATH))
 
 
 def credibilities(words: Sequence[SpokenWord]) -> list[float]:
@@ -106,15 +110,21 @@ def is_pause(before: SpokenWord, after: SpokenWord) -> bool:
     return after.start_ns - before.end_ns >= PAUSE_NS
 
 
-def _likely_weight(words: Sequence[SpokenWord], name_weight: float) -> float:
-    """The odds that words are of whoever their label is: on average, and more for longer ones."""
-    is_named = 1 / (1 + exp(-name_weight))
+def _likely_weight(words: Sequence[SpokenWord], certainty: float) -> float:
+    """The odds that words are of whoever their label is: they are of that voice, on average and
+    the more the longer they are, and the voice has that name."""
     total_ns, weighed = 0, 0.0
     for word in words:
         if word.label_probability is not None:
             length_ns = max(1, word.end_ns - word.start_ns)
-            likely = is_named * max(LEAST_LIKELY, min(MOST_LIKELY, word.label_probability))
+            likely = max(LEAST_LIKELY, min(MOST_LIKELY, word.label_probability))
             total_ns += length_ns
             weighed += length_ns * log(likely / (1 - likely))
-    times = max(1.0, total_ns / INDEPENDENT_NS)
-    return max(0.0, min(MAX_WEIGHT, SHARPNESS * times * weighed / total_ns))
+    heard = SHARPNESS * max(1.0, total_ns / INDEPENDENT_NS) * weighed / total_ns
+    both = _share(min(MAX_HEARD, heard)) * _share(certainty)
+    return max(0.0, log(both / (1 - both)))
+
+
+def _share(odds: float) -> float:
+    """The logistic function."""
+    return 1 / (1 + exp(-odds))

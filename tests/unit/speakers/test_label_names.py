@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +59,31 @@ def test_another_name_needs_two_scans() -> None:
     found = names.find(A)
     assert found is not None
     assert found.participant_id == "ben"
+
+
+def test_a_name_that_another_label_has_for_longer_is_given_up() -> None:
+    names = LabelNames()
+    # Ana's start was lost, and somebody else's stop: A was heard with Ben's name alone.
+    names.update({A: {"ben": Together(9.0, 3, 1)}})
+    both = {"ben": Together(9.0, 3, 1), "ana": Together(8.0, 3, 1)}
+    assert names.update({A: both, B: {"ben": Together(30.0, 9, 3)}}) == {A, B}
+    found = names.find(B)
+    assert names.find(A) is None
+    assert found is not None
+    assert found.participant_id == "ben"
+
+
+def test_a_kept_name_is_as_certain_as_its_evidence_by_now() -> None:
+    names = LabelNames()
+    names.update({A: {"ana": Together(6.0, 3, 1)}})
+    certain = names.find(A)
+    names.update({A: {"ana": Together(6.0, 3, 1), "ben": Together(5.0, 3, 1)}})
+    doubtful = names.find(A)
+    assert certain is not None
+    assert doubtful is not None
+    assert certain.certainty == pytest.approx(6.0)
+    assert doubtful.certainty == pytest.approx(1.0)
+    assert doubtful.participant_id == "ana"
 
 
 def test_labels_are_bounded() -> None:

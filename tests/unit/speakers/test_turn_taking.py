@@ -12,6 +12,7 @@ from orchestration.speakers.heard_words import SpokenWord
 from orchestration.speakers.speaking_events import SpeakingEvents
 from orchestration.speakers.turn_taking import UNKNOWN, turn_takers
 from orchestration.speakers.turn_units import turn_units
+from orchestration.speakers.unit_voices import Voice
 from orchestration.transcript.segments import Segment, TimedWord
 from tests.unit.speakers.test_speaking_events import ANA, BEN, SECOND, with_turns
 
@@ -206,7 +207,7 @@ def test_two_who_still_speak_at_once_share_their_words_before_either_has_stopped
     record.say("p1", SECOND, is_start=True)
     record.say("p2", 32 * SECOND // 10, is_start=True)
     events, spans = record.between(0, 100 * SECOND, 0)
-    units = turn_units(spoken, (one.at_ns for one in events), lambda _label, _at_ns: ("p1", 3.0))
+    units = turn_units(spoken, (one.at_ns for one in events), lambda *_: Voice("p1", 3.0, 3.0))
     first, second = turn_takers(units, events, spans, ["p1", "p2", CARLA])
     assert first["p1"] > MIN_LIKELIHOOD
     assert max(second.values()) < MIN_LIKELIHOOD

@@ -8,7 +8,7 @@ from tests.unit.speakers.test_turn_taking import words
 
 
 def whose(label: str, _at_ns: int) -> Voice:
-    return label.upper(), 2.0
+    return Voice(label.upper(), 2.0, 2.0)
 
 
 def starts_s(spoken: list[SpokenWord], *events_s: float) -> list[float]:

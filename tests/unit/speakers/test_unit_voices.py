@@ -1,6 +1,6 @@
 """What labels say of whose words are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -8,15 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.speakers.heard_words import SpokenWord
-from orchestration.speakers.unit_voices import MAX_WEIGHT, UnitVoice, credibilities, unit_voice
+from orchestration.speakers.unit_voices import UnitVoice, Voice, credibilities, unit_voice
 from tests.unit.speakers.test_turn_taking import words
 
-NAME_WEIGHT = 3.0
+NAME_WEIGHT, CERTAINTY = 3.0, 6.0
+
+
+def named(weight: float, certainty: float) -> Callable[[str, int], Voice]:
+    """Each label is somebody's."""
+    return lambda label, _at_ns: Voice(label, weight, certainty)
 
 
 def voice(spoken: Sequence[SpokenWord]) -> UnitVoice:
     """The voice of words whose label has a name."""
-    found = unit_voice(spoken, credibilities(spoken), lambda label, _: (label, NAME_WEIGHT))
+    found = unit_voice(spoken, credibilities(spoken), named(NAME_WEIGHT, CERTAINTY))
     assert found is not None
     return found
 
@@ -52,7 +57,17 @@ def test_a_label_weighs_the_more_the_likelier_it_is() -> None:
 
 def test_likely_words_say_the_more_the_more_they_are() -> None:
     one, three = voice(likely(0.8)), voice(likely(0.8, 3))
-    assert 2 * one.weight < three.weight <= MAX_WEIGHT
+    assert 2 * one.weight < three.weight
+
+
+def test_what_is_heard_is_no_surer_than_the_name_of_its_label() -> None:
+    spoken = likely(0.99, 9)
+    weights = []
+    for certainty in (-1.0, 1.0, 3.0):
+        found = unit_voice(spoken, credibilities(spoken), named(NAME_WEIGHT, certainty))
+        assert found is not None
+        weights.append(found.weight)
+    assert weights == [0.0, pytest.approx(1.0, abs=0.01), pytest.approx(3.0, abs=0.01)]
 
 
 def test_a_likely_label_says_nothing_of_who_speaks_beneath() -> None:
@@ -61,7 +76,7 @@ def test_a_likely_label_says_nothing_of_who_speaks_beneath() -> None:
 
 def test_words_without_a_label_or_whose_label_has_no_name_say_nothing() -> None:
     plain, labelled = words(20, 2), words(20, 2, "a")
-    assert unit_voice(plain, credibilities(plain), lambda *_: ("a", 1.0)) is None
+    assert unit_voice(plain, credibilities(plain), named(1.0, 1.0)) is None
     assert unit_voice(labelled, credibilities(labelled), lambda *_: None) is None
 
 
@@ -69,10 +84,10 @@ def test_words_without_a_label_or_whose_label_has_no_name_say_nothing() -> None:
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 2 * 10**9)), min_size=1, max_size=20),
     st.floats(-20, 20),
 )
-def test_a_voice_never_weighs_more_than_it_may_nor_less_than_nothing(
-    told: list[tuple[float, int]], name_weight: float
+def test_a_voice_never_weighs_less_than_nothing_nor_more_than_its_name(
+    told: list[tuple[float, int]], certainty: float
 ) -> None:
     spoken = [SpokenWord(0, length_ns, "a", False, likely) for likely, length_ns in told]
-    found = unit_voice(spoken, credibilities(spoken), lambda label, _: (label, name_weight))
+    found = unit_voice(spoken, credibilities(spoken), named(NAME_WEIGHT, certainty))
     assert found is not None
-    assert found.weight == pytest.approx(min(MAX_WEIGHT, max(0.0, found.weight)))
+    assert 0.0 <= found.weight <= max(0.0, certainty) + 1e-6
