@@ -3,6 +3,11 @@
 const HEADER_BYTES = 20;
 const VERSION = 1;
 
+/** How many samples a frame of so many bytes has, header included. */
+export function samplesOf(frameBytes) {
+  return Math.floor((frameBytes - HEADER_BYTES) / 2);
+}
+
 /** Header and s16le samples of stream 0; `samples` are floats from -1 to 1. */
 export function ingestFrame(seq, firstSample, samples) {
   const frame = new DataView(new ArrayBuffer(HEADER_BYTES + 2 * samples.length));

@@ -1,7 +1,7 @@
 // One stream of one person into a new session. A connection that is lost ends it.
 
 import { socketUrl } from "./api.js";
-import { ingestFrame } from "./ingest_frame.js";
+import { ingestFrame, samplesOf } from "./ingest_frame.js";
 
 const FRAMES_BETWEEN_CLOCKS = 50;
 
@@ -10,6 +10,7 @@ export class IngestSender {
   #onOver;
   #isOver = false;
   #window = 0;
+  #frameSamples = Infinity;
   #seq = 0;
   #sample = 0;
   #facts = 0;
@@ -29,18 +30,26 @@ export class IngestSender {
     this.#onOver = onOver;
   }
 
-  /** Sends samples. Beyond the service's window they are skipped, and are counted there as lost. */
+  /** Sends samples, in frames as large as the service takes. Beyond its window they are skipped,
+   * and are counted there as lost. */
   send(samples) {
+    for (let start = 0; start < samples.length; start += this.#frameSamples) {
+      this.#sendFrame(samples.subarray(start, start + this.#frameSamples));
+    }
+    // A clock tells of the last sample, which was captured just now.
+    if (this.#facts < Math.ceil(this.#seq / FRAMES_BETWEEN_CLOCKS)) {
+      const clock = { type: "clock", fact: this.#facts++, stream: 0, sample: this.#sample };
+      this.#say({ ...clock, unix_ms: Date.now() });
+    }
+  }
+
+  #sendFrame(samples) {
     const first = this.#sample;
     this.#sample += samples.length;
     if (this.#unacked.size >= this.#window || this.#socket.readyState !== WebSocket.OPEN) return;
     const frame = ingestFrame(this.#seq, first, samples);
     this.#unacked.set(this.#seq, frame);
     this.#socket.send(frame);
-    if (this.#seq % FRAMES_BETWEEN_CLOCKS === 0) {
-      const clock = { type: "clock", fact: this.#facts++, stream: 0, sample: this.#sample };
-      this.#say({ ...clock, unix_ms: Date.now() });
-    }
     this.#seq += 1;
   }
 
@@ -75,8 +84,10 @@ export class IngestSender {
   }
 
   #receive(message) {
-    if (message.type === "welcome") this.#window = message.streams[0].window;
-    else if (message.type === "nack") {
+    if (message.type === "welcome") {
+      this.#window = message.streams[0].window;
+      this.#frameSamples = samplesOf(message.max_frame_bytes);
+    } else if (message.type === "nack") {
       for (const [seq, frame] of this.#unacked) if (seq >= message.expected) this.#socket.send(frame);
     } else if (message.type === "ack") {
       for (const { upto, window } of message.streams) {

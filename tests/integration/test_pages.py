@@ -57,6 +57,23 @@ async def test_what_is_spoken_arrives_whole_and_the_session_ends(
     assert session.end is not None
 
 
+async def test_a_service_of_small_frames_gets_all_that_is_spoken(
+    page: Path, tmp_path: Path
+) -> None:
+    async with api_server(tmp_path, ingest={"max_frame_bytes": 1024}) as server:
+        session = await server.session()
+        await run_script("speak.mjs", page, server.url, "s1")
+
+    frames = session.stored.frames[0]
+    assert max(len(one.payload) for one in frames) == 1024 - 20
+    ends = [one.first_sample + len(one.payload) // 2 for one in frames]
+    assert [one.first_sample for one in frames] == [0, *ends[:-1]]
+    assert ends[-1] == 12 * 1600
+    clock, *_ = session.facts
+    assert isinstance(clock, ClockFact)
+    assert clock.sample == 1600
+
+
 async def test_the_live_page_gives_up_a_session_that_is_not_there(
     page: Path, tmp_path: Path
 ) -> None:
