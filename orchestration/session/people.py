@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestration.json_types import JsonObject
+from orchestration.session.early_facts import EarlyFact, EarlyFacts
 from orchestration.session.events import participant_event
 from orchestration.session.inputs import (
     CaptionFact,
@@ -52,7 +53,7 @@ class PeopleChanges:
 class People:
     """Takes facts about people and time; knows who speaks.
 
-    Facts timed by the wall clock before any audio has come wait until session zero is known.
+    Facts that come before any audio wait until session zero is known, the newest of them.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class People:
         self._labels = LabelCorrelations()
         self.renames = Renames(self._correlator, self._repainter)
         self._max_participants = max_participants
-        self._waiting: list[Fact] = []
+        self._early = EarlyFacts()
         self._changes = PeopleChanges()
         self._events: list[tuple[str, JsonObject]] = []
 
@@ -173,7 +174,7 @@ class People:
         elif self._clock.zero_unix_ms is None and isinstance(
             fact, SpeakerFact | ParticipantFact | CaptionFact
         ):
-            self._waiting.append(fact)
+            self._no_longer_early(self._early.wait(fact))
         elif isinstance(fact, SpeakerFact):
             self._speaker(fact)
         elif isinstance(fact, ParticipantFact):
@@ -185,13 +186,12 @@ class People:
 
     def audio_began(self) -> None:
         """Session zero is known: apply what waited for it."""
-        waiting, self._waiting = self._waiting, []
-        for fact in waiting:
+        for fact in self._early.take_all():
             self.take(fact)
 
     def told_before(self, next_fact: int) -> int:
         """Facts before this number have had their effect; the first that waits has not."""
-        return min((fact.fact for fact in self._waiting), default=next_fact)
+        return self._early.first_or(next_fact)
 
     def forget_changes(self) -> None:
         """What changed is stored and told already: the fact was heard before."""
@@ -208,6 +208,13 @@ class People:
         self._changes.correlations += self._labels.news(self._correlator)
         changes, self._changes = self._changes, PeopleChanges()
         return changes
+
+    def _no_longer_early(self, fact: EarlyFact | None) -> None:
+        """Too many came before any audio: this one says who is there, and no more."""
+        if isinstance(fact, ParticipantFact):
+            self._participant(replace(fact, at=None))
+        elif fact is not None:
+            self._meet(ParticipantRef(fact.participant_id, fact.name))
 
     def _speaker(self, fact: SpeakerFact) -> None:
         at_ns = self._clock.moment_ns(fact.at)
