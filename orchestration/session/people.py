@@ -159,13 +159,14 @@ class People:
         """A participant's own stream brings its participant along."""
         if spec.participant is None:
             return
-        known = self._roster.find(spec.participant.participant_id) is not None
+        participant = self._roster.named(spec.participant)
+        known = self._roster.find(participant.participant_id) is not None
         if known:
-            self._meet(spec.participant)
-        self._correlator.own_stream(spec.stream, spec.participant)
+            self._meet(participant)
+        self._correlator.own_stream(spec.stream, participant)
         if not replayed and not known:
-            self._changes.participants.append(ParticipantRow(spec.participant, None, None))
-            self._events.append(participant_event("join", spec.participant, None))
+            self._changes.participants.append(ParticipantRow(participant, None, None))
+            self._events.append(participant_event("join", participant, None))
 
     def take(self, fact: Fact) -> None:
         """Apply one fact."""
@@ -244,29 +245,30 @@ class People:
 
     def _participant(self, fact: ParticipantFact) -> None:
         at_ns = None if fact.at is None else self._clock.moment_ns(fact.at)
-        if not self._meet(fact.participant):
+        participant = self._roster.named(fact.participant)
+        if not self._meet(participant):
             return
         joined = fact.event == "join"
         if joined:
-            self._correlator.joined(fact.participant.participant_id, at_ns)
+            self._correlator.joined(participant.participant_id, at_ns)
         else:
-            self._correlator.left(fact.participant.participant_id, at_ns)
+            self._correlator.left(participant.participant_id, at_ns)
             self._intervals_changed()
         self._changes.participants.append(
             ParticipantRow(
-                fact.participant,
+                participant,
                 joined_ns=at_ns if joined else None,
                 left_ns=None if joined else at_ns,
             )
         )
-        self._events.append(participant_event(fact.event, fact.participant, at_ns))
+        self._events.append(participant_event(fact.event, participant, at_ns))
 
     def sighted(self, sighting: ParticipantSighting) -> None:
         """The platform's own records tell of somebody; before session zero they are not placed,
         and whoever reads them tells again."""
         if self._clock.zero_unix_ms is None:
             return
-        ref = sighting.participant
+        ref = self._roster.named(sighting.participant)
         is_new = ref.participant_id not in self._roster.participants
         if not self._meet(ref):
             return
@@ -282,6 +284,7 @@ class People:
 
     def _meet(self, participant: ParticipantRef) -> bool:
         """Know a participant; False when the session already remembers as many as it may."""
+        participant = self._roster.named(participant)
         known = self._roster.find(participant.participant_id)
         if known is None and len(self._roster) >= self._max_participants:
             return False

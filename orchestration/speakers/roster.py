@@ -1,5 +1,7 @@
 """Who is in the meeting, and when they were there. Session time in ns."""
 
+from dataclasses import replace
+
 from orchestration.session.inputs import ParticipantRef
 
 MAX_VISITS = 100
@@ -28,6 +30,14 @@ class Roster:
     def find(self, participant_id: str) -> ParticipantRef | None:
         """A participant, if they were seen."""
         return self._participants.get(participant_id)
+
+    def named(self, participant: ParticipantRef) -> ParticipantRef:
+        """A participant of whom no name is told, which is one whose name is the id, by the name
+        that is known; by the id as long as there is none."""
+        if participant.name not in ("", participant.participant_id):
+            return participant
+        known = self.find(participant.participant_id)
+        return replace(participant, name=known.name if known else participant.participant_id)
 
     def meet(self, participant: ParticipantRef) -> bool:
         """Know a participant, or their new name; True when that is news."""
