@@ -62,9 +62,12 @@ class EmbeddedTranslation:
                 f"A text to translate is over {MAX_TEXT_CHARACTERS} characters.", facts
             )
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
+        translated = await loop.run_in_executor(
             self._executor, self._translate, text, f"{source}-{target}"
         )
+        if not translated.strip():
+            raise EngineError("The embedded translation did not answer with a translation.")
+        return translated
 
     async def check(self) -> EngineStatus:
         """Whether the last translation went well, and how long it took; never raises."""

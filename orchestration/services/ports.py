@@ -194,7 +194,7 @@ class TranslationEngine(Protocol):
     """Text to another language."""
 
     async def translate(self, request: TranslationRequest) -> str:
-        """The text in the target language.
+        """The text in the target language; that of a text that is not blank is not blank either.
 
         Raises:
             UnsupportedLanguagePair: the engine will never have this pair.

@@ -13,8 +13,8 @@ from orchestration.json_types import JsonValue
 from orchestration.services.http_engine import HttpEngine
 from orchestration.services.http_upstream import HttpUpstream
 from orchestration.services.languages import normalise_language
-from orchestration.services.plain_text import plain_text
 from orchestration.services.ports import TranslationRequest
+from orchestration.services.translated_text import translated_text
 
 PAIRS_LIFETIME_S = 300.0
 """How long the upstream's list of languages is believed."""
@@ -80,13 +80,7 @@ class LibreTranslate(HttpEngine):
                 self._sources_expire_s = float("-inf")
                 raise self._unsupported(source, target) from error
             raise
-        text = answer.get("translatedText") if isinstance(answer, dict) else None
-        if not isinstance(text, str):
-            raise EngineError(
-                f"{self._upstream.name} did not answer with a translation.",
-                {"url": f"{self._upstream.name}/translate", "excerpt": str(answer)[:200]},
-            )
-        return plain_text(text).strip()
+        return translated_text(answer, "translatedText", self._upstream.name)
 
     async def _codes(self, source: str, target: str) -> tuple[str, str]:
         """The upstream's codes of a pair that it has."""

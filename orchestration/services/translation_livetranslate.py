@@ -7,8 +7,8 @@ from orchestration.errors import EngineError, UnsupportedLanguagePair
 from orchestration.json_types import JsonObject
 from orchestration.services.languages import normalise_language
 from orchestration.services.livetranslate import LivetranslateEngine
-from orchestration.services.plain_text import plain_text
 from orchestration.services.ports import TranslationRequest
+from orchestration.services.translated_text import translated_text
 
 _NOT_A_PAIR = re.compile(r"unsupported|not (supported|available)", re.IGNORECASE)
 
@@ -42,10 +42,4 @@ class LivetranslateTranslation(LivetranslateEngine):
                     {"source": source, "target": target},
                 ) from error
             raise
-        text = answer.get("translated_text") if isinstance(answer, dict) else None
-        if not isinstance(text, str):
-            raise EngineError(
-                f"{self.name} did not answer with a translation.",
-                {"url": f"{self.name}/translate", "excerpt": str(answer)[:200]},
-            )
-        return plain_text(text).strip()
+        return translated_text(answer, "translated_text", self.name)

@@ -206,6 +206,13 @@ async def test_no_sentence_of_a_long_text_is_left_out(translation: EmbeddedTrans
     assert translated.count("sexta-feira") == 20
 
 
+async def test_an_empty_translation_of_a_text_is_an_engine_error(
+    translation: EmbeddedTranslation,
+) -> None:
+    with pytest.raises(EngineError, match="did not answer with a translation"):
+        await translation.translate(TranslationRequest("s", "g", "\u200b", "en", "pt"))
+
+
 async def test_a_text_over_the_limit_is_refused_by_name(translation: EmbeddedTranslation) -> None:
     text = "a" * (MAX_TEXT_CHARACTERS + 1)
     with pytest.raises(EngineError) as raised:

@@ -92,6 +92,14 @@ async def test_a_useless_answer_is_an_engine_error(
         await translation.translate(LINE)
 
 
+async def test_an_empty_translation_of_a_text_is_an_engine_error(
+    service: LivetranslateDouble, translation: LivetranslateTranslation
+) -> None:
+    service.raw = b'{"translated_text": " ", "backend_used": "local"}'
+    with pytest.raises(EngineError, match="did not answer with a translation"):
+        await translation.translate(LINE)
+
+
 async def test_an_error_told_with_200_is_not_silence(
     service: LivetranslateDouble, whisper: LivetranslateWhisper
 ) -> None:

@@ -111,6 +111,15 @@ async def test_json_without_a_translation_is_an_engine_error(
         await engine.translate(asked())
 
 
+async def test_an_empty_translation_of_a_text_is_an_engine_error(
+    server: LibreTranslateDouble, engine: LibreTranslate
+) -> None:
+    server.translate = lambda text, source, target: " \u0007\n"
+    with pytest.raises(EngineError, match="did not answer with a translation") as raised:
+        await engine.translate(asked())
+    assert raised.value.facts["url"] == f"{server.url}/translate"
+
+
 async def test_a_translation_is_fit_to_be_stored(
     server: LibreTranslateDouble, engine: LibreTranslate
 ) -> None:
