@@ -17,7 +17,8 @@ def names_of(meeting: Meeting) -> set[str]:
     rows = [row for step in meeting.steps for row in step.changes.participants]
     told = [one["participant"] for one in meeting.told("participant")]
     assert {row.participant.participant_id for row in rows} == {"p1"}
-    return {row.participant.name for row in rows} | {str(dict(one)["name"]) for one in told}
+    names = {str(one["name"]) for one in told if isinstance(one, dict)}
+    return names | {row.participant.name for row in rows}
 
 
 @pytest.mark.parametrize(
