@@ -30,8 +30,8 @@ SWITCH_ROUNDS = 2
 """A label that has a name changes it when another has this share for so many scans."""
 
 CERTAINTY_PER_S, MAX_CERTAINTY = 1.0, 7.0
-"""For each second that a label has with its name more than with all others, and the most of it, as
-a logarithm: a voice is heard some 17 times as often with its own name as with another one, and
+"""For each second that a label has with its name more than with all others, and the most of it
+either way, as a logarithm: a voice is heard some 17 times as often with its own name as with another one, and
 seconds of one turn, of 3 s, are not independent."""
 
 VOICE_WEIGHT, MAX_VOICE_WEIGHT = 1.0, 4.0
@@ -57,7 +57,8 @@ class LabelName:
     def certainty(self) -> float:
         """How certain it is that the label has this name and no other, as a logarithm of odds."""
         others_s = self.seconds / self.share - self.seconds
-        return min(MAX_CERTAINTY, CERTAINTY_PER_S * (self.seconds - others_s))
+        certainty = CERTAINTY_PER_S * (self.seconds - others_s)
+        return max(-MAX_CERTAINTY, min(MAX_CERTAINTY, certainty))
 
 
 class LabelNames:

@@ -40,7 +40,7 @@ INDEPENDENT_NS = 500_000_000
 """Words apart by this are heard by themselves: what they say adds up."""
 
 MAX_HEARD = 30.0
-"""No more than this is added up, as a logarithm."""
+"""No more than this is added up either way, as a logarithm."""
 
 
 class Voice(NamedTuple):
@@ -121,7 +121,7 @@ def _likely_weight(words: Sequence[SpokenWord], certainty: float) -> float:
             total_ns += length_ns
             weighed += length_ns * log(likely / (1 - likely))
     heard = SHARPNESS * max(1.0, total_ns / INDEPENDENT_NS) * weighed / total_ns
-    both = _share(min(MAX_HEARD, heard)) * _share(certainty)
+    both = _share(max(-MAX_HEARD, min(MAX_HEARD, heard))) * _share(certainty)
     return max(0.0, log(both / (1 - both)))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from orchestration.speakers.bit_frames import bits, runs_of
 from orchestration.speakers.label_evidence import MAX_LABELS, LabelEvidence, Together
-from orchestration.speakers.label_names import LabelNames
+from orchestration.speakers.label_names import MAX_CERTAINTY, LabelNames
 
 SECOND = 1_000_000_000
 A, B = "voice:0:w#A", "voice:0:w#B"
@@ -84,6 +84,16 @@ def test_a_kept_name_is_as_certain_as_its_evidence_by_now() -> None:
     assert certain.certainty == pytest.approx(6.0)
     assert doubtful.certainty == pytest.approx(1.0)
     assert doubtful.participant_id == "ana"
+
+
+def test_a_name_that_others_have_spoken_over_for_long_is_uncertain_and_no_less() -> None:
+    names = LabelNames()
+    names.update({A: {"ana": Together(60.0, 3, 1)}})
+    others = {who: Together(400.0, 9, 3, 0.45) for who in ("ben", "eve")}
+    names.update({A: {"ana": Together(60.0, 3, 1), **others}})
+    found = names.find(A)
+    assert found is not None
+    assert found.certainty == -MAX_CERTAINTY
 
 
 def test_labels_are_bounded() -> None:

@@ -91,3 +91,8 @@ def test_a_voice_never_weighs_less_than_nothing_nor_more_than_its_name(
     found = unit_voice(spoken, credibilities(spoken), named(NAME_WEIGHT, certainty))
     assert found is not None
     assert 0.0 <= found.weight <= max(0.0, certainty) + 1e-6
+
+
+def test_a_voice_that_is_heard_for_minutes_and_is_unlikely_says_nothing() -> None:
+    (word,) = likely(0.1)
+    assert voice([replace(word, end_ns=word.start_ns + 10**12)]) == UnitVoice("a", 0.0, 0.0)
