@@ -105,7 +105,10 @@ class LabelCorrelations:
     def news(self, correlator: Correlator) -> list[CorrelationRow]:
         """Rows of labels whose name or share has changed."""
         rows = []
-        for label, found in correlator.label_names.items():
+        names = dict(correlator.label_names.items())
+        # A name that a label has again is news again: the journal keeps it for one label at a time.
+        self._told = {label: key for label, key in self._told.items() if label in names}
+        for label, found in names.items():
             key = (found.participant_id, round(found.share, 1))
             participant = correlator.roster.find(found.participant_id)
             if correlator.corrections.moves(label):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestration.json_types import JsonObject
 from orchestration.session.events import seconds
+from orchestration.speakers.labels import group_of
 from orchestration.storage import speaker_statements as sql
 from orchestration.storage.pool import Connection
 from orchestration.storage.stored_text import storable_text
@@ -40,10 +41,26 @@ async def note_names(connection: Connection, session_id: str, names: Mapping[str
 async def store_correlations(
     connection: Connection, session_id: str, rows: Sequence[CorrelationRow]
 ) -> None:
-    """Store whose each voice is; the newest word on a voice stands."""
+    """Store whose each voice is; the newest word on a voice stands, and of those that an upstream
+    tells apart one has a name."""
     if not rows:
         return
-    kept = list({storable_text(row.source): row for row in rows}.values())
+    latest = {storable_text(row.source): row for row in rows}
+    voices = {
+        (storable_text(group_of(row.source)), storable_text(row.speaker.speaker_id)): source
+        for source, row in latest.items()
+        if row.speaker.method == "acoustic"
+    }
+    kept = [
+        row
+        for source, row in latest.items()
+        if row.speaker.method != "acoustic" or source in voices.values()
+    ]
+    if voices:
+        upstreams, people = zip(*voices, strict=True)
+        await connection.execute(
+            sql.FORGET_GIVEN_UP, session_id, list(voices.values()), upstreams, people
+        )
     await connection.execute(
         sql.UPSERT_CORRELATIONS,
         session_id,

@@ -45,6 +45,16 @@ ON CONFLICT (correlation_id) DO UPDATE SET
     start_timestamp = EXCLUDED.start_timestamp, end_timestamp = EXCLUDED.end_timestamp
 """
 
+# The other voices of the same upstream that had a voice's name, and have given it up.
+FORGET_GIVEN_UP = """
+DELETE FROM bot_sessions.correlations c
+USING unnest($2::text[], $3::text[], $4::text[]) AS given (source, upstream, speaker_id)
+WHERE c.session_id = $1 AND c.correlation_method = 'acoustic' AND c.speaker_id = given.speaker_id
+    AND c.correlation_id <> $1 || ':' || given.source
+    AND left(c.correlation_id, -strpos(reverse(c.correlation_id), '#'))
+        = $1 || ':' || given.upstream
+"""
+
 # A name is kept when it is not the last one kept.
 NOTE_NAMES = """
 INSERT INTO bot_sessions.participant_names (session_id, participant_id, name)

@@ -221,6 +221,29 @@ async def test_what_is_unmapped_is_no_correlation_any_more(stored: StoredMeeting
     assert await correlations(stored) == []
 
 
+async def test_a_name_is_one_voice_of_a_diarizer_and_leaves_the_one_that_gave_it_up(
+    stored: StoredMeeting,
+) -> None:
+    def voice(source: str, told: SpeakerName) -> CorrelationRow:
+        return CorrelationRow(source, told, "inferred", 0, {"label": source})
+
+    ana = by("acoustic", 0.9)
+    kept = [
+        voice("voice:1:whisper#1", ana),
+        voice("voice:0:whisper#3", by("manual")),
+        voice("voice:0:whisper#4", by("acoustic", 0.9, "p2", "Ben")),
+    ]
+    await stored.commit(SessionChanges(correlations=[*kept, voice("voice:0:whisper#1", ana)]))
+    for _ in range(2):
+        await stored.commit(SessionChanges(correlations=[voice("voice:0:whisper#2", ana)]))
+    named = {row.source for row in kept} | {"voice:0:whisper#2"}
+    assert {row.source for row in await correlations(stored)} == named
+    both = [voice("voice:0:whisper#2", ana), voice("voice:0:whisper#1", ana)]
+    await stored.commit(SessionChanges(correlations=both))
+    named = {row.source for row in kept} | {"voice:0:whisper#1"}
+    assert {row.source for row in await correlations(stored)} == named
+
+
 async def test_statistics_are_zero_and_then_count_by_method(stored: StoredMeeting) -> None:
     empty = statistics_view(await stored.archive.correlation_figures("s1"))
     assert (empty.segments, empty.coverage, empty.success_rate, empty.by_method) == (

@@ -7,6 +7,7 @@ import pytest
 from orchestration.errors import BadRequest, UnknownSpeaker
 from orchestration.session.inputs import SampleMoment, SpeakerFact
 from orchestration.session.session import Session
+from orchestration.session.speaker_corrections import LabelCorrelations
 from orchestration.session.values import SessionValues
 from orchestration.speakers.corrections import (
     Correction,
@@ -16,6 +17,8 @@ from orchestration.speakers.corrections import (
     RenameSpeaker,
     UnmapSpeaker,
 )
+from orchestration.speakers.correlator import Correlator
+from orchestration.speakers.label_evidence import Together
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
 from tests.unit.session.meeting import Meeting, claim, silence, speech, words
 
@@ -133,3 +136,18 @@ def test_words_to_come_have_the_corrected_name() -> None:
     meeting.session.correct(MapSpeaker(CLARA, segment_id="weekly:0:0"), [])
     meeting.settle()
     assert meeting.lines()[-1] == ("Clara", "Shall we?")
+
+
+def test_a_label_that_has_a_name_again_which_it_gave_up_is_news() -> None:
+    correlator, labels = Correlator(), LabelCorrelations()
+    alone, longer = Together(9.0, 3, 1), Together(30.0, 9, 3)
+    both = {"ben": alone, "ana": Together(8.0, 3, 1)}
+    told = []
+    for together in (
+        {"voice:0:w#1": {"ben": alone}},
+        {"voice:0:w#1": both, "voice:0:w#2": {"ben": longer}},
+        {"voice:0:w#1": {"ben": alone}},
+    ):
+        correlator.label_names.update(together)
+        told.append([(row.source, row.speaker.name) for row in labels.news(correlator)])
+    assert told == [[("voice:0:w#1", "ben")], [("voice:0:w#2", "ben")], [("voice:0:w#1", "ben")]]
