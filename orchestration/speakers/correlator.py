@@ -74,7 +74,7 @@ class Correlator:
         """Whether an id means somebody in this session."""
         return (
             self.roster.find(speaker_id) is not None
-            or speaker_id in self._evidence.labels
+            or self._evidence.remembers(speaker_id)
             or self.corrections.knows(speaker_id)
         )
 
@@ -203,13 +203,17 @@ class Correlator:
             speaker = fallback_name(stream, label, self._loopback_names)
         return None if speaker is None else self.corrections.corrected(speaker)
 
-    def doubts(self, stream: int, word: SpokenWord, speaker_id: str) -> bool:
-        """Whether what the platform said around a word makes it unlikely that it is somebody's;
-        no, where that is not remembered."""
-        if not self._turns.remembers(stream, word):
+    def doubts(self, stream: int, word: SpokenWord, speaker: SpeakerName) -> bool:
+        """Whether what is known around a word makes it unlikely that it is somebody's; no, where
+        what named it is not remembered."""
+        by_label = word.label is not None and speaker.method == "acoustic"
+        is_forgotten = word.label is not None and not self._evidence.remembers(word.label)
+        if is_forgotten or not self._turns.remembers(stream, word):
+            return False
+        if not by_label and not self._turns.events.began(word.start_ns):
             return False
         reading = self._turns.around(stream, word, self.lag_ns)
-        return reading.likelihood_at(word.start_ns, speaker_id) < KEPT_LIKELIHOOD
+        return reading.likelihood_at(word.start_ns, speaker.speaker_id) < KEPT_LIKELIHOOD
 
     def take_dirty(self) -> Span | None:
         """Where words may have other names than before the last call."""

@@ -56,6 +56,10 @@ class LabelEvidence:
         """Labels in memory, the one heard last at the end."""
         return tuple(self._heard)
 
+    def remembers(self, label: str) -> bool:
+        """Whether a label is in memory."""
+        return label in self._heard
+
     def heard(self, label: str, start_ns: int, end_ns: int) -> None:
         """A word of this voice lies here."""
         start, end = first_frame(start_ns), end_frame(end_ns)

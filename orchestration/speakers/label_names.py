@@ -31,8 +31,8 @@ SWITCH_ROUNDS = 2
 
 CERTAINTY_PER_S, MAX_CERTAINTY = 1.0, 7.0
 """For each second that a label has with its name more than with all others, and the most of it
-either way, as a logarithm: a voice is heard some 17 times as often with its own name as with another one, and
-seconds of one turn, of 3 s, are not independent."""
+either way, as a logarithm: a voice is heard some 17 times as often with its own name as with
+another one, and seconds of one turn, of 3 s, are not independent."""
 
 VOICE_WEIGHT, MAX_VOICE_WEIGHT = 1.0, 4.0
 """Beside the odds of a label's share, and the most that both may weigh, as logarithms."""

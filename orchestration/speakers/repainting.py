@@ -73,9 +73,10 @@ def renamed(segment: Segment, correlator: Correlator) -> SpeakerName | None:
     if present is not None and present.method in SETTLED_METHODS:
         return correlator.corrections.corrected(present)
     speaker, share = _majority(segment, correlator)
+    first = speaker if share >= FIRST_SHARE else None
     if present is None or present.method in ("manual", "fallback"):
-        if speaker is not None and share >= FIRST_SHARE:
-            return speaker
+        if first is not None:
+            return first
         # A name by hand that was taken back leaves nothing; a fallback stays one.
         present = None if present is None or present.method == "manual" else present
     elif (
@@ -84,8 +85,11 @@ def renamed(segment: Segment, correlator: Correlator) -> SpeakerName | None:
         and (share >= SWITCH_SHARE or speaker.speaker_id == present.speaker_id)
     ):
         return speaker
-    if present is None or _is_in_doubt(segment, present, correlator):
+    if present is None:
         return None
+    if _is_in_doubt(segment, present, correlator):
+        # As one that never had a name.
+        return first
     return present_name(present, correlator)
 
 
@@ -104,7 +108,7 @@ def _is_in_doubt(segment: Segment, present: SpeakerName, correlator: Correlator)
     if present.method not in ("temporal", "acoustic"):
         return False
     spoken = [SpokenWord.of(word) for word in segment.words]
-    doubted = [correlator.doubts(segment.stream, one, present.speaker_id) for one in spoken]
+    doubted = [correlator.doubts(segment.stream, one, present) for one in spoken]
     return 2 * sum(doubted) > len(doubted)
 
 

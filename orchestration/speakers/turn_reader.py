@@ -100,11 +100,9 @@ class TurnReader:
         return all(one.end_ns + REACH_NS < at_ns for one in self._words.values())
 
     def remembers(self, stream: int, word: SpokenWord) -> bool:
-        """Whether a word is among those heard, and events from before it are known."""
+        """Whether a word is among those heard."""
         heard = self._words.get(stream)
-        return (
-            heard is not None and heard.knows(word.start_ns) and self._events.began(word.start_ns)
-        )
+        return heard is not None and heard.knows(word.start_ns)
 
     def around(self, stream: int, word: SpokenWord, lag_ns: int) -> Reading:
         """The turns around a word; for one that is not remembered, by itself."""
