@@ -82,7 +82,10 @@ class People:
         correlator = self._correlator
         correlator.overheard(stream, words)
         return [
-            correlator.speaker_of(stream, word.start_ns, word.end_ns, word.label) for word in words
+            correlator.speaker_of(
+                stream, word.start_ns, word.end_ns, word.label, word.label_probability
+            )
+            for word in words
         ]
 
     def named_now(self, segment: Segment) -> Segment:

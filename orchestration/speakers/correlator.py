@@ -187,7 +187,12 @@ class Correlator:
     # Names
 
     def speaker_of(
-        self, stream: int, start_ns: int, end_ns: int, label: str | None = None
+        self,
+        stream: int,
+        start_ns: int,
+        end_ns: int,
+        label: str | None = None,
+        label_probability: float | None = None,
     ) -> SpeakerName | None:
         """Whose word lies at `start_ns` to `end_ns` of this stream; None when nothing tells."""
         pinned = None if label is None else self.corrections.pinned(label)
@@ -195,7 +200,9 @@ class Correlator:
             return pinned
         own = self.roster.owner_of(stream)
         speaker = (
-            self._by_evidence(stream, start_ns, end_ns, label)
+            self._by_evidence(
+                stream, SpokenWord(start_ns, end_ns, label, label_probability=label_probability)
+            )
             if own is None
             else self._named(own, 1.0, "own_stream")
         )
@@ -219,10 +226,9 @@ class Correlator:
         """Where words may have other names than before the last call."""
         return self._dirty.take()
 
-    def _by_evidence(
-        self, stream: int, start_ns: int, end_ns: int, label: str | None
-    ) -> SpeakerName | None:
-        reading = self._turns.around(stream, SpokenWord(start_ns, end_ns, label), self.lag_ns)
+    def _by_evidence(self, stream: int, word: SpokenWord) -> SpeakerName | None:
+        start_ns, end_ns = word.start_ns, word.end_ns
+        reading = self._turns.around(stream, word, self.lag_ns)
         who, likelihood = reading.speaker_at(start_ns)
         is_known = (
             who != UNKNOWN and likelihood >= MIN_LIKELIHOOD and self.roster.was_there(who, start_ns)
@@ -233,7 +239,7 @@ class Correlator:
             return self._named(captioned, SURE if agree else LIKELY, "caption_text")
         if not is_known:
             return None
-        voice = None if label is None else self._voice_of(label, start_ns)
+        voice = None if word.label is None else self._voice_of(word.label, start_ns)
         is_heard = voice is not None and voice[0] == who
         is_said = reading.is_said(who, start_ns, end_ns)
         return self._named(who, likelihood, "acoustic" if is_heard and not is_said else "temporal")

@@ -119,7 +119,9 @@ def _majority(segment: Segment, correlator: Correlator) -> tuple[SpeakerName | N
     for word in segment.words:
         length_ns = max(1, word.end_ns - word.start_ns)
         total_ns += length_ns
-        speaker = correlator.speaker_of(segment.stream, word.start_ns, word.end_ns, word.label)
+        speaker = correlator.speaker_of(
+            segment.stream, word.start_ns, word.end_ns, word.label, word.label_probability
+        )
         if speaker is not None:
             found.setdefault(speaker.speaker_id, []).append((length_ns, speaker))
     if not found:

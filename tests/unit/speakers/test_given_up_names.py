@@ -7,6 +7,7 @@ import pytest
 
 from orchestration.session.inputs import ParticipantRef
 from orchestration.speakers.correlator import Correlator
+from orchestration.speakers.dirty_spans import EVERYTHING
 from orchestration.speakers.label_evidence import MAX_LABELS
 from orchestration.speakers.repainting import Repainter
 from orchestration.transcript.segments import Segment, TimedWord
@@ -115,3 +116,17 @@ def test_a_line_whose_label_is_forgotten_keeps_its_name(transcript: Transcript) 
     transcript.correlator.meet(replace(ANA, name="Ana Lima"))
     transcript.repaint()
     assert transcript.names(["of which nothing is said"]) == [("p2", "acoustic")]
+
+
+@pytest.mark.parametrize(("probability", "name"), [(0.95, "Ben"), (0.45, None)])
+def test_a_line_that_is_no_more_in_memory_is_named_by_how_likely_its_label_is(
+    probability: float, name: str | None
+) -> None:
+    transcript = Transcript(0.9)
+    heard_for_longer(transcript)
+    start_ns = 1_000 * SECOND
+    word = TimedWord("Yes.", start_ns, start_ns + SECOND, 0.9, SECOND_VOICE, probability)
+    older = Segment("older", 1, 0, start_ns, start_ns + SECOND, None, "en", (word,))
+    repainted = transcript.repainter.repaint(transcript.correlator, EVERYTHING, [older])
+    found = {one.segment_id: one.speaker for one in repainted}.get("older")
+    assert (None if found is None else found.name) == name
