@@ -1,5 +1,6 @@
 """The words of one stream by time, as far back as their names may still change. Pure."""
 
+import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -10,8 +11,11 @@ from orchestration.transcript.lines import ends_sentence
 from orchestration.transcript.segments import TimedWord
 
 MAX_WORDS = 5_000
-"""Words of one stream in memory, half an hour of talk and more: 120 kB. The oldest go first; by
+"""Words of one stream in memory, half an hour of talk and more: 170 kB. The oldest go first; by
 then their segments are settled."""
+
+NOT_TOLD = -1.0
+"""The probability of a label that comes without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ class HeardWords:
     def __init__(self) -> None:
         self._starts = array("q")
         self._ends = array("q")
-        self._voices: list[tuple[str | None, float | None]] = []
+        self._labels: list[str | None] = []
+        self._probabilities = array("d")
         self._sentence_ends = bytearray()
         self.end_ns = 0
         """Where the last one ends."""
@@ -62,11 +67,16 @@ class HeardWords:
             return False
         self._starts[first:after] = array("q", [one.start_ns for one in words])
         self._ends[first:after] = array("q", [one.end_ns for one in words])
-        self._voices[first:after] = [(one.label, one.label_probability) for one in words]
+        # Each word brings a copy of its label.
+        labels = [one.label for one in words]
+        self._labels[first:after] = [one if one is None else sys.intern(one) for one in labels]
+        told = [one.label_probability for one in words]
+        self._probabilities[first:after] = array("d", [NOT_TOLD if p is None else p for p in told])
         self._sentence_ends[first:after] = bytes(one.ends_sentence for one in words)
         if len(self._starts) > MAX_WORDS:
             old = slice(MAX_WORDS // 10)
-            del self._starts[old], self._ends[old], self._voices[old], self._sentence_ends[old]
+            del self._starts[old], self._ends[old], self._sentence_ends[old]
+            del self._labels[old], self._probabilities[old]
         return True
 
     def knows(self, start_ns: int) -> bool:
@@ -81,11 +91,18 @@ class HeardWords:
     def _slice(self, first: int, after: int) -> list[SpokenWord]:
         of_slice = slice(first, after)
         return [
-            SpokenWord(start_ns, end_ns, label, bool(ends_sentence), probability)
-            for start_ns, end_ns, (label, probability), ends_sentence in zip(
+            SpokenWord(
+                start_ns,
+                end_ns,
+                label,
+                bool(ends_sentence),
+                None if probability == NOT_TOLD else probability,
+            )
+            for start_ns, end_ns, label, probability, ends_sentence in zip(
                 self._starts[of_slice],
                 self._ends[of_slice],
-                self._voices[of_slice],
+                self._labels[of_slice],
+                self._probabilities[of_slice],
                 self._sentence_ends[of_slice],
                 strict=True,
             )
