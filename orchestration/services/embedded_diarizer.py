@@ -32,7 +32,6 @@ MAX_STREAMS = 512
 MAX_WAITING = 32
 """Chunks that wait for the encoder; one more is refused."""
 
-
 MIN_PROBABILITY = 0.4
 """A less likely voice is not told."""
 
@@ -129,7 +128,7 @@ class EmbeddedDiarizer:
 def _spans(
     frames: Iterable[tuple[int, int]], likelihoods: Iterable[Mapping[int, float]]
 ) -> Iterator[VoiceSpan]:
-    """The likeliest voice of each window, if it is likelier than all others together."""
+    """The likeliest voice of each window, if it is likely enough to be told."""
     for (start, end), likely in zip(frames, likelihoods, strict=True):
         voice = max(likely, key=lambda one: likely[one], default=None)
         if voice is not None and likely[voice] > MIN_PROBABILITY:

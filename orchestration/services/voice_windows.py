@@ -12,11 +12,14 @@ from orchestration.services.voice_features import STEP_SAMPLES, loud_enough, mel
 
 FRAME_MS = 10
 
+PAUSE_FRAMES = 30
+"""No window spans a longer pause: another person may speak after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
     """How a listener listens: windows of `length` frames, `step` frames apart, in speech that is
-    not shorter than `least` frames."""
+    not shorter than `least` frames and has no pause longer than `pause` frames."""
 
     length: int
     step: int
@@ -24,14 +27,11 @@ class Hearing:
     pause: int
 
 
-WHO_IS_THERE = Hearing(WINDOW_FRAMES, 40, 40, 30)
+WHO_IS_THERE = Hearing(WINDOW_FRAMES, 40, 40, PAUSE_FRAMES)
 """By long windows voices are found: shorter speech has none that could be told."""
 
-WHO_SPEAKS_WHEN = Hearing(100, 20, 20, 30)
+WHO_SPEAKS_WHEN = Hearing(100, 20, 20, PAUSE_FRAMES)
 """By shorter ones it is told which of those that are known speaks when."""
-
-PAUSE_FRAMES = 30
-"""No window spans a longer pause: another person may speak after it."""
 
 MIN_DBFS = -55.0
 BELOW_LOUDEST_DB = 30.0
