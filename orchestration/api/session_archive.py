@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import BinaryIO
 
 from pydantic import BaseModel
 
-from orchestration.api.coverage import stream_coverages
+from orchestration.api.coverage import gaps_json, stream_coverages
 from orchestration.api.recording import PIECE_BYTES, make_recording
 from orchestration.api.session_data_views import (
     chunk_view,
@@ -27,8 +28,9 @@ from orchestration.session.events import iso_utc
 from orchestration.storage.archive_ports import StoredSegment
 from orchestration.storage.data_ports import DataArchive
 from orchestration.storage.recordings import Recordings
-from orchestration.storage.values import SessionRow
+from orchestration.storage.values import SessionRow, StreamRow
 from orchestration.transcript.exports import srt_cues, to_text, transcript_json, vtt_cues
+from orchestration.transcript.lost_stretches import lost_stretches, marks
 
 PAGE = 200
 """Rows that are read at once."""
@@ -52,7 +54,7 @@ class SessionArchive:
     async def pieces(self, session: SessionRow, description: JsonObject) -> AsyncIterator[bytes]:
         """The archive piece by piece; `description` is the session's own wire form."""
         session_id = session.spec.session_id
-        coverage = stream_coverages(await self._archive.streams(session_id))
+        streams = await self._archive.streams(session_id)
         figures = statistics_view(
             session_id,
             await self._archive.statistics(session_id),
@@ -61,7 +63,10 @@ class SessionArchive:
         people = speakers_view(session_id, await self._archive.speakers(session_id))
         whole: list[tuple[str, JsonObject]] = [
             ("session.json", description),
-            ("coverage.json", {"streams": list(coverage)}),
+            (
+                "coverage.json",
+                {"streams": list(stream_coverages(streams)), "gaps": list(gaps_json(streams))},
+            ),
             ("statistics.json", figures.model_dump()),
             ("speakers.json", people.model_dump()),
         ]
@@ -69,7 +74,7 @@ class SessionArchive:
             async for piece in self._file(name, _once(_json(content))):
                 yield piece
         for name, lines in (
-            *self._transcripts(session, coverage),
+            *self._transcripts(session, streams),
             ("translations.ndjson", self._listed(session_id, "translations")),
             ("participants.ndjson", self._listed(session_id, "participants")),
             ("speaker_corrections.ndjson", self._listed(session_id, "speaker_corrections")),
@@ -107,17 +112,18 @@ class SessionArchive:
         yield self._zip.take()
 
     def _transcripts(
-        self, session: SessionRow, coverage: Sequence[JsonObject]
+        self, session: SessionRow, streams: Sequence[StreamRow]
     ) -> list[tuple[str, AsyncIterator[bytes]]]:
         """The transcript in each format, and as text in each target language."""
         session_id = session.spec.session_id
 
         def pages() -> Pages:
             """Each format reads its own."""
-            return self._segments(session_id)
+            return _with_marks(self._segments(session_id), marks(lost_stretches(streams)))
 
+        lines = self._segments(session_id)
         found = [
-            ("transcript.json", _transcript_json(session, coverage, pages())),
+            ("transcript.json", _transcript_json(session, streams, lines)),
             ("transcript.txt", _joined(pages(), lambda page, _: [to_text(page)], "")),
             ("transcript.srt", _joined(pages(), srt_cues, "\n")),
             ("transcript.vtt", _joined(pages(), lambda page, _: vtt_cues(page), "\n", "WEBVTT\n")),
@@ -196,6 +202,17 @@ async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
         yield piece
 
 
+async def _with_marks(pages: Pages, lost: Sequence[StoredSegment]) -> Pages:
+    """Pages with the marks of what was lost, each on the first page that does not end before it."""
+    waiting = deque(lost)
+    async for page in pages:
+        due = []
+        while page and waiting and waiting[0].segment.start_ns <= page[-1].segment.start_ns:
+            due.append(waiting.popleft())
+        yield [*page, *due]
+    yield list(waiting)
+
+
 def _text_in(language: str) -> Callable[[Sequence[StoredSegment], int], list[str]]:
     return lambda page, _: [to_text(page, language)]
 
@@ -218,10 +235,10 @@ async def _joined(
 
 
 async def _transcript_json(
-    session: SessionRow, coverage: Sequence[JsonObject], pages: Pages
+    session: SessionRow, streams: Sequence[StreamRow], pages: Pages
 ) -> AsyncIterator[bytes]:
     """What `GET …/transcript` answers, with its segments page by page."""
-    whole = transcript_json(session, [], coverage)
+    whole = transcript_json(session, [], stream_coverages(streams), gaps_json(streams))
     del whole["segments"]
     yield _json(whole).rstrip()[:-1] + b', "segments": ['
     lead = b""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, JsonValue
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from orchestration.api.coverage import session_coverage, stream_coverages
+from orchestration.api.coverage import gaps_json, stream_coverages
 from orchestration.api.places import HeldResponse, Places
 from orchestration.api.recording import make_recording, pieces
 from orchestration.api.session_ids import SessionId
@@ -22,6 +22,7 @@ from orchestration.storage.archive_ports import Archive
 from orchestration.storage.data_ports import DataArchive
 from orchestration.storage.recordings import Recordings
 from orchestration.transcript.exports import to_srt, to_text, to_vtt, transcript_json
+from orchestration.transcript.lost_stretches import lost_stretches, marks
 
 MAX_EVENTS_PAGE = 1000
 MAX_RECORDINGS_AT_ONCE = 2
@@ -94,10 +95,20 @@ class StreamCoverageView(BaseModel):
     lost_by_reason: dict[str, int]
 
 
+class GapView(BaseModel):
+    """A second or more of a stream's audio that was lost; seconds of session time."""
+
+    stream: int
+    start: float
+    end: float
+    reason: str
+
+
 class CoverageView(BaseModel):
-    """The coverage of a session's streams."""
+    """The coverage of a session's streams, and where lines may be missing, in order of start."""
 
     streams: list[StreamCoverageView]
+    gaps: list[GapView]
 
 
 class TranscriptView(BaseModel):
@@ -140,24 +151,29 @@ def transcripts_router(archive: DataArchive, recordings: Recordings, work_dir: P
         form: Annotated[TranscriptFormat, Query(alias="format")] = "json",
         language: Annotated[Language | None, Query()] = None,
     ) -> Response:
-        """Final segments. With `language`, files take that translation where there is one."""
+        """Final segments. With `language`, files take that translation where there is one. Files
+        have a line where audio was lost."""
         row = await archive.session(session_id)
         segments = await archive.segments(session_id)
+        streams = await archive.streams(session_id)
         if form == "json":
-            coverage = stream_coverages(await archive.streams(session_id))
+            coverage, gaps = stream_coverages(streams), gaps_json(streams)
             # A long meeting's words take the loop's time to encode, and others wait.
             return await asyncio.to_thread(
-                lambda: JSONResponse(transcript_json(row, segments, coverage))
+                lambda: JSONResponse(transcript_json(row, segments, coverage, gaps))
             )
         export, media_type = _FILE_FORMATS[form]
-        text = await asyncio.to_thread(export, segments, language)
+        shown = [*segments, *marks(lost_stretches(streams))]
+        text = await asyncio.to_thread(export, shown, language)
         disposition = f'attachment; filename="{session_id}.{form}"'
         return Response(text, media_type=media_type, headers={"Content-Disposition": disposition})
 
     @router.get("/coverage")
     async def coverage(session_id: SessionId) -> CoverageView:
-        """Every sample's fate, as stored."""
-        return CoverageView.model_validate(await session_coverage(archive, session_id))
+        """Every sample's fate, as stored, and where audio was lost."""
+        rows = await archive.streams(session_id)
+        found = {"streams": stream_coverages(rows), "gaps": gaps_json(rows)}
+        return CoverageView.model_validate(found)
 
     @router.get("/events")
     async def events(

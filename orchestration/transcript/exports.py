@@ -81,7 +81,10 @@ def vtt_cues(segments: Sequence[StoredSegment], language: str | None = None) -> 
 
 
 def transcript_json(
-    session: SessionRow, segments: Sequence[StoredSegment], coverage: Sequence[JsonObject]
+    session: SessionRow,
+    segments: Sequence[StoredSegment],
+    coverage: Sequence[JsonObject],
+    gaps: Sequence[JsonObject] = (),
 ) -> JsonObject:
     """The transcript as the HTTP API gives it.
 
@@ -89,6 +92,7 @@ def transcript_json(
         session: the session's row; until its zero is known, its creation stands for it.
         segments: final segments, in order of start.
         coverage: each stream's, as from `StreamCoverage.to_json`.
+        gaps: where audio was lost, as from `LostStretch.to_json`.
     """
     zero_unix_ms = session.zero_unix_ms
     if zero_unix_ms is None:
@@ -101,7 +105,7 @@ def transcript_json(
         "status": session.status,
         "language": session.spec.language,
         "segments": finals,
-        "coverage": {"streams": list(coverage)},
+        "coverage": {"streams": list(coverage), "gaps": list(gaps)},
     }
 
 

@@ -39,7 +39,6 @@ export class SessionView {
     this.#lines.waitingText("Waiting for the first words …");
     this.#showExports();
     this.#showState();
-    this.#fetchCoverage();
     this.#connection = new LiveConnection(sessionId, {
       onMessage: (message) => this.#receive(message),
       onState: (state, code, why) => this.#connectionChanged(state, code, why),
@@ -59,8 +58,10 @@ export class SessionView {
       this.#lines.showAll();
       this.#showExports();
       this.#fetchEarlier();
+      this.#fetchCoverage();
     } else if (changed === "pending") this.#lines.showPending();
     else if (Array.isArray(changed)) this.#lines.show(changed);
+    if (changed === "lost" || message.corrected) this.#lines.showLost();
     if (message.type === "status" && ENDED.has(message.status)) this.#fetchCoverage();
     this.#showState();
   }
@@ -78,9 +79,10 @@ export class SessionView {
 
   async #fetchCoverage() {
     try {
-      const { streams } = await request(sessionPath(this.#sessionId, "/coverage"));
+      const stored = await request(sessionPath(this.#sessionId, "/coverage"));
       if (this.#closed) return;
-      this.#transcript.coverage = streams;
+      this.#transcript.takeCoverage(stored);
+      this.#lines.showLost();
       this.#showState();
     } catch {
       // The connection to the live feed says what is wrong, if anything is.

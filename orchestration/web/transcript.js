@@ -1,6 +1,8 @@
 // A session's transcript as its live messages build it. No DOM here.
 
 const PALETTE_SIZE = 8;
+/** Seconds; hardly a word is missing where less was lost, and a bot may make thousands of these. */
+const LEAST_LOST_S = 1;
 const ENDED = new Set(["completed", "failed"]);
 
 export class Transcript {
@@ -10,6 +12,7 @@ export class Transcript {
   finals = new Map();
   pending = new Map();
   coverage = [];
+  gaps = [];
   lag = 0;
   alert = "";
   truncated = false;
@@ -17,12 +20,13 @@ export class Transcript {
   /** Names and translations, by line, of lines that a truncated snapshot left out. */
   #awaited = new Map();
 
-  /** Takes a message; returns what changed: "all", "pending", "state", or a list of segments. */
+  /** Takes a message; returns what changed: "all", "pending", "lost", "state", or a list of segments. */
   apply(message) {
     switch (message.type) {
       case "snapshot":
         return this.#snapshot(message);
       case "segment":
+        if (message.corrected) this.#heardAfterAll(message.segment);
         return this.#segment(message.segment);
       case "retract":
         return this.#retract(message.segment_id);
@@ -45,6 +49,9 @@ export class Transcript {
         this.session = { ...this.session, language, target_languages };
         return "state";
       }
+      case "gap":
+        this.gaps.push(message);
+        return "lost";
       case "coverage":
         this.coverage = message.streams;
         return "state";
@@ -71,6 +78,23 @@ export class Transcript {
     }
     this.#awaited.clear();
     this.truncated = false;
+  }
+
+  /** Takes the coverage as stored. What was lost while it was under way may not be in it. */
+  takeCoverage({ streams, gaps }) {
+    this.coverage = streams;
+    this.gaps = ENDED.has(this.status) ? gaps : [...gaps, ...this.gaps];
+  }
+
+  /** Where lines may be missing, in order: `{start, end}` in seconds. */
+  lost() {
+    const spans = [];
+    for (const { start, end } of [...this.gaps].sort((a, b) => a.start - b.start)) {
+      const last = spans.at(-1);
+      if (last && start <= last.end) last.end = Math.max(last.end, end);
+      else spans.push({ start, end });
+    }
+    return spans.filter(({ start, end }) => end - start >= LEAST_LOST_S);
   }
 
   /** Gives a speaker's lines another name; a feed that is over tells of it no more. */
@@ -110,6 +134,7 @@ export class Transcript {
     this.status = this.session.status ?? this.status;
     this.detail = this.session.status_detail ?? "";
     this.truncated = message.truncated;
+    this.gaps = [];
     this.finals.clear();
     this.pending.clear();
     this.#awaited.clear();
@@ -129,6 +154,14 @@ export class Transcript {
     }
     this.finals.set(segment.segment_id, segment);
     return [segment];
+  }
+
+  #heardAfterAll({ stream, start, end }) {
+    this.gaps = this.gaps.flatMap((gap) => {
+      if (gap.stream !== stream || gap.end <= start || gap.start >= end) return [gap];
+      const [before, after] = [{ ...gap, end: start }, { ...gap, start: end }];
+      return [before, after].filter((left) => left.start < left.end);
+    });
   }
 
   #retract(segmentId) {

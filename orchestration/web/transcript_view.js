@@ -1,7 +1,7 @@
 // The transcript's lines in the page.
 
 import { Announcer } from "./announcer.js";
-import { clock, element } from "./format.js";
+import { clock, duration, element } from "./format.js";
 import { translations } from "./translations.js";
 
 const NEAR_END_PX = 80;
@@ -52,6 +52,17 @@ export class TranscriptView {
     for (const segment of this.#transcript.inOrder()) this.#place(segment);
     this.#announcer.know(this.#transcript.inOrder());
     if (this.#lines.has(focused)) this.focusSpeaker(focused);
+    this.showLost();
+  }
+
+  /** Shows anew where audio was lost. */
+  showLost() {
+    for (const mark of this.#finals.querySelectorAll(".is-lost")) {
+      const next = mark.nextElementSibling;
+      mark.remove();
+      this.#group(next, next?.previousElementSibling);
+    }
+    for (const span of this.#transcript.lost()) this.#insert(lostMark(span));
     this.showPending();
   }
 
@@ -71,7 +82,7 @@ export class TranscriptView {
     this.#pending.replaceChildren(...lines);
     this.#group(this.#pending.firstElementChild, this.#finals.lastElementChild);
     for (const line of lines.slice(1)) this.#group(line, line.previousElementSibling);
-    this.#waiting.hidden = this.#lines.size > 0 || lines.length > 0;
+    this.#waiting.hidden = this.#finals.hasChildNodes() || lines.length > 0;
     const count = this.#lines.size;
     this.#count.textContent = count === 1 ? "1 line" : `${count} lines`;
     if (this.#follows) this.#toEnd();
@@ -86,19 +97,22 @@ export class TranscriptView {
     const former = this.#lines.get(segment.segment_id);
     this.#lines.set(segment.segment_id, line);
     const hadFocus = former?.contains(document.activeElement);
-    if (former) former.replaceWith(line);
-    else {
-      // New lines belong at the end, or a little before it when streams overlap.
-      let before = this.#finals.lastElementChild;
-      while (before && Number(before.dataset.start) > segment.start) {
-        before = before.previousElementSibling;
-      }
-      if (before) before.after(line);
-      else this.#finals.prepend(line);
-    }
-    this.#group(line, line.previousElementSibling);
-    this.#group(line.nextElementSibling, line);
+    if (former) {
+      former.replaceWith(line);
+      this.#groupAround(line);
+    } else this.#insert(line);
     if (hadFocus) this.focusSpeaker(segment.segment_id);
+  }
+
+  #insert(line) {
+    // New lines belong at the end, or a little before it when streams overlap.
+    let before = this.#finals.lastElementChild;
+    while (before && Number(before.dataset.start) > Number(line.dataset.start)) {
+      before = before.previousElementSibling;
+    }
+    if (before) before.after(line);
+    else this.#finals.prepend(line);
+    this.#groupAround(line);
   }
 
   #line(segment) {
@@ -130,6 +144,11 @@ export class TranscriptView {
     return button;
   }
 
+  #groupAround(line) {
+    this.#group(line, line.previousElementSibling);
+    this.#group(line.nextElementSibling, line);
+  }
+
   #group(line, previous) {
     line?.classList.toggle("continues", previous?.dataset.speaker === line.dataset.speaker);
   }
@@ -145,4 +164,12 @@ export class TranscriptView {
     this.#jump.hidden = true;
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
+}
+
+function lostMark({ start, end }) {
+  const mark = element("li", "line is-lost");
+  mark.dataset.start = start;
+  mark.append(element("time", "", clock(start)));
+  mark.append(element("p", "said", `${duration(end - start)} of audio lost`));
+  return mark;
 }

@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import io
 import json
+import re
 import tracemalloc
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,7 +36,7 @@ from orchestration.storage.speaker_ports import (
     StoredCorrection,
     StoredSpeakers,
 )
-from orchestration.storage.values import SessionSpec, StreamRow
+from orchestration.storage.values import SampleRange, SessionSpec, StreamRow
 from orchestration.transcript.exports import to_srt, to_text, to_vtt
 from tests.doubles.api_server import ApiServer, api_server
 from tests.doubles.in_memory_archive import InMemoryArchive, StoredSession
@@ -119,6 +121,28 @@ async def test_transcripts_in_an_archive_are_those_of_the_transcript_route(
     assert len(whole.read("translations.ndjson").splitlines()) == LINES
     events = [json.loads(line) for line in whole.read("events.ndjson").splitlines()]
     assert [one["seq"] for one in events] == list(range(1, LINES))
+
+
+async def test_files_in_an_archive_say_where_audio_was_lost(server: ApiServer) -> None:
+    stored = server.archive.of("s1")
+    kept = replace(stored.streams[0].progress or progress(0), offset_ns=0)
+    seconds = [(2, 4), (240, 243), (9000, 9060)]
+    lost = tuple(SampleRange(start * 16_000, end * 16_000, "x") for start, end in seconds)
+    stored.streams[0] = replace(stored.streams[0], progress=kept, lost=lost)
+    whole = await exported(server)
+    for name in ("transcript.txt", "transcript.srt", "transcript.vtt"):
+        async with server.client.get(
+            f"{server.url}/api/sessions/s1/transcript?format={name[-3:]}"
+        ) as response:
+            assert whole.read(name).decode() == await response.text()
+    text = whole.read("transcript.txt").decode()
+    assert re.findall(r"\[(\d+) s of audio lost\]", text) == ["2", "3", "60"]
+    assert text.endswith("[60 s of audio lost]\n")
+    assert [one["start"] for one in json.loads(whole.read("coverage.json"))["gaps"]] == [
+        2,
+        240,
+        9000,
+    ]
 
 
 async def test_an_archive_says_who_spoke_and_all_that_was_said_about_it(

@@ -1,6 +1,7 @@
 """What the HTTP API gives of a session: transcript, coverage, events, people and audio."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,23 @@ async def test_coverage_counts_what_came_since_as_pending(server: ApiServer) -> 
             "lost_by_reason": {"overload": 50},
         }
     ]
+    assert coverage["gaps"] == []
+
+
+async def test_whoever_reads_a_transcript_sees_where_audio_was_lost(server: ApiServer) -> None:
+    await filled(server)
+    stored = server.archive.of("s1")
+    lost = SampleRange(16_000, 48_000, "overload")
+    stored.streams[0] = replace(stored.streams[0], lost=(lost,))
+    gap = {"stream": 0, "start": 1.0, "end": 3.0, "reason": "overload"}
+
+    _, coverage = await server.json("GET", "/api/sessions/s1/coverage")
+    _, transcript = await server.json("GET", "/api/sessions/s1/transcript")
+    assert coverage["gaps"] == [gap]
+    assert transcript["coverage"] == coverage
+    url = f"{server.url}/api/sessions/s1/transcript?format=txt"
+    async with server.client.get(url) as response:
+        assert await response.text() == "Ana: Hello.\n[2 s of audio lost]\n"
 
 
 async def test_events_page_after_a_seq(server: ApiServer) -> None:

@@ -56,7 +56,8 @@ COVERAGE: JsonObject = {
             "lost": 0,
             "lost_by_reason": {},
         }
-    ]
+    ],
+    "gaps": [],
 }
 
 OPERATIONS: Operations = {

@@ -185,7 +185,7 @@ def test_json_holds_the_session_its_segments_and_its_coverage() -> None:
         actor_name=None,
         epoch=1,
     )
-    transcript = transcript_json(session, [GOOD_IDEA], [{"id": 0}])
+    transcript = transcript_json(session, [GOOD_IDEA], [{"id": 0}], [{"stream": 0}])
     segments = transcript["segments"]
     assert isinstance(segments, list)
     assert isinstance(segments[0], dict)
@@ -195,5 +195,5 @@ def test_json_holds_the_session_its_segments_and_its_coverage() -> None:
         "session_id": "demo",
         "status": "completed",
         "language": "en",
-        "coverage": {"streams": [{"id": 0}]},
+        "coverage": {"streams": [{"id": 0}], "gaps": [{"stream": 0}]},
     }
