@@ -366,6 +366,8 @@ class Session:
         self._people.restore(claim.corrections, claim.participants)
         for segment in claim.repaintable:
             self._people.became_final(segment)
+        # After the segments: scans meanwhile would take them for forgotten.
+        self._people.correlator.label_names.restore(claim.voices)
         if claim.session.spec.target_languages and claim.segment_counts:
             self.translations.desk.look_back()
 

@@ -76,6 +76,10 @@ class LabelNames:
         """All accepted names by label."""
         return self._names.items()
 
+    def restore(self, names: Mapping[str, LabelName]) -> None:
+        """Names that an earlier incarnation had accepted, kept until evidence says otherwise."""
+        self._names.update(names)
+
     def update(self, together: Cooccurrence) -> set[str]:
         """Assign anew; returns the labels whose name changed."""
         groups: dict[str, list[str]] = {}

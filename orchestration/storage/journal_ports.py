@@ -8,6 +8,7 @@ from orchestration.json_types import JsonObject
 from orchestration.session.events import DurableEvent
 from orchestration.session.inputs import StreamSpec
 from orchestration.session.status import SessionStatus
+from orchestration.speakers.label_names import LabelName
 from orchestration.storage.values import (
     ChunkRow,
     ClockChangeRow,
@@ -81,6 +82,8 @@ class Claim:
     """The session's newest final segments, in order: those whose names may change still."""
     corrections: Sequence[JsonObject] = ()
     """What people said about who spoke, in order."""
+    voices: Mapping[str, LabelName] = field(default_factory=dict)
+    """Names that the labels of these segments have."""
     clocks: Mapping[int, StreamClockRow] = field(default_factory=dict)
     """What is known of the streams' clocks."""
     timeline: Sequence[TimelineRow] = field(default_factory=list)

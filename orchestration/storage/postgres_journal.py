@@ -28,6 +28,7 @@ from orchestration.storage.rows import (
     session_from,
     stream_from,
 )
+from orchestration.storage.speaker_rows import names_of_labels
 from orchestration.storage.stored_changes import store_changes
 from orchestration.storage.stored_text import storable_text
 from orchestration.storage.stream_clocks import read_estimates, read_timeline
@@ -66,9 +67,11 @@ class PostgresJournal:
             )
             counts = await connection.fetch(sql.SEGMENT_COUNTS, session_id)
             recent = await connection.fetch(sql.RECENT_SEGMENTS, session_id)
-            repaintable = await connection.fetch(
+            newest = await connection.fetch(
                 speaker_sql.REPAINTABLE, session_id, REPAINTABLE_SEGMENTS
             )
+            repaintable = [segment_from(row) for row in newest]
+            voices = await names_of_labels(connection, session_id, repaintable)
             corrections = await connection.fetch(speaker_sql.CORRECTIONS, session_id)
             clocks = await read_estimates(connection, session_id)
             timeline = await read_timeline(connection, session_id)
@@ -85,7 +88,8 @@ class PostgresJournal:
             next_fact=0 if newest_fact is None else newest_fact + 1,
             segment_counts={row["stream"]: row["segments"] for row in counts},
             recent_segments=[segment_from(row) for row in recent],
-            repaintable=[segment_from(row) for row in repaintable],
+            repaintable=repaintable,
+            voices=voices,
             corrections=[row["body"] for row in corrections],
             participants=[participant_from(row) for row in people],
             last_fact=facts["last_fact"],

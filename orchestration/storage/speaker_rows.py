@@ -1,14 +1,16 @@
 """What a session stores of who spoke: corrections, and whose the voices are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from orchestration.json_types import JsonObject
 from orchestration.session.events import seconds
+from orchestration.speakers.label_names import LabelName
 from orchestration.speakers.labels import group_of
 from orchestration.storage import speaker_statements as sql
 from orchestration.storage.pool import Connection
 from orchestration.storage.stored_text import storable_text
 from orchestration.storage.values import CorrectionRow, CorrelationRow
+from orchestration.transcript.segments import Segment
 
 
 async def store_corrections(
@@ -31,6 +33,18 @@ async def store_corrections(
 
 def _source_of(body: JsonObject) -> str:
     return storable_text(str(body.get("speaker_id") or body.get("segment_id")))
+
+
+async def names_of_labels(
+    connection: Connection, session_id: str, segments: Iterable[Segment]
+) -> dict[str, LabelName]:
+    """The names that the labels of these segments have."""
+    labels = {word.label for segment in segments for word in segment.words if word.label}
+    rows = await connection.fetch(sql.VOICES, session_id, list(labels)) if labels else []
+    return {
+        row["label"]: LabelName(row["speaker_id"], row["share"], row["seconds"], row["episodes"])
+        for row in rows
+    }
 
 
 async def note_names(connection: Connection, session_id: str, names: Mapping[str, str]) -> None:

@@ -45,6 +45,17 @@ ON CONFLICT (correlation_id) DO UPDATE SET
     start_timestamp = EXCLUDED.start_timestamp, end_timestamp = EXCLUDED.end_timestamp
 """
 
+# $2: labels.
+VOICES = """
+SELECT label, c.speaker_id, c.correlation_confidence::double precision AS share,
+    coalesce((c.correlation_metadata ->> 'seconds_together')::double precision, 0) AS seconds,
+    coalesce((c.correlation_metadata ->> 'episodes')::integer, 0) AS episodes
+FROM unnest($2::text[]) AS heard (label)
+JOIN bot_sessions.correlations c ON c.correlation_id = $1 || ':' || label
+WHERE c.session_id = $1 AND c.correlation_method = 'acoustic' AND c.speaker_id IS NOT NULL
+    AND c.correlation_confidence > 0
+"""
+
 # The other voices of the same upstream that had a voice's name, and have given it up.
 FORGET_GIVEN_UP = """
 DELETE FROM bot_sessions.correlations c

@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from orchestration.errors import BadAudio, BadRequest, OrchestrationError
+from orchestration.json_types import JsonObject
 from orchestration.session.events import DurableEvent
+from orchestration.speakers.label_names import LabelName
 from orchestration.speakers.repainting import REPAINTABLE_SEGMENTS
 from orchestration.storage.journal_ports import Claim, SessionChanges
 from orchestration.storage.pool import Pool
@@ -338,6 +340,26 @@ async def test_final_segments_are_read_with_their_labels_and_the_newest_come_wit
     await journal.commit(SESSION, 1, SessionChanges(segments=[first, *spoken[1:]]))
     assert await journal.final_segments(SESSION) == [first, *spoken[1:]]
     assert list((await journal.claim(SESSION, "actor-2")).repaintable) == spoken[2:]
+
+
+async def test_the_names_of_the_labels_that_are_heard_last_come_with_a_claim(
+    journal: PostgresJournal,
+) -> None:
+    labels = ["voice:0:w#1", "voice:0:w#2", "voice:0:w#3"]
+    heard = [
+        replace(one, words=(replace(one.words[0], label=label),))
+        for one, label in zip((segment(number) for number in range(3)), labels, strict=True)
+    ]
+    evidence: JsonObject = {"label": labels[0], "seconds_together": 12.5, "episodes": 3}
+    ana = SpeakerName("p1", "Ana", 0.75, "acoustic")
+    told = [
+        CorrelationRow(labels[0], ana, "inferred", 0, evidence),
+        CorrelationRow(labels[1], replace(ana, method="manual"), "exact", 0, {}),
+        CorrelationRow("voice:0:w#9", replace(ana, speaker_id="p2"), "inferred", 0, {}),
+    ]
+    await journal.commit(SESSION, 1, SessionChanges(segments=heard, correlations=told))
+    claim = await journal.claim(SESSION, "actor-2")
+    assert claim.voices == {labels[0]: LabelName("p1", 0.75, 12.5, 3)}
 
 
 async def test_the_lines_of_some_speakers_are_read_in_order(journal: PostgresJournal) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestration.errors import BadRequest, UnknownSpeaker
-from orchestration.session.inputs import SampleMoment, SpeakerFact
+from orchestration.session.inputs import ParticipantRef, SampleMoment, SpeakerFact
 from orchestration.session.session import Session
 from orchestration.session.speaker_corrections import LabelCorrelations
 from orchestration.session.values import SessionValues
@@ -19,6 +19,8 @@ from orchestration.speakers.corrections import (
 )
 from orchestration.speakers.correlator import Correlator
 from orchestration.speakers.label_evidence import Together
+from orchestration.speakers.label_names import LabelName
+from orchestration.storage.values import ParticipantRow
 from orchestration.transcript.segments import Segment, SpeakerName, TimedWord
 from tests.unit.session.meeting import Meeting, claim, silence, speech, words
 
@@ -151,3 +153,27 @@ def test_a_label_that_has_a_name_again_which_it_gave_up_is_news() -> None:
         correlator.label_names.update(together)
         told.append([(row.source, row.speaker.name) for row in labels.news(correlator)])
     assert told == [[("voice:0:w#1", "ben")], [("voice:0:w#2", "ben")], [("voice:0:w#1", "ben")]]
+
+
+def test_a_name_that_a_label_has_kept_in_doubt_outlives_the_actor() -> None:
+    label = "voice:0:w#1"
+    lines = [
+        replace(one, words=tuple(replace(word, label=label) for word in one.words))
+        for one in (
+            stored(number, SpeakerName("p1", "Ana", 0.9, "acoustic")) for number in range(4)
+        )
+    ]
+    # She had it by what is no more in memory.
+    taken = replace(
+        claim(),
+        repaintable=lines,
+        participants=[ParticipantRow(ParticipantRef("p1", "Ana"), None, None)],
+        voices={label: LabelName("p1", 0.9, 40.0, 9)},
+    )
+    meeting = Meeting(Session(taken, SessionValues(), 0))
+    meeting.session.replayed(0)
+    meeting.settle()
+    assert painted(meeting) == {}
+    meeting.session.correct(None, lines)
+    meeting.settle()
+    assert painted(meeting) == {}
