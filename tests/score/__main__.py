@@ -21,11 +21,12 @@ from tests.benchmarks.figures import machine_line
 from tests.score.costs import measure
 from tests.score.hearing import from_kept, hear, hear_voices, kept_answers, with_voices
 from tests.score.known_meetings import MEETINGS, KnownMeeting, load
-from tests.score.platform import BY_EVENTS, CONDITIONS, Condition
+from tests.score.platform import BY_EVENTS, CONDITIONS, WITH_VOICES, Condition
 from tests.score.replay import Answer
 from tests.score.scoring import Score, score
 from tests.score.stand_in import load_clips, says_stand_ins
 from tests.score.tables import LEGEND, best_line, costs_lines, line, meeting_head
+from tests.score.voices import with_heard_voices
 
 SEEDS = 10
 
@@ -66,7 +67,9 @@ async def _score_all(seeds: int, clips: Path | None) -> list[str]:
         answer, voiced = from_kept(answers), from_kept(with_voices(name, answers))
         missed += await _table(meeting, CONDITIONS, answer, seeds, voiced)
     for meeting in load_clips(clips) if clips else ():
-        missed += await _table(meeting, BY_EVENTS, says_stand_ins(meeting), seeds)
+        answer = says_stand_ins(meeting)
+        heard = await with_heard_voices(meeting, answer)
+        missed += await _table(meeting, (*BY_EVENTS, *WITH_VOICES), answer, seeds, heard)
     print(costs_lines(await measure(load(MEETINGS[-1]))), flush=True)
     print(f"\n{len(missed)} bars missed" if missed else "\nall bars met")
     return missed

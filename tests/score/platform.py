@@ -89,13 +89,16 @@ BY_EVENTS = (
 )
 """What a platform says of who speaks is all there is."""
 
+WITH_VOICES = tuple(replace(one, name=f"{one.name}, voices", has_voices=True) for one in BY_EVENTS)
+"""And the voices that the embedded diarizer hears."""
+
 CONDITIONS = (
     *BY_EVENTS,
     replace(ALL_AT_ONCE, name="all at once, captions", has_captions=True),
     replace(ALL_AT_ONCE, name="all at once, labels", confused_labels=0.05),
     replace(TURNS_AND_ALL, name="turns, all, captions", has_captions=True),
     replace(TURNS_AND_ALL, name="turns, all, labels", confused_labels=0.05),
-    *(replace(one, name=f"{one.name}, voices", has_voices=True) for one in BY_EVENTS),
+    *WITH_VOICES,
 )
 
 

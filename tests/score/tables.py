@@ -10,9 +10,9 @@ from tests.score.scoring import KNOWN_AFTER_S, MAX_WRONG, MIN_RIGHT, Score
 from tests.scoring import NamedWords
 
 HEAD = (
-    f"{'':<32}{'cpWER':>7}{'tcpWER':>7}  {'all words':^20}  {'once known':^20}  "
+    f"{'':<36}{'cpWER':>7}{'tcpWER':>7}  {'all words':^20}  {'once known':^20}  "
     f"{'known and alone':^20}  {'named':>6}  {'lag, ms':>15}\n"
-    f"{'platform':<32}{'%':>7}{'%':>7}{'  right wrong  none':<22}{'  right wrong  none':<22}"
+    f"{'platform':<36}{'%':>7}{'%':>7}{'  right wrong  none':<22}{'  right wrong  none':<22}"
     f"{'  right wrong  none':<22}{'after':>8}  {'true':>6}{'found':>9}"
 )
 LEGEND = (
@@ -36,7 +36,7 @@ def line(score: Score) -> str:
     """One line of a meeting's table."""
     found = sorted({min(score.lags_ms), max(score.lags_ms)})
     return (
-        f"{score.condition.name:<31}{'!' if score.misses else ' '}"
+        f"{score.condition.name:<35}{'!' if score.misses else ' '}"
         f"{100 * score.rates.cp:>7.1f}{100 * score.rates.tcp:>7.1f}"
         f"{_shares(score.words)}{_shares(score.known)}{_shares(score.known_alone)}"
         f"{score.until_named_s:>8.1f}  {1000 * score.condition.delay_s:>6.0f}"
@@ -48,7 +48,7 @@ def best_line(scores: Sequence[Score]) -> str:
     """What no naming can mend."""
     best = scores[0].best_rates
     name = "with all names true"
-    return f"{name:<32}{100 * best.cp:>7.1f}{100 * best.tcp:>7.1f}"
+    return f"{name:<36}{100 * best.cp:>7.1f}{100 * best.tcp:>7.1f}"
 
 
 def costs_lines(costs: Costs) -> str:
