@@ -31,6 +31,9 @@ OVERLAP = 1.0
 OVERLAP_PER_S = 3.0
 """Against their going on, for each second: overlaps are short."""
 
+SAID_PER_S = 2.0
+"""The same where the platform says for long of both that they speak."""
+
 WRITTEN_OF_OTHER = 0.3
 """Share of the words, while two speak at once for long, that are the other's."""
 
@@ -59,24 +62,30 @@ def turn_takers(
     names = [*people, UNKNOWN]
     said = TurnEvidence(names, events, spans, units[-1].end_ns)
     states = states_of(len(names), said.overlapping)
+    at_once = states.pairs(said.at_once(units))
     likely = _forward_backward(
-        np.exp(_heard(units, names, said, states)),
+        np.exp(_heard(units, names, said.fitting(units), at_once, states)),
         np.exp(_passing(units, said.between(units), states)),
         np.exp(states.active @ said.first(units[0]) - OVERLAP * states.is_overlap),
         np.exp(states.active @ said.last(units[-1])),
     )
-    doubtful = WRITTEN_OF_OTHER * likely * states.pairs(said.at_once(units))
+    doubtful = WRITTEN_OF_OTHER * likely * at_once
     shares = likely @ states.written + doubtful @ (states.beneath - states.written)
     return [dict(zip(names, one, strict=True)) for one in shares.tolist()]
 
 
 def _heard(
-    units: Sequence[TurnUnit], names: Sequence[str], said: TurnEvidence, states: SpeakingStates
+    units: Sequence[TurnUnit],
+    names: Sequence[str],
+    fitting: Floats,
+    at_once: Floats,
+    states: SpeakingStates,
 ) -> Floats:
     """Weights (units, states) of each unit by itself, by its length, its ends and its voice."""
     lengths_s = np.array([one.length_ns for one in units]) / NS
-    weights: Floats = said.fitting(units) @ states.written.T
-    weights -= OVERLAP_PER_S * np.outer(lengths_s, states.is_overlap)
+    weights: Floats = fitting @ states.written.T
+    per_s = OVERLAP_PER_S * states.is_overlap - (OVERLAP_PER_S - SAID_PER_S) * at_once
+    weights -= lengths_s[:, np.newaxis] * per_s
     for at, unit in enumerate(units):
         if unit.voice is not None and unit.voice.who in names:
             n = names.index(unit.voice.who)

@@ -201,6 +201,11 @@ def final(spoken: list[SpokenWord]) -> Segment:
     return Segment(f"0:{start_ns}", 1, 0, start_ns, end_ns, None, "en", timed)
 
 
+def test_words_in_a_long_overlap_are_nobody_s_and_those_after_it_of_who_goes_on() -> None:
+    said = ("p1", 1, 6), ("p2", 2.2, None)
+    assert takers(words(1, 60), *said) == ["p1", None, "p2"]
+
+
 def test_two_who_still_speak_at_once_share_their_words_before_either_has_stopped() -> None:
     spoken = words(2, 9, "a")
     record = SpeakingEvents()
