@@ -258,11 +258,7 @@ class People:
             self._correlator.left(participant.participant_id, at_ns)
             self._intervals_changed()
         self._changes.participants.append(
-            ParticipantRow(
-                participant,
-                joined_ns=at_ns if joined else None,
-                left_ns=None if joined else at_ns,
-            )
+            ParticipantRow(participant, at_ns if joined else None, None if joined else at_ns)
         )
         self._events.append(participant_event(fact.event, participant, at_ns))
 

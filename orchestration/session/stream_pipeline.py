@@ -1,7 +1,7 @@
 """One stream from frames to lines: its audio, the chunk under way, stitcher, lines, coverage."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from orchestration.services.ports import Hypothesis
 from orchestration.session.inputs import StreamSpec
 from orchestration.session.placed_words import placed_words
 from orchestration.session.stream_audio import StreamAudio
+from orchestration.session.unheard_rest import unheard_rest
 from orchestration.session.values import SessionValues
 from orchestration.storage.values import JournalFrame, SampleRange, StreamProgress
 from orchestration.transcript.coverage import StreamCoverage
@@ -25,13 +26,6 @@ from orchestration.transcript.words import Word
 RESUME_LEAD_MS = 2000
 """A stream that goes on after a restart is heard again from this long before its frontier, so that
 the first chunk overlaps final words and is stitched to them like any other."""
-
-WORD_MARGIN_MS = 300
-"""Speech that the gate hears this soon after a word's end may be the word's own."""
-
-UNHEARD_SPEECH_MS = 800
-"""With this much speech after its last word an answer stopped early: small whisper models sometimes
-end in mid-chunk, at a pause. The rest is sent by itself, as whisper's own window moves on."""
 
 SpeakersOf = Callable[[Sequence[Word]], Sequence[SpeakerName | None]]
 """Names who said each of some words of the stream at hand, in order."""
@@ -176,7 +170,7 @@ class StreamPipeline:
             start=chunk.start,
             end=chunk.end,
         )
-        self._rest = self._unheard_rest(chunk, words)
+        self._rest = unheard_rest(chunk, words, self._audio, self._overlap_samples)
         end = chunk.end if self._rest is None else self._rest.start
         is_final = chunk.is_final or self._rest is not None
         splice = self._stitcher.splice(
@@ -258,26 +252,6 @@ class StreamPipeline:
         self._audio.apply(chunking)
         self._stitcher.apply(StitchingPolicy.from_ms(rate, guard_ms=chunking.guard_ms))
         self._values_due = None
-
-    def _unheard_rest(self, chunk: Chunk, words: Sequence[Word]) -> Chunk | None:
-        """The part of a chunk after its last word, when much speech is in it.
-
-        An answer without any word is believed: what sounds like speech may be noise.
-        """
-        if not words:
-            return None
-        rest_start = max(word.end_sample for word in words)
-        if rest_start - chunk.start < self._audio.samples(WORD_MARGIN_MS):
-            # Times that an engine does not know are 0 with some: the rest would be the whole again.
-            return None
-        # What the next chunk hears anyway need not be sent by itself.
-        rest_end = chunk.end if chunk.is_final else chunk.end - self._overlap_samples
-        heard_from = rest_start + self._audio.samples(WORD_MARGIN_MS)
-        if heard_from >= rest_end:
-            return None
-        if self._audio.speech_in(heard_from, rest_end) < self._audio.samples(UNHEARD_SPEECH_MS):
-            return None
-        return replace(chunk, start=rest_start)
 
     def _finish(
         self, committed: Sequence[Word], utterance_over: bool, speakers_of: SpeakersOf
