@@ -29,6 +29,8 @@ JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 FATES = ("transcribed", "silent", "pending", "lost")
 FAINT = "bright_black"
 TIME_WIDTH = 7
+LEAST_LOST_S = 1.0
+"""Less lost audio is not told: hardly a word is missing there, and a bot may make thousands."""
 REDRAWN_LINES = 3
 """The newest lines, complete or not, are redrawn: a name may still be corrected."""
 UNSETTLED_LINES = 12
@@ -99,6 +101,16 @@ def shown_translations(segment: Mapping[str, Any]) -> list[tuple[str, Mapping[st
     return [(language, one) for language, one in translations.items() if one.get("text")]
 
 
+def lost_text(message: Mapping[str, Any]) -> str | None:
+    """What a `gap` event says is missing; None for other events, and where it is but a moment."""
+    if message.get("type") != "gap":
+        return None
+    seconds = float(message["end"]) - float(message["start"])
+    if seconds < LEAST_LOST_S:
+        return None
+    return f"[{clock_text(float(message['start']))}] ({seconds:.1f} s of audio lost)"
+
+
 class PlainPrinter:
     """For pipes and files: a line for each final segment and each translation, as they come, and
     one for each line of before that has another name now."""
@@ -115,6 +127,8 @@ class PlainPrinter:
 
     def update(self, message: Mapping[str, Any], changed: Changed) -> None:
         """Print what the message brought."""
+        if lost := lost_text(message):
+            self._print(lost)
         match message.get("type"):
             case "snapshot":
                 changed_ids = list(self._transcript.finals)
@@ -164,6 +178,8 @@ class LivePrinter:
 
     def update(self, message: Mapping[str, Any], changed: Changed) -> None:
         """Move what will not change soon above the redrawn part, and redraw that."""
+        if lost := lost_text(message):
+            self._console.print(Text(lost, style=FAINT))
         unsettled = self._unsettled()
         wanted = set(self._transcript.target_languages)
         # What is redrawn must fit the screen with its translations, or its end would be cut off.

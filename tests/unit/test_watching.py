@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from orchestration.client.live_transcript import LiveTranscript
@@ -13,6 +14,7 @@ from orchestration.commands.rendering import (
     coverage_line,
     progress_line,
     safe,
+    transcript_printer,
 )
 from tests.unit.command_line import run, service_in_a_thread
 from tests.unit.watched_meeting import COVERAGE, MEETING, segment
@@ -44,6 +46,25 @@ def test_a_terminal_shows_pending_text_and_then_the_settled_line() -> None:
     shown = output.getvalue()
     assert shown.rindex("Good morning.") < shown.rindex("Bom dia.") < shown.rindex("[2JBye.")
     assert "\x1b[2JBye" not in shown
+
+
+def gap(start: float, end: float) -> dict[str, Any]:
+    return {"type": "gap", "seq": 9, "stream": 0, "start": start, "end": end, "reason": "overload"}
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_where_audio_was_lost_is_told_and_a_moment_is_not(terminal: bool) -> None:
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=terminal, width=100, highlight=False)
+    transcript = LiveTranscript()
+    printer = transcript_printer(console, transcript)
+    printer.start()
+    for message in (*MEETING[:1], gap(31.2, 43.2), gap(50, 50.9)):
+        printer.update(message, transcript.apply(message))
+    printer.stop()
+    assert "0:31" in output.getvalue()
+    assert output.getvalue().count("s of audio lost") == 1
+    assert "12.0 s of audio lost" in output.getvalue()
 
 
 def test_a_name_found_late_repaints_its_lines() -> None:
