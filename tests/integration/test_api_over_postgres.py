@@ -68,7 +68,7 @@ async def test_a_meeting_goes_in_and_a_transcript_comes_out(
 
     transcript = await service.get(f"/api/sessions/{session_id}/transcript")
     assert transcript["status"] == "completed"
-    assert transcript["coverage"] == ended["coverage"]
+    assert transcript["coverage"] == {**ended["coverage"], "gaps": []}
     assert transcript["segments"]
     for line in transcript["segments"]:
         assert line["speaker"]["name"] == "Ana"
@@ -166,13 +166,20 @@ async def test_what_an_outage_lost_is_heard_when_a_repair_is_asked_for(service: 
     assert (stream["transcribed"], stream["pending"]) == (0, 0)
     assert stream["lost_by_reason"] == {"engine_error": stream["lost"]}
 
+    gaps = (await service.get("/api/sessions/repaired/coverage"))["gaps"]
+    items = (await service.get("/api/sessions/repaired/events"))["items"]
+    told = [event for event in items if event["type"] == "gap"]
+    assert (gaps[0]["start"], gaps[-1]["end"]) == (told[0]["start"], told[-1]["end"])
+
     service.sessions.engines.down = False
     async with service.client.post(f"{service.url}/api/sessions/repaired/repair") as response:
         assert response.status == 202
         assert (await response.json())["ranges"] > 0
     await service.sessions.finished.wait()
 
-    (stream,) = (await service.get("/api/sessions/repaired/coverage"))["streams"]
+    coverage = await service.get("/api/sessions/repaired/coverage")
+    (stream,) = coverage["streams"]
+    assert coverage["gaps"] == []
     assert (stream["lost"], stream["pending"]) == (0, 0)
     assert stream["transcribed"] + stream["silent"] == stream["duration"]
     events = (await service.get("/api/sessions/repaired/events"))["items"]
