@@ -83,7 +83,7 @@ chaos: setup-dev ## kill, cut and starve the service for hours, and count what i
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 CLIPS := .data/clips
-score: setup-dev ## how well transcripts say who spoke, with simulated platforms
+score: setup-dev ## how well transcripts say who spoke, and clocks are known, with simulated platforms
 	$(BIN)/python -m tests.score $(if $(wildcard $(CLIPS)),--clips $(CLIPS)) $(ARGS)
 
 score-clips: setup-dev  ## fetch clips of real meetings for it: 14 MB, the sources of pyannote-audio

@@ -4,7 +4,8 @@
 
 The checked-in meetings pass through a real session, with what whisper heard of them once and with
 the events of a platform simulated from their exact turns; each condition with random parts is
-played with several seeds. Clips of real meetings, if they are there, are scored by time alone.
+played with several seeds. Clips of real meetings, if they are there, are scored by time alone. Then
+streams' clocks are judged after 300 s of simulated arrivals.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.benchmarks.bench_clock import accuracy
 from tests.benchmarks.figures import machine_line
 from tests.score.costs import measure
 from tests.score.hearing import from_kept, hear, hear_voices, kept_answers, with_voices
@@ -70,6 +72,8 @@ async def _score_all(seeds: int, clips: Path | None) -> list[str]:
         answer = says_stand_ins(meeting)
         heard = await with_heard_voices(meeting, answer)
         missed += await _table(meeting, (*BY_EVENTS, *WITH_VOICES), answer, seeds, heard)
+    print("\nclocks after 300 s", flush=True)
+    missed += accuracy(range(seeds))
     print(costs_lines(await measure(load(MEETINGS[-1]))), flush=True)
     print(f"\n{len(missed)} bars missed" if missed else "\nall bars met")
     return missed
