@@ -31,6 +31,9 @@ FAINT = "bright_black"
 TIME_WIDTH = 7
 LEAST_LOST_S = 1.0
 """Less lost audio is not told: hardly a word is missing there, and a bot may make thousands."""
+
+LEAST_SKIPPED_S = 10.0
+"""The same for what a bot did not send, which may be the silence that it leaves out."""
 REDRAWN_LINES = 3
 """The newest lines, complete or not, are redrawn: a name may still be corrected."""
 UNSETTLED_LINES = 12
@@ -106,7 +109,7 @@ def lost_text(message: Mapping[str, Any]) -> str | None:
     if message.get("type") != "gap":
         return None
     seconds = float(message["end"]) - float(message["start"])
-    if seconds < LEAST_LOST_S:
+    if seconds < (LEAST_SKIPPED_S if message.get("reason") == "capture_skipped" else LEAST_LOST_S):
         return None
     return f"[{clock_text(float(message['start']))}] ({seconds:.1f} s of audio lost)"
 

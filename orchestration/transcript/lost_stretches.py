@@ -14,6 +14,12 @@ MIN_LOST_NS = NS_PER_SECOND
 """Shorter stretches are left out: hardly a word is missing there, and a bot may make thousands."""
 
 
+CAPTURE_SKIPPED = "capture_skipped"
+MIN_MARKED_SKIP_NS = 10 * NS_PER_SECOND
+"""What a bot did not send is marked from here on: shorter stretches may be the silence that it
+leaves out."""
+
+
 @dataclass(frozen=True, slots=True)
 class LostStretch:
     """Session time in which a stream's audio was lost, by where its first sample lies."""
@@ -54,6 +60,8 @@ def marks(stretches: Sequence[LostStretch]) -> list[StoredSegment]:
     same time is one."""
     spans: list[tuple[int, int]] = []
     for one in stretches:
+        if one.reason == CAPTURE_SKIPPED and one.end_ns - one.start_ns < MIN_MARKED_SKIP_NS:
+            continue
         if spans and one.start_ns <= spans[-1][1]:
             spans[-1] = spans[-1][0], max(spans[-1][1], one.end_ns)
         else:

@@ -3,6 +3,8 @@
 const PALETTE_SIZE = 8;
 /** Seconds; hardly a word is missing where less was lost, and a bot may make thousands of these. */
 const LEAST_LOST_S = 1;
+/** The same for what a bot did not send, which may be the silence that it leaves out. */
+const LEAST_SKIPPED_S = 10;
 const ENDED = new Set(["completed", "failed"]);
 
 export class Transcript {
@@ -89,7 +91,10 @@ export class Transcript {
   /** Where lines may be missing, in order: `{start, end}` in seconds. */
   lost() {
     const spans = [];
-    for (const { start, end } of [...this.gaps].sort((a, b) => a.start - b.start)) {
+    const told = this.gaps.filter(
+      ({ start, end, reason }) => reason !== "capture_skipped" || end - start >= LEAST_SKIPPED_S,
+    );
+    for (const { start, end } of told.sort((a, b) => a.start - b.start)) {
       const last = spans.at(-1);
       if (last && start <= last.end) last.end = Math.max(last.end, end);
       else spans.push({ start, end });

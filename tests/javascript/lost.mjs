@@ -9,7 +9,9 @@ const transcript = new Transcript();
 const print = () => {
   console.log(transcript.lost().map(({ start, end }) => `${start}-${end}`).join(" ") || "-");
 };
-const gap = (stream, start, end) => ({ type: "gap", stream, start, end, reason: "engine_error" });
+const gap = (stream, start, end, reason = "engine_error") => ({
+  type: "gap", stream, start, end, reason,
+});
 const line = (start, end) => ({
   type: "segment", corrected: true,
   segment: { segment_id: `${start}`, stream: 0, start, end, state: "final", text: "Hello." },
@@ -32,6 +34,11 @@ transcript.apply(line(60.5, 62));
 print();
 transcript.apply({ type: "snapshot", session: {}, truncated: false, segments: [] });
 print();
+// A bot may leave out silence.
+transcript.apply(gap(0, 1, 6, "capture_skipped"));
+transcript.apply(gap(0, 100, 130, "capture_skipped"));
+print();
+transcript.apply({ type: "snapshot", session: {}, truncated: false, segments: [] });
 transcript.apply(gap(0, 10, 20));
 transcript.apply({ type: "status", status: "completed" });
 transcript.takeCoverage({ streams: [], gaps: [] });

@@ -48,8 +48,8 @@ def test_a_terminal_shows_pending_text_and_then_the_settled_line() -> None:
     assert "\x1b[2JBye" not in shown
 
 
-def gap(start: float, end: float) -> dict[str, Any]:
-    return {"type": "gap", "seq": 9, "stream": 0, "start": start, "end": end, "reason": "overload"}
+def gap(start: float, end: float, reason: str = "overload") -> dict[str, Any]:
+    return {"type": "gap", "seq": 9, "stream": 0, "start": start, "end": end, "reason": reason}
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -59,7 +59,8 @@ def test_where_audio_was_lost_is_told_and_a_moment_is_not(terminal: bool) -> Non
     transcript = LiveTranscript()
     printer = transcript_printer(console, transcript)
     printer.start()
-    for message in (*MEETING[:1], gap(31.2, 43.2), gap(50, 50.9)):
+    left_out = gap(60, 66, "capture_skipped")
+    for message in (*MEETING[:1], gap(31.2, 43.2), gap(50, 50.9), left_out):
         printer.update(message, transcript.apply(message))
     printer.stop()
     assert "0:31" in output.getvalue()

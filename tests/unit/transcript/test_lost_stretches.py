@@ -31,6 +31,16 @@ def test_less_than_a_second_is_not_told() -> None:
     assert lost_stretches([row]) == []
 
 
+def test_the_silence_that_a_bot_may_leave_out_is_told_and_not_marked() -> None:
+    skipped = tuple(
+        SampleRange(start * RATE, end * RATE, "capture_skipped")
+        for start, end in ((5, 14), (30, 42))
+    )
+    found = lost_stretches([replace(stream(0), lost=skipped)])
+    assert len(found) == 2
+    assert to_text(marks(found), "pt") == "[12 s of audio lost]\n"
+
+
 def test_what_several_streams_lost_at_once_is_one_mark() -> None:
     found = marks(lost_stretches([stream(0, (10, 20), (50, 53)), stream(1, (15, 22))]))
     assert to_text(found, "pt") == "[12 s of audio lost]\n[3 s of audio lost]\n"
