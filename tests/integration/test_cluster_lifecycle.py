@@ -158,6 +158,12 @@ def listening(processes: list[psutil.Process]) -> dict[tuple[str, int], str]:
     return found
 
 
+def public_sockets(running: Owner) -> set[tuple[int, str]]:
+    """Ports that other machines reach, each with the process that listens."""
+    sockets = listening([psutil.Process(running.process.pid), *running.descendants()])
+    return {(port, name) for (address, port), name in sockets.items() if address != "127.0.0.1"}
+
+
 def wait_until_gone(process_ids: set[int]) -> None:
     deadline = time.monotonic() + STOP_LIMIT_S
     while left := {pid for pid in process_ids if psutil.pid_exists(pid)}:
@@ -188,10 +194,13 @@ def handshake_status(port: int, path: str) -> int:
 
 class TestWhatListens:
     def test_only_the_frontend_is_public(self, running: Owner) -> None:
-        sockets = listening([psutil.Process(running.process.pid), *running.descendants()])
-        public = {
-            (port, name) for (address, port), name in sockets.items() if address != "127.0.0.1"
-        }
+        public = public_sockets(running)
+        deadline = time.monotonic() + PATIENCE_S
+        # As the replicas change one HAProxy takes over from another, and is a new process.
+        while (running.port, "haproxy") not in public:
+            assert time.monotonic() < deadline, public
+            time.sleep(0.2)
+            public = public_sockets(running)
 
         # A replica's port for calls between deployments has no address to choose.
         replicas = {entry for entry in public if entry[1].startswith("ray::ServeReplica")}
