@@ -15,7 +15,7 @@ from orchestration.api.audio_forms import (
     in_time,
     upload_form,
 )
-from orchestration.api.audio_jobs import Place, Uploads
+from orchestration.api.audio_jobs import Uploads
 from orchestration.api.audio_results import UploadResults
 from orchestration.api.audio_views import UploadJobView, UploadResult
 from orchestration.api.replicas import Replicas
@@ -28,12 +28,11 @@ from orchestration.api.upload_answers import (
     upload_answer,
     upload_events,
 )
-from orchestration.api.upload_job import UploadJob, UploadOrder
+from orchestration.api.upload_job import UploadOrder
 from orchestration.api.upload_repeats import KEY_PATTERN, UploadRepeats, request_key
 from orchestration.audio.decoding import DecodeLimits
 from orchestration.config.current import CurrentSettings
 from orchestration.config.models import Settings
-from orchestration.errors import RepeatUnderWay
 from orchestration.json_types import JsonObject
 from orchestration.services.decoding import decode
 from orchestration.session.fields import clean_name
@@ -55,7 +54,7 @@ def uploads_router(
     """`/api/audio/upload` and `/api/audio/jobs`."""
     router = APIRouter(prefix="/api/audio", tags=["audio"])
     results = UploadResults(current, archive, uploads, replicas)
-    repeats = UploadRepeats(archive, results)
+    repeats = UploadRepeats(archive, uploads, results)
 
     @router.post(
         "/upload",
@@ -95,7 +94,7 @@ def uploads_router(
                 if idempotency_key is not None:
                     key = await request_key(idempotency_key, wanted, name, file.file)
                     order = replace(order, key=key)
-                job = await _begun_or_repeated(order, place)
+                job = await repeats.begun(order, place)
             finally:
                 if not place.kept:
                     await form.close()
@@ -109,22 +108,6 @@ def uploads_router(
             return StreamingResponse(upload_events(followed), media_type="text/event-stream")
         within_s = 0 if prefer and "respond-async" in prefer else limits.answer_within_s
         return await upload_answer(followed, within_s)
-
-    async def _begun_or_repeated(order: UploadOrder, place: Place) -> UploadJob | str:
-        """A job for the order, or the id of the one that the same request made before."""
-        if order.key is None:
-            return await uploads.start(order, place)
-        earlier = await repeats.earlier(order.key)
-        if earlier is not None:
-            return earlier
-        try:
-            return await uploads.start(order, place)
-        except RepeatUnderWay:
-            # The two came at once.
-            earlier = await repeats.earlier(order.key)
-            if earlier is None:
-                raise
-            return earlier
 
     @router.get("/jobs/{job_id}")
     async def job(job_id: str) -> UploadJobView:

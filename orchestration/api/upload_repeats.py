@@ -9,8 +9,10 @@ import hashlib
 from typing import BinaryIO
 
 from orchestration.api.audio_forms import UploadForm
+from orchestration.api.audio_jobs import Place, Uploads
 from orchestration.api.audio_results import UploadResults
-from orchestration.errors import KeyReused, UnknownJob, UnknownSession
+from orchestration.api.upload_job import UploadJob, UploadOrder
+from orchestration.errors import KeyReused, RepeatUnderWay, UnknownJob, UnknownSession
 from orchestration.storage.archive_ports import Archive
 from orchestration.storage.upload_ports import RequestKey
 
@@ -37,19 +39,37 @@ async def request_key(header: str, form: UploadForm, name: str, file: BinaryIO) 
 
 
 class UploadRepeats:
-    """Which requests have come before."""
+    """Jobs for files, one for each request however often it comes."""
 
-    def __init__(self, archive: Archive, results: UploadResults) -> None:
+    def __init__(self, archive: Archive, uploads: Uploads, results: UploadResults) -> None:
         self._archive = archive
+        self._uploads = uploads
         self._results = results
 
-    async def earlier(self, key: RequestKey) -> str | None:
-        """The job that the same request made before. None when it made none, or when that failed:
-        the key is free then, and the file is to be heard.
+    async def begun(self, order: UploadOrder, place: Place) -> UploadJob | str:
+        """A job for the order, or the id of the one that the same request made before.
 
         Raises:
             KeyReused: another request had this key.
+            RepeatUnderWay: the same request came at the same time, and its job is gone by now.
         """
+        if order.key is None:
+            return await self._uploads.start(order, place)
+        earlier = await self._earlier(order.key)
+        if earlier is not None:
+            return earlier
+        try:
+            return await self._uploads.start(order, place)
+        except RepeatUnderWay:
+            # The two came at once.
+            earlier = await self._earlier(order.key)
+            if earlier is None:
+                raise
+            return earlier
+
+    async def _earlier(self, key: RequestKey) -> str | None:
+        """The job that the same request made before. None when it made none, or when that failed:
+        the key is free then, and the file is to be heard."""
         found = await self._archive.upload_by_key(key.key)
         if found is None:
             return None

@@ -19,18 +19,17 @@ PAUSE_FRAMES = 30
 @dataclass(frozen=True, slots=True)
 class Hearing:
     """How a listener listens: windows of `length` frames, `step` frames apart, in speech that is
-    not shorter than `least` frames and has no pause longer than `pause` frames."""
+    not shorter than `least` frames."""
 
     length: int
     step: int
     least: int
-    pause: int
 
 
-WHO_IS_THERE = Hearing(WINDOW_FRAMES, 40, 40, PAUSE_FRAMES)
+WHO_IS_THERE = Hearing(WINDOW_FRAMES, 40, 40)
 """By long windows voices are found: shorter speech has none that could be told."""
 
-WHO_SPEAKS_WHEN = Hearing(100, 20, 20, PAUSE_FRAMES)
+WHO_SPEAKS_WHEN = Hearing(100, 20, 20)
 """By shorter ones it is told which of those that are known speaks when."""
 
 MIN_DBFS = -55.0
@@ -54,7 +53,7 @@ class Speech:
     def __init__(self, samples: Floats) -> None:
         """Take 16 kHz samples, -1 to 1."""
         self._mel = mel_spectrogram(loud_enough(samples))
-        self._spoken = _spoken(samples)
+        self._stretches = _stretches(_spoken(samples))
 
     def windows(self, hearing: Hearing) -> Windows | None:
         """The windows by which somebody listens; None where nothing is long enough.
@@ -65,7 +64,7 @@ class Speech:
         length = hearing.length
         found: list[Floats] = []
         spans: list[tuple[int, int]] = []
-        for start, end in _stretches(self._spoken, hearing.pause):
+        for start, end in self._stretches:
             if end - start < hearing.least:
                 continue
             starts = [*range(start, max(start, end - length), hearing.step)]
@@ -96,11 +95,11 @@ def _spoken(samples: Floats) -> NDArray[np.intp]:
     return np.flatnonzero(level > max(MIN_DBFS, loudest - BELOW_LOUDEST_DB))
 
 
-def _stretches(heard: NDArray[np.intp], pause: int) -> list[tuple[int, int]]:
-    """Frames of speech from and up to, with pauses of up to so many frames inside."""
+def _stretches(heard: NDArray[np.intp]) -> list[tuple[int, int]]:
+    """Frames of speech from and up to, with pauses of up to `PAUSE_FRAMES` inside."""
     if len(heard) == 0:
         return []
-    breaks = np.flatnonzero(np.diff(heard) > pause)
+    breaks = np.flatnonzero(np.diff(heard) > PAUSE_FRAMES)
     firsts = [int(heard[0]), *(int(heard[one + 1]) for one in breaks)]
     ends = [*(int(heard[one]) + 1 for one in breaks), int(heard[-1]) + 1]
     return list(zip(firsts, ends, strict=True))

@@ -44,6 +44,15 @@ async def test_with_the_embedded_diarizer_names_are_right_whatever_the_platform_
     assert not found.misses
 
 
+@pytest.mark.parametrize("name", ["all at once, 1 s, voices", "turns, and all, voices"])
+async def test_over_many_meetings_the_diarizer_keeps_both_bars_where_platforms_err_most(
+    review: KnownMeeting, name: str
+) -> None:
+    voiced = from_kept(with_voices(review.name, kept_answers(review.name)))
+    found = await score(review, BY_NAME[name], voiced, seeds=10)
+    assert not found.misses
+
+
 async def test_the_names_are_the_same_every_time(review: KnownMeeting) -> None:
     condition = BY_NAME["all at once, 1 s"]
     assert await scored(review, condition) == await scored(review, condition)
